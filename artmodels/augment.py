@@ -1,0 +1,56 @@
+"""DiffAugment (arXiv:2006.10738): the same random changes for real and generated pictures, with gradients.
+
+A discriminator that sees only augmented pictures cannot memorise a small collection; the generator learns nothing of
+the augmentations, because real pictures carry them too.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+TRANSLATION = 0.125  # of the side, at most
+CUTOUT = 0.5  # side of the square, of the picture's
+
+
+def diff_augment(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """Colour, translation and cutout, drawn anew for each of the pictures `[N, 3, H, W]` in [-1, 1].
+
+    Random numbers come from the CPU `generator`, so they do not depend on the device.
+    """
+    random = torch.rand(len(pictures), 7, generator=generator).to(pictures.device)  # [N, 7] in [0, 1)
+    pictures = jitter_colour(pictures, random[:, 0], random[:, 1], random[:, 2])
+    pictures = translate(pictures, random[:, 3], random[:, 4])
+    return cut_out(pictures, random[:, 5], random[:, 6])
+
+
+def jitter_colour(pictures: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:
+    """Brightness by -0.5 to 0.5, saturation by a factor of 0 to 2, contrast by 0.5 to 1.5, from `[N]` in [0, 1)."""
+    pictures = pictures + (brightness - 0.5).view(-1, 1, 1, 1)
+    grey = pictures.mean(dim=1, keepdim=True)
+    pictures = torch.lerp(grey, pictures, (saturation * 2).view(-1, 1, 1, 1))
+    mean = pictures.mean(dim=(1, 2, 3), keepdim=True)
+    return torch.lerp(mean, pictures, (contrast + 0.5).view(-1, 1, 1, 1))
+
+
+def translate(pictures: Tensor, down: Tensor, right: Tensor) -> Tensor:
+    """Shift by whole pixels, up to an eighth of the side each way, black moving in; `[N]` in [0, 1)."""
+    count, _, height, width = pictures.shape
+    reach_y, reach_x = int(height * TRANSLATION + 0.5), int(width * TRANSLATION + 0.5)
+    shift_y = (down * (2 * reach_y + 1)).long()  # 0 .. 2 * reach
+    shift_x = (right * (2 * reach_x + 1)).long()
+    rows = torch.arange(height, device=pictures.device) + shift_y[:, None]  # [N, H] into the padded picture
+    columns = torch.arange(width, device=pictures.device) + shift_x[:, None]
+    padded = F.pad(pictures, (reach_x, reach_x, reach_y, reach_y)).permute(0, 2, 3, 1)
+    batch = torch.arange(count, device=pictures.device)[:, None, None]
+    return padded[batch, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def cut_out(pictures: Tensor, centre_y: Tensor, centre_x: Tensor) -> Tensor:
+    """Set a square of half the side to grey (0), its centre anywhere in the picture; `[N]` in [0, 1)."""
+    _, _, height, width = pictures.shape
+    rows = torch.arange(height, device=pictures.device) - (centre_y * height).long()[:, None]  # [N, H]
+    columns = torch.arange(width, device=pictures.device) - (centre_x * width).long()[:, None]
+    inside_y = (rows >= -int(height * CUTOUT / 2)) & (rows < int(height * CUTOUT / 2))
+    inside_x = (columns >= -int(width * CUTOUT / 2)) & (columns < int(width * CUTOUT / 2))
+    hole = inside_y[:, :, None] & inside_x[:, None, :]  # [N, H, W]
+    return pictures.masked_fill(hole[:, None], 0.0)

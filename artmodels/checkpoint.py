@@ -1,0 +1,138 @@
+"""Saving, loading and retaining a run's state, atomically: safetensors and JSON only, checksums over all."""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from artmodels.models.weights import read_json, save_weights
+
+STATE_NAME = "state.json"
+FOLDER_PATTERN = re.compile(r"images-(\d{8,})")
+
+
+@contextlib.contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """A temporary folder to write into, which takes the place of `folder` when all went well.
+
+    Everything is flushed to the disk before the rename; on an error the old folder stays as it was.
+
+    Raises:
+        OSError: the disk is full or not writable.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    building = folder.with_name(f".{folder.name}.new")
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir()
+    try:
+        yield building
+        for path in building.rglob("*"):
+            if path.is_file():
+                _flush(path)
+        _flush(building)
+        shutil.rmtree(old, ignore_errors=True)
+        if folder.exists():
+            folder.rename(old)
+        building.rename(folder)
+        _flush(folder.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    except SafetensorError as error:  # its own words for a full disk
+        raise OSError(f"could not write {folder}: {error}; is the disk full?") from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def save_checkpoint(run: Path, images: int, tensors: Mapping[str, Mapping[str, Tensor]], progress: dict[str, Any]) -> Path:
+    """Write `images-XXXXXXXX/`: one safetensors file per entry of `tensors`, and `state.json` with their checksums."""
+    folder = run / f"images-{images:08d}"
+    with replacing(folder) as building:
+        for name, state in tensors.items():
+            save_weights(state, building / f"{name}.safetensors")
+        checksums = {path.name: sha256(path) for path in sorted(building.iterdir())}
+        state = {"images": images, "progress": progress, "sha256": checksums}
+        (building / STATE_NAME).write_text(json.dumps(state, indent=2) + "\n", "utf-8")
+    return folder
+
+
+def list_checkpoints(run: Path) -> list[Path]:
+    """Checkpoint folders of a run, oldest first."""
+    found = [path for path in run.glob("images-*") if path.is_dir() and FOLDER_PATTERN.fullmatch(path.name)]
+    return sorted(found, key=lambda path: int(path.name.removeprefix("images-")))
+
+
+def retain_checkpoints(run: Path, keep: int) -> None:
+    """Delete all but the last `keep`."""
+    for folder in list_checkpoints(run)[:-keep]:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def load_latest(run: Path) -> tuple[int, dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """The newest checkpoint that is whole: images, tensors by file, progress. A damaged one is passed over with a warning.
+
+    Raises:
+        FileNotFoundError: the run has no whole checkpoint.
+    """
+    for folder in reversed(list_checkpoints(run)):
+        try:
+            return _load(folder)
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            warnings.warn(f"checkpoint {folder} is damaged ({error}): going back to the one before it", stacklevel=2)
+    raise FileNotFoundError(f"{run} holds no whole checkpoint: start anew in another folder")
+
+
+def _load(folder: Path) -> tuple[int, dict[str, dict[str, Tensor]], dict[str, Any]]:
+    state = read_json(folder / STATE_NAME)
+    for name, expected in state["sha256"].items():
+        if sha256(folder / name) != expected:
+            raise ValueError(f"{name} has another checksum than when it was written")
+    tensors = {Path(name).stem: load_file(folder / name) for name in state["sha256"]}
+    return int(state["images"]), tensors, state["progress"]
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """An optimizer's state as flat tensors: `"3.exp_avg"` is that of its fourth parameter."""
+    return {
+        f"{index}.{key}": value
+        for index, state in optimizer.state_dict()["state"].items()
+        for key, value in state.items()
+    }
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """The inverse of `optimizer_tensors`; the settings (learning rate and so on) stay the optimizer's own."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, _, key = name.partition(".")
+        state.setdefault(int(index), {})[key] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def load_module(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Copy tensors into a module, strictly."""
+    module.load_state_dict(dict(tensors), strict=True)

@@ -1,0 +1,26 @@
+"""What the command lines share: whole numbers, and one clear line with exit code 2 for input that is wrong."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+
+def natural(text: str) -> int:
+    """A whole number of at least 0, for argparse; `20_000` and `20,000` are understood."""
+    cleaned = text.replace("_", "").replace(",", "")
+    if not (cleaned.isascii() and cleaned.isdigit() and len(cleaned) <= 15):
+        raise argparse.ArgumentTypeError(f"expected a whole number like 20000, found {text!r}")
+    return int(cleaned)
+
+
+def main_with_clear_errors(run: Callable[[], None]) -> int:
+    """Run a command: 0 when it went well, 2 with one line on standard error when the user can mend it, 130 on Ctrl-C."""
+    try:
+        run()
+    except (ValueError, OSError) as error:
+        message = " ".join(str(error).split()) or type(error).__name__
+        print(f"error: {message}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0

@@ -1,0 +1,429 @@
+"""A folder or a zip of pictures -> styles, captions and one uint8 array on disk, which training reads by memory map."""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from tqdm import tqdm
+
+from artmodels import procedural
+
+LAYOUT_VERSION = 1  # part of every cache key: raise it when decoding changes
+SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"))
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF")  # no format whose decoder starts other programs
+MIN_SIDE = 16  # px; less is an icon, not an artwork
+MAX_PIXELS = 200_000_000  # a 14,000 px square
+MAX_FILE_BYTES = 400_000_000
+MAX_METADATA_BYTES = 500_000_000
+METADATA_NAME = "metadata.jsonl"
+PICTURES_NAME = "pictures.npy"
+INDEX_NAME = "index.json"
+SKIPPED_NAME = "skipped.tsv"
+
+
+@dataclass(frozen=True)
+class ArtDataset:
+    """Square pictures with a style label each.
+
+    `pictures` is `uint8 [N, H, W, 3]`, memory-mapped; `labels` is `int64 [N]` into `styles`; `names` and `captions`
+    are as in the source (captions may be empty); `skipped` pairs a file with the reason why it was left out.
+    """
+
+    pictures: np.ndarray
+    labels: np.ndarray
+    styles: tuple[str, ...]
+    names: tuple[str, ...]
+    captions: tuple[str, ...]
+    skipped: tuple[tuple[str, str], ...]
+    folder: Path
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    @property
+    def resolution(self) -> int:
+        return self.pictures.shape[1]
+
+    def batch(self, indices: np.ndarray) -> Tensor:
+        """Pictures as a tensor `[N, 3, H, W]` in [-1, 1] on the CPU, in channels_last order."""
+        return to_tensor(self.pictures[indices])
+
+    def style_counts(self) -> dict[str, int]:
+        counts = np.bincount(self.labels, minlength=len(self.styles))
+        return dict(zip(self.styles, counts.tolist(), strict=True))
+
+
+def to_tensor(pictures: np.ndarray) -> Tensor:
+    """`uint8 [N, H, W, 3]` to a float picture tensor `[N, 3, H, W]` in [-1, 1], channels_last."""
+    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+
+
+def batch_indices(count: int, start: int, size: int, seed: int) -> np.ndarray:
+    """Places `start .. start + size` of an endless shuffled reading of `count` pictures.
+
+    Each epoch is a permutation of its own, drawn from (seed, epoch), so the order depends on nothing but its arguments:
+    a run that resumes at `start` sees what it would have seen.
+    """
+    positions = np.arange(start, start + size)
+    epochs = positions // count
+    indices = np.empty(size, dtype=np.int64)
+    for epoch in np.unique(epochs):
+        order = np.random.default_rng((seed, int(epoch))).permutation(count)
+        here = epochs == epoch
+        indices[here] = order[positions[here] % count]
+    return indices
+
+
+def default_cache() -> Path:
+    """Where decoded pictures are kept: `ARTMODELS_CACHE`, else `~/.cache/artmodels`."""
+    return Path(os.environ.get("ARTMODELS_CACHE") or Path.home() / ".cache" / "artmodels")
+
+
+def load_dataset(source: str | Path | None, resolution: int, cache: Path | None = None) -> ArtDataset:
+    """Decode a folder or zip of pictures once, or find it decoded already; without a source, draw a procedural set.
+
+    A sub-folder is a style; `metadata.jsonl` (ImageFolder: `file_name`, `text`, `style` or `label`) overrides it.
+
+    Raises:
+        FileNotFoundError: there is no such folder or file.
+        ValueError: neither folder nor zip, damaged metadata, or no picture that can be used.
+        OSError: the cache cannot be written.
+    """
+    cache = cache or default_cache()
+    if source is None:
+        return _load_procedural(resolution, cache)
+    collection = open_collection(Path(source))
+    key = hashlib.sha256(f"{LAYOUT_VERSION} {resolution} {collection.fingerprint}".encode()).hexdigest()[:24]
+    folder = cache / f"{collection.path.stem[:40]}-{resolution}px-{key}"
+    if not (folder / INDEX_NAME).is_file():
+        _build(collection, resolution, folder)
+    return _open_built(folder)
+
+
+# --- where the pictures come from ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture of a collection: its path inside, its style and its caption."""
+
+    name: str
+    style: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Collection:
+    """The pictures of a folder or zip, found but not yet decoded."""
+
+    path: Path
+    entries: tuple[Entry, ...]
+    refused: tuple[tuple[str, str], ...]
+    fingerprint: str  # changes when a file is added, removed or rewritten
+
+    def read(self, names: list[str]) -> Iterator[tuple[str, bytes | str]]:
+        """Each file's bytes, or the reason why it cannot be read."""
+        if self.path.is_dir():
+            for name in names:
+                yield name, _read_file(self.path / name)
+            return
+        with zipfile.ZipFile(self.path) as archive:
+            for name in names:
+                yield name, _read_zip_member(archive, name)
+
+
+def open_collection(path: Path) -> Collection:
+    """Find the pictures of a folder or zip and their styles.
+
+    Raises:
+        FileNotFoundError: there is no such folder or file.
+        ValueError: not a folder or zip, damaged metadata, or no picture in it.
+    """
+    if path.is_dir():
+        files = [
+            (file.relative_to(path).as_posix(), f"{(stat := file.stat()).st_size} {stat.st_mtime_ns}")
+            for file in sorted(path.rglob("*"))
+            if file.is_file()
+        ]
+    elif path.is_file():
+        try:
+            with zipfile.ZipFile(path) as archive:
+                files = [(info.filename, f"{info.file_size} {info.CRC}") for info in archive.infolist() if not info.is_dir()]
+        except (zipfile.BadZipFile, OSError, ValueError) as error:
+            raise ValueError(
+                f"--data {path} is neither a folder nor a zip that can be opened ({error}): "
+                "give a folder with one sub-folder per style, a flat folder, or a zip of either"
+            ) from error
+    else:
+        raise FileNotFoundError(f"--data {path}: there is no such folder or zip; check the path")
+
+    refused = tuple((name, "its path would leave the collection's folder") for name, _ in files if _escapes(name))
+    files = [(name, stamp) for name, stamp in files if not _escapes(name) and not _is_hidden(name)]
+    pictures = [name for name, _ in files if PurePosixPath(name).suffix.lower() in SUFFIXES]
+    if not pictures:
+        raise ValueError(_nothing_found(path, [name for name, _ in files]))
+    metadata = _read_metadata(path, [name for name, _ in files])
+    fingerprint = hashlib.sha256(repr([str(path.resolve()), sorted(files)]).encode()).hexdigest()
+    return Collection(path, tuple(_with_styles(pictures, metadata, path.stem)), refused, fingerprint)
+
+
+def _escapes(name: str) -> bool:
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.is_absolute() or ".." in path.parts or ":" in path.parts[0]
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+
+
+def _nothing_found(path: Path, names: list[str]) -> str:
+    suffixes = Counter(PurePosixPath(name).suffix.lower() or "no suffix" for name in names)
+    found = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(5)) or "no file at all"
+    return (
+        f"--data {path} holds no picture: looked for {' '.join(sorted(SUFFIXES))} in it and its sub-folders, "
+        f"found {found}; put the pictures into one sub-folder per style, or all into this folder"
+    )
+
+
+def _read_metadata(path: Path, names: list[str]) -> dict[str, dict[str, str]]:
+    """`metadata.jsonl` (of the top, or of the folder that wraps all) as file path -> its record."""
+    found = [name for name in names if PurePosixPath(name).name == METADATA_NAME]
+    if not found:
+        return {}
+    name = min(found, key=lambda candidate: len(PurePosixPath(candidate).parts))
+    if path.is_dir():
+        content = (path / name).read_bytes()
+    else:
+        with zipfile.ZipFile(path) as archive:
+            if archive.getinfo(name).file_size > MAX_METADATA_BYTES:
+                raise ValueError(f"{path}: {name} is larger than {MAX_METADATA_BYTES} bytes")
+            content = archive.read(name)
+    records = {}
+    for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            file_name = record["file_name"]
+            style = record.get("style", record.get("label"))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError(
+                f'{path}: line {number} of {name} should be JSON like {{"file_name": "a.jpg", "text": "a caption", '
+                f'"style": "a style"}}, found {line[:80]!r}'
+            ) from error
+        key = (PurePosixPath(name).parent / str(file_name)).as_posix()
+        records[key] = {"text": str(record.get("text") or ""), "style": "" if style is None else str(style)}
+    return records
+
+
+def _with_styles(pictures: list[str], metadata: dict[str, dict[str, str]], collection_name: str) -> Iterator[Entry]:
+    """Style of a picture: its metadata's, else its first folder below those that wrap everything, else the collection's."""
+    parents = [PurePosixPath(name).parent.parts for name in pictures]
+    wrapping = 0  # leading folders that all pictures share while each still has a folder below
+    while all(len(parts) > wrapping + 1 for parts in parents) and len({parts[wrapping] for parts in parents}) == 1:
+        wrapping += 1
+    flat_name = collection_name
+    if all(len(parts) == wrapping + 1 for parts in parents) and len({parts[wrapping] for parts in parents}) == 1:
+        flat_name = parents[0][wrapping]
+    for name, parts in zip(pictures, parents, strict=True):
+        record = metadata.get(name, {})
+        folder = parts[wrapping] if len(parts) > wrapping else flat_name
+        yield Entry(name, record.get("style") or folder, record.get("text", ""))
+
+
+def _read_file(path: Path) -> bytes | str:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            return f"larger than {MAX_FILE_BYTES} bytes"
+        return path.read_bytes()
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+
+
+def _read_zip_member(archive: zipfile.ZipFile, name: str) -> bytes | str:
+    try:
+        if archive.getinfo(name).file_size > MAX_FILE_BYTES:
+            return f"larger than {MAX_FILE_BYTES} bytes when unpacked"
+        return archive.read(name)
+    except RuntimeError:
+        return "encrypted"
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, ValueError) as error:
+        return f"damaged in the zip: {error}"
+    except Exception as error:  # zlib.error and lzma.LZMAError share no base with the rest
+        return f"damaged in the zip: {type(error).__name__}"
+
+
+# --- from bytes to squares -------------------------------------------------------------------------------------------
+
+
+def decode_picture(content: bytes, resolution: int) -> np.ndarray:
+    """A picture file's bytes to a centred square `uint8 [resolution, resolution, 3]`.
+
+    EXIF orientation is applied, alpha is laid over white, and grey, palette, CMYK and 16-bit become RGB.
+
+    Raises:
+        ValueError: not a picture, truncated, too small or too large; the message is the reason.
+    """
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+            width, height = picture.size
+            if min(width, height) < MIN_SIDE:
+                raise ValueError(f"too small: {width} x {height} px, at least {MIN_SIDE} are needed")
+            if width * height > MAX_PIXELS:
+                raise ValueError(f"too large: {width} x {height} px, at most {MAX_PIXELS // 10**6} megapixels")
+            if picture.mode == "RGB":  # let the JPEG decoder skip detail that Lanczos would throw away
+                picture.draft("RGB", (4 * resolution, 4 * resolution))
+            upright = ImageOps.exif_transpose(picture)
+            square = ImageOps.fit(_to_rgb(upright), (resolution, resolution), Image.Resampling.LANCZOS)
+            return np.asarray(square)
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"too large: at most {MAX_PIXELS // 10**6} megapixels") from error
+    except (OSError, SyntaxError, EOFError, MemoryError, OverflowError, TypeError, KeyError, IndexError) as error:
+        raise ValueError(f"not a readable picture: {str(error)[:120] or type(error).__name__}") from error
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith(("I", "F")):  # 16-bit, 32-bit and floating point greys: stretch what they span to 8 bits
+        values = np.asarray(picture, dtype=np.float64)
+        top = 65535.0 if picture.mode.startswith("I;16") or values.max() > 255 else 255.0
+        if picture.mode == "F" and values.max() <= 1:
+            top = 1.0
+        values = np.nan_to_num(values / top).clip(0, 1) * 255 + 0.5
+        return Image.fromarray(values.astype(np.uint8)).convert("RGB")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    return picture.convert("RGB")
+
+
+# --- the array on disk -----------------------------------------------------------------------------------------------
+
+
+def _build(collection: Collection, resolution: int, folder: Path) -> None:
+    """Decode into a folder beside the final one, then rename: a killed build leaves nothing that looks finished."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
+    try:
+        kept, skipped = _decode_all(collection, resolution, building / PICTURES_NAME)
+        _write_skipped(building / SKIPPED_NAME, skipped)
+        if not kept:
+            name, reason = skipped[0]
+            raise ValueError(
+                f"--data {collection.path}: none of its {len(collection.entries)} pictures can be used; "
+                f"the first, {name}: {reason}"
+            )
+        styles = sorted({entry.style for entry in kept})
+        _write_index(building, styles, kept, skipped)
+        _publish(building, folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _decode_all(collection: Collection, resolution: int, path: Path) -> tuple[list[Entry], list[tuple[str, str]]]:
+    """Write the pictures that can be used to `path`; decoding runs in threads, since Pillow releases the lock."""
+    workers = os.cpu_count() or 1
+    entries = collection.entries
+    chunks = [entries[start : start + 64] for start in range(0, len(entries), 64)]
+    kept: list[Entry] = []
+    skipped = list(collection.refused)
+
+    def decode_chunk(chunk: tuple[Entry, ...]) -> list[np.ndarray | str]:
+        results: list[np.ndarray | str] = []
+        for _, content in collection.read([entry.name for entry in chunk]):
+            try:
+                results.append(content if isinstance(content, str) else decode_picture(content, resolution))
+            except ValueError as error:
+                results.append(str(error))
+        return results
+
+    shape = (len(entries), resolution, resolution, 3)
+    pictures = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    with ThreadPoolExecutor(workers) as pool, tqdm(total=len(entries), desc="decoding pictures", unit=" pictures") as bar:
+        for chunk, results in zip(chunks, pool.map(decode_chunk, chunks), strict=True):
+            for entry, result in zip(chunk, results, strict=True):
+                if isinstance(result, str):
+                    skipped.append((entry.name, result))
+                else:
+                    pictures[len(kept)] = result
+                    kept.append(entry)
+            bar.update(len(chunk))
+    pictures.flush()
+    return kept, skipped
+
+
+def _write_index(folder: Path, styles: list[str], kept: list[Entry], skipped: list[tuple[str, str]]) -> None:
+    label = {style: index for index, style in enumerate(styles)}
+    index = {
+        "styles": styles,
+        "labels": [label[entry.style] for entry in kept],
+        "names": [entry.name for entry in kept],
+        "captions": [entry.caption for entry in kept],
+        "skipped": skipped,
+    }
+    (folder / INDEX_NAME).write_text(json.dumps(index, ensure_ascii=False), "utf-8")
+
+
+def _write_skipped(path: Path, skipped: list[tuple[str, str]]) -> None:
+    lines = ["\t".join(part.replace("\t", " ").replace("\n", " ") for part in pair) for pair in skipped]
+    path.write_text("\n".join(["file\treason", *lines]) + "\n", "utf-8", "backslashreplace")
+
+
+def _publish(building: Path, folder: Path) -> None:
+    try:
+        building.rename(folder)
+    except OSError:  # another process finished the same build first, or a torn folder of an older version is there
+        if not (folder / INDEX_NAME).is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+            building.rename(folder)
+
+
+def _open_built(folder: Path) -> ArtDataset:
+    index = json.loads((folder / INDEX_NAME).read_text("utf-8"))
+    count = len(index["labels"])
+    return ArtDataset(
+        pictures=np.load(folder / PICTURES_NAME, mmap_mode="r")[:count],
+        labels=np.asarray(index["labels"], dtype=np.int64),
+        styles=tuple(index["styles"]),
+        names=tuple(index["names"]),
+        captions=tuple(index["captions"]),
+        skipped=tuple((name, reason) for name, reason in index["skipped"]),
+        folder=folder,
+    )
+
+
+def _load_procedural(resolution: int, cache: Path) -> ArtDataset:
+    """The built-in set of drawn pictures, for newcomers and tests: four named styles from one seed."""
+    folder = cache / f"procedural-{resolution}px-{procedural.COUNT_PER_STYLE}x{len(procedural.STYLES)}-v{LAYOUT_VERSION}"
+    if not (folder / INDEX_NAME).is_file():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
+        try:
+            entries = [
+                Entry(f"{style}/{index:04d}", style, f"{style.replace('-', ' ')} number {index}")
+                for style in sorted(procedural.STYLES)
+                for index in range(procedural.COUNT_PER_STYLE)
+            ]
+            shape = (len(entries), resolution, resolution, 3)
+            pictures = np.lib.format.open_memmap(building / PICTURES_NAME, mode="w+", dtype=np.uint8, shape=shape)
+            for place, entry in enumerate(tqdm(entries, desc="drawing pictures", unit=" pictures")):
+                pictures[place] = procedural.draw(entry.style, int(entry.name.rpartition("/")[2]), resolution)
+            pictures.flush()
+            _write_skipped(building / SKIPPED_NAME, [])
+            _write_index(building, sorted(procedural.STYLES), entries, [])
+            _publish(building, folder)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+    return _open_built(folder)

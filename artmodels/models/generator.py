@@ -1,0 +1,219 @@
+"""The generator: a light skip-excitation network in the FastGAN family, steered by a mapping network.
+
+A picture is a pure function of `w`, which has two kinds of rows. Row 0 is the normalised latent itself and feeds the
+4 px layer straight, which keeps seeds apart; rows 1 and up modulate one block each, which is what blends of styles,
+layer mixing and directions act on.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
+from torch import Tensor, nn
+
+from artmodels.models.layers import ModulatedConv, SkipExcitation, UpBlock, normalise_latents
+from artmodels.models.weights import check_config_types, load_weights, read_config, save_weights
+
+FORMAT_VERSION = 1
+MAX_TRUNCATION = 1.5
+MAX_STYLES = 1000
+WEIGHTS_NAME = "model.safetensors"
+CONFIG_NAME = "config.json"
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """What a generator is built from; `config.json` holds just this.
+
+    Raises:
+        ValueError: a field is of the wrong type or out of its range.
+    """
+
+    resolution: int  # height and width of a picture, a power of two
+    styles: tuple[str, ...]  # the names, in label order
+    latent_dim: int = 128  # size of z, of the style embedding and of a row of w
+    width: int = 32  # channels at the full resolution, doubling downwards
+    max_channels: int = 512  # where the doubling stops
+    convs_per_block: int = 1  # modulated convolutions at each resolution
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self):
+        check_config_types(self)
+        object.__setattr__(self, "styles", tuple(self.styles))
+        if self.format_version != FORMAT_VERSION:
+            raise ValueError(
+                f"model format {self.format_version} is not the one this artmodels reads ({FORMAT_VERSION}): "
+                "install the version of artmodels that wrote the model"
+            )
+        _require(self.resolution in (16, 32, 64, 128, 256, 512), "resolution", self.resolution, "16, 32, ... or 512")
+        _require(1 <= self.latent_dim <= 2048, "latent_dim", self.latent_dim, "1 to 2048")
+        _require(1 <= self.width <= 512, "width", self.width, "1 to 512")
+        _require(self.width <= self.max_channels <= 2048, "max_channels", self.max_channels, "width to 2048")
+        _require(1 <= self.convs_per_block <= 4, "convs_per_block", self.convs_per_block, "1 to 4")
+        _require(1 <= len(self.styles) <= MAX_STYLES, "styles", f"{len(self.styles)} names", f"1 to {MAX_STYLES}")
+        _require(len(set(self.styles)) == len(self.styles), "styles", list(self.styles), "names that differ")
+        for style in self.styles:
+            _require(0 < len(style) <= 100 and style.isprintable(), "styles", repr(style), "printable names of 1 to 100")
+
+    @property
+    def resolutions(self) -> list[int]:
+        """4, 8, ... up to the full resolution: one block each."""
+        return [2**level for level in range(2, self.resolution.bit_length())]
+
+    @property
+    def layers(self) -> int:
+        """Number of modulated blocks; `w` has one row more."""
+        return len(self.resolutions)
+
+    def channels(self, resolution: int) -> int:
+        """Feature channels of the block at a resolution."""
+        return min(self.width * self.resolution // resolution, self.max_channels)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types; `GeneratorConfig(**config.to_json()) == config`."""
+        return {**asdict(self), "styles": list(self.styles)}
+
+
+def _require(condition: bool, field: str, found: object, expected: str) -> None:
+    if not condition:
+        raise ValueError(f"generator config: {field} must be {expected}, found {found}")
+
+
+class ArtGenerator(
+    nn.Module,
+    PyTorchModelHubMixin,
+    library_name="artmodels",
+    pipeline_tag="unconditional-image-generation",
+    tags=["art", "gan"],
+):
+    """Latents and style weights to pictures `[N, 3, H, W]` in [-1, 1].
+
+    `mapping(z, style_weights) -> w`, then `synthesis(w) -> picture`; both are differentiable and free of noise.
+    """
+
+    def __init__(self, config: GeneratorConfig):
+        super().__init__()
+        self.config = config
+        dim = config.latent_dim
+        self.style_embedding = nn.Parameter(torch.randn(len(config.styles), dim))
+        self.map_in = nn.Linear(2 * dim, dim)
+        self.map_out = nn.Linear(dim, dim)
+        self.register_buffer("mean_w", torch.zeros(len(config.styles), dim))  # mean modulation of each style
+
+        first, *others = config.resolutions
+        self.first = nn.Linear(dim, config.channels(first) * 4 * 4)
+        self.first_conv = ModulatedConv(config.channels(first), config.channels(first), dim)
+        self.blocks = nn.ModuleList(
+            UpBlock(config.channels(res // 2), config.channels(res), dim, config.convs_per_block) for res in others
+        )
+        # An excitation reaches over three doublings: 4 px gates 32 px, 8 px gates 64 px, and so on.
+        self.excitations = nn.ModuleDict(
+            {str(res): SkipExcitation(config.channels(res // 8), config.channels(res)) for res in others if res >= 32}
+        )
+        self.to_rgb = nn.Conv2d(config.channels(config.resolution), 3, 3, padding=1)
+
+    def mapping(self, z: Tensor, style_weights: Tensor) -> Tensor:
+        """Latents `[N, latent_dim]` and style weights `[N, styles]` (rows sum to 1) to `w: [N, layers + 1, latent_dim]`."""
+        z = normalise_latents(z)
+        style = normalise_latents(style_weights @ self.style_embedding)
+        hidden = F.leaky_relu(self.map_in(torch.cat([z, style], dim=1)), 0.2)
+        modulation = normalise_latents(self.map_out(hidden))
+        return torch.cat([z[:, None], modulation[:, None].expand(-1, self.config.layers, -1)], dim=1)
+
+    def synthesis(self, w: Tensor) -> Tensor:
+        """`w: [N, layers + 1, latent_dim]` to pictures `[N, 3, H, W]` in [-1, 1]."""
+        x = self.first(w[:, 0]).view(len(w), -1, 4, 4)
+        x = x.contiguous(memory_format=torch.channels_last)
+        features = {4: self.first_conv(x, w[:, 1])}
+        for block, res, row in zip(self.blocks, self.config.resolutions[1:], w.unbind(1)[2:], strict=True):
+            x = block(features[res // 2], row)
+            if str(res) in self.excitations:
+                x = self.excitations[str(res)](features[res // 8], x)
+            features[res] = x
+        return torch.tanh(self.to_rgb(features[self.config.resolution]))
+
+    def forward(self, z: Tensor, style_weights: Tensor) -> Tensor:
+        """Pictures without truncation, as the discriminator sees them."""
+        return self.synthesis(self.mapping(z, style_weights))
+
+    def truncate(self, w: Tensor, style_weights: Tensor, truncation: float) -> Tensor:
+        """Pull the modulations towards the mean of their style: `mean_w + truncation * (w - mean_w)` for rows 1 and up.
+
+        Row 0 stays whole: it holds the composition, and shrinking it fades the picture instead of calming it.
+
+        Raises:
+            ValueError: truncation is not in [0, 1.5].
+        """
+        if not 0 <= truncation <= MAX_TRUNCATION:
+            raise ValueError(f"truncation must be between 0 and {MAX_TRUNCATION}, found {truncation}: try 0.8")
+        if truncation == 1:
+            return w
+        mean = (style_weights @ self.mean_w)[:, None]
+        return torch.cat([w[:, :1], mean + truncation * (w[:, 1:] - mean)], dim=1)
+
+    @torch.no_grad()
+    def update_mean_w(self, z: Tensor) -> None:
+        """Set `mean_w` from latents `z: [N, latent_dim]`: for each style, the mean modulation over all of them."""
+        for label, weights in enumerate(torch.eye(len(self.config.styles), device=z.device)):
+            self.mean_w[label] = self.mapping(z, weights.expand(len(z), -1))[:, 1].mean(dim=0)
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        save_weights(self.state_dict(), save_directory / WEIGHTS_NAME, dtype=torch.float16)
+        write_config(self.config, save_directory)
+
+    @classmethod
+    def _from_pretrained(
+        cls, *, model_id, revision, cache_dir, force_download, local_files_only, token, **_
+    ) -> "ArtGenerator":
+        """Read and check `config.json` ourselves, then load strictly: the mixin's own way accepts missing tensors."""
+        if Path(model_id).is_dir():
+            return load_generator(Path(model_id))
+        config_path, weights_path = (
+            hf_hub_download(
+                repo_id=model_id,
+                filename=name,
+                revision=revision,
+                cache_dir=cache_dir,
+                force_download=force_download,
+                local_files_only=local_files_only,
+                token=token,
+            )
+            for name in (CONFIG_NAME, WEIGHTS_NAME)
+        )
+        return _build(Path(config_path), Path(weights_path))
+
+
+def write_config(config: GeneratorConfig, folder: Path) -> None:
+    """Write `config.json` of a published folder."""
+    import json
+
+    (folder / CONFIG_NAME).write_text(json.dumps(config.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def load_generator(folder: str | Path) -> ArtGenerator:
+    """A published folder's generator, in evaluation mode, on the CPU, in float32.
+
+    Raises:
+        FileNotFoundError: the folder, its config or its weights are not there.
+        ValueError: a file is damaged, or config and weights do not fit each other.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no model folder {folder}: expected one with {CONFIG_NAME} and {WEIGHTS_NAME}")
+    return _build(folder / CONFIG_NAME, folder / WEIGHTS_NAME)
+
+
+def _build(config_path: Path, weights_path: Path) -> ArtGenerator:
+    config = read_config(config_path, GeneratorConfig)
+    with torch.device("meta"):  # shapes only: nothing is allocated before the file is known to fit
+        generator = ArtGenerator(config)
+    weights = load_weights(weights_path, expected=generator.state_dict())
+    generator.load_state_dict(weights, strict=True, assign=True)
+    return generator.requires_grad_(False).to(memory_format=torch.channels_last).eval()

@@ -1,0 +1,74 @@
+"""Building blocks of the generator and of the discriminator's heads."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+
+def normalise_latents(z: Tensor) -> Tensor:
+    """Scale each latent `[N, D]` to the sphere of radius sqrt(D) (the pixel norm of PGGAN, arXiv:1710.10196)."""
+    return z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + 1e-8)
+
+
+class Modulation(nn.Module):
+    """A modulation vector `[N, D]` to one scale (around 1) and one shift (around 0) per channel (FiLM, arXiv:1709.07871)."""
+
+    def __init__(self, latent_dim: int, channels: int):
+        super().__init__()
+        self.affine = nn.Linear(latent_dim, 2 * channels)
+        nn.init.normal_(self.affine.weight, std=0.25 / math.sqrt(latent_dim))
+        nn.init.zeros_(self.affine.bias)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        scale, shift = self.affine(w)[:, :, None, None].chunk(2, dim=1)  # [N, C, 1, 1] each
+        return torch.addcmul(shift, x, 1 + scale)
+
+
+class ModulatedConv(nn.Module):
+    """3x3 convolution, batch norm, modulation, gated linear unit: `[N, in, H, W]` -> `[N, out, H, W]`."""
+
+    def __init__(self, in_channels: int, out_channels: int, latent_dim: int):
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, 2 * out_channels, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(2 * out_channels, affine=False)  # the modulation is its affine part
+        self.modulation = Modulation(latent_dim, 2 * out_channels)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        return F.glu(self.modulation(self.norm(self.conv(x)), w), dim=1)
+
+
+class UpBlock(nn.Module):
+    """Double the resolution, then `convs` modulated convolutions: `[N, in, H, W]` -> `[N, out, 2H, 2W]`."""
+
+    def __init__(self, in_channels: int, out_channels: int, latent_dim: int, convs: int):
+        super().__init__()
+        self.convs = nn.ModuleList(
+            ModulatedConv(in_channels if i == 0 else out_channels, out_channels, latent_dim) for i in range(convs)
+        )
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+        for conv in self.convs:
+            x = conv(x, w)
+        return x
+
+
+class SkipExcitation(nn.Module):
+    """Channel gates in (0, 1) for a fine feature map from a coarse one (FastGAN, arXiv:2101.04775, section 3.1)."""
+
+    def __init__(self, coarse_channels: int, fine_channels: int):
+        super().__init__()
+        self.squeeze = nn.Conv2d(coarse_channels, fine_channels, 4)
+        self.excite = nn.Conv2d(fine_channels, fine_channels, 1)
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        gate = F.silu(self.squeeze(F.adaptive_avg_pool2d(coarse, 4)))
+        return fine * torch.sigmoid(self.excite(gate))
+
+
+def normalised_conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Module:
+    """A convolution held to spectral norm 1 (arXiv:1802.05957)."""
+    return spectral_norm(nn.Conv2d(in_channels, out_channels, kernel, stride, padding=(kernel - 1) // 2))

@@ -1,0 +1,153 @@
+"""Reading and writing weights and configs that strangers made: safetensors and JSON, checked before use."""
+
+import json
+import struct
+import types
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+MAX_JSON_BYTES = 4 * 1024**2
+MAX_HEADER_BYTES = 4 * 1024**2
+FLOAT_TYPES = ("F16", "BF16", "F32")
+
+Config = TypeVar("Config")
+
+
+def save_weights(state: Mapping[str, Tensor], path: Path, dtype: torch.dtype = torch.float32) -> None:
+    """Write a state dict as safetensors; floating point tensors are stored as `dtype`."""
+    save_file(
+        {
+            name: tensor.detach().cpu().to(dtype if tensor.is_floating_point() else tensor.dtype).contiguous()
+            for name, tensor in state.items()
+        },
+        path,
+    )
+
+
+def read_header(path: Path) -> dict[str, dict[str, Any]]:
+    """Names, types and shapes of a safetensors file, without reading its tensors.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a safetensors file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no weights {path}: a model folder holds config.json and model.safetensors")
+    with path.open("rb") as file:
+        prefix = file.read(8)
+        size = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else MAX_HEADER_BYTES + 1
+        if size > MAX_HEADER_BYTES:
+            raise ValueError(
+                f"{path} is not a safetensors file (its first bytes are {prefix[:4]!r}): "
+                "only safetensors are loaded, never pickles; download the file again or ask its author"
+            )
+        try:
+            header = json.loads(file.read(size))
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{path} has a damaged safetensors header: download the file again") from error
+    if not isinstance(header, dict) or not all(isinstance(entry, dict) for entry in header.values()):
+        raise ValueError(f"{path} has a damaged safetensors header: download the file again")
+    header.pop("__metadata__", None)
+    return header
+
+
+def load_weights(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of a safetensors file, in the expected dtypes, after its header was found to fit `expected` exactly.
+
+    `expected` may live on the meta device: only its names, shapes and dtypes are used.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: damaged, or other names, shapes or types than expected, or values that are not finite.
+    """
+    header = read_header(path)
+    missing, surplus = sorted(expected.keys() - header.keys()), sorted(header.keys() - expected.keys())
+    if missing or surplus:
+        difference = [f"lacks {missing[0]}"] * bool(missing) + [f"has a surplus {surplus[0]}"] * bool(surplus)
+        raise ValueError(
+            f"{path} does not fit its config.json: it {' and '.join(difference)} "
+            f"({len(missing)} missing, {len(surplus)} surplus tensors): use the config that was saved with it"
+        )
+    for name, tensor in expected.items():
+        shape, dtype = header[name].get("shape"), header[name].get("dtype")
+        if shape != list(tensor.shape):
+            raise ValueError(
+                f"{path} does not fit its config.json: {name} should be {list(tensor.shape)}, found {shape}: "
+                "use the config that was saved with it"
+            )
+        if tensor.is_floating_point() != (dtype in FLOAT_TYPES):
+            raise ValueError(f"{path}: {name} has type {dtype}, expected one of {', '.join(FLOAT_TYPES)} or an integer")
+    try:
+        loaded = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ValueError(f"{path} is damaged ({error}): download the file again") from error
+    weights = {name: loaded[name].to(tensor.dtype) for name, tensor in expected.items()}
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise ValueError(f"{path}: {name} holds values that are not finite: the model is damaged")
+    return weights
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file of at most 4 MiB.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: too large, or not JSON.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}: expected a JSON file there")
+    if path.stat().st_size > MAX_JSON_BYTES:
+        raise ValueError(f"{path} is larger than {MAX_JSON_BYTES} bytes: not a file that artmodels wrote")
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not valid JSON ({error}): restore it or download it again") from error
+
+
+def read_config(path: Path, config_type: type[Config]) -> Config:
+    """A dataclass from a JSON file whose keys are just its fields.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: not JSON, unknown or missing keys, or values that the dataclass refuses.
+    """
+    data = read_json(path)
+    known = {field.name for field in fields(config_type)}
+    if not isinstance(data, dict):
+        raise ValueError(f"{path} should be a JSON object with {', '.join(sorted(known))}")
+    if unknown := sorted(data.keys() - known):
+        raise ValueError(f"{path} has unknown keys {', '.join(unknown)[:200]}; known are {', '.join(sorted(known))}")
+    try:
+        return config_type(**data)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def check_config_types(config: Any) -> None:
+    """Compare each field of a dataclass with its annotation (int, float, str, bool, tuple of str, or None).
+
+    Raises:
+        ValueError: a value has another type.
+    """
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if not _is_a(value, field.type):
+            raise ValueError(f"{field.name} must be {field.type}, found {value!r}")
+
+
+def _is_a(value: Any, annotation: Any) -> bool:
+    if isinstance(annotation, types.UnionType):
+        return any(_is_a(value, option) for option in get_args(annotation))
+    if get_origin(annotation) is tuple:
+        return isinstance(value, tuple | list) and all(_is_a(item, get_args(annotation)[0]) for item in value)
+    if annotation in (int, float) and isinstance(value, bool):
+        return False
+    return isinstance(value, (int, float) if annotation is float else annotation)

@@ -1,0 +1,169 @@
+"""Everything that a training run is made from: one frozen dataclass and its presets."""
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from artmodels.models.generator import GeneratorConfig
+from artmodels.models.weights import check_config_types
+
+PRECISIONS = ("fp32", "bf16")
+MAX_SEED = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """All dials of a run. Amounts are counted in images that the discriminator has seen as real, over all processes.
+
+    Raises:
+        ValueError: a value is of the wrong type, out of range, or does not go with another one.
+    """
+
+    preset: str
+    resolution: int  # px
+    images: int  # budget of the whole run
+    batch_size: int  # over all processes
+    width: int  # generator channels at full resolution
+    max_channels: int  # generator channels at most
+    convs_per_block: int  # generator depth
+    latent_dim: int
+    feature_resolution: int  # px at which the frozen network looks
+    head_channels: tuple[int, ...]  # of the projected maps at strides 4, 8, 16, 32
+    head_hidden: int  # channels inside a discriminator head
+    learning_rate: float  # Adam, both networks
+    beta1: float  # Adam
+    beta2: float  # Adam
+    ema_half_life: int  # images after which a weight's share in the average has halved
+    ema_ramp_up: float  # the half-life is at most this share of the images seen so far
+    checkpoint_every: int  # images
+    sample_every: int  # images
+    log_every: int  # images
+    keep_checkpoints: int  # the last few
+    precision: str  # "fp32" or "bf16" (autocast)
+    compile: bool  # torch.compile: a minute at the start, faster steps
+    unconditional: bool  # all styles as one
+    seed: int
+
+    def __post_init__(self):
+        check_config_types(self)
+        object.__setattr__(self, "head_channels", tuple(self.head_channels))
+        for name in ("images", "batch_size", "checkpoint_every", "sample_every", "log_every", "keep_checkpoints"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, found {getattr(self, name)}")
+        if self.batch_size < 2:
+            raise ValueError("batch_size must be at least 2: batch norm needs pictures to compare")
+        if self.images < self.batch_size:
+            raise ValueError(f"images ({self.images}) must be at least one batch ({self.batch_size})")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, found {self.precision!r}")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise ValueError(f"seed must be between 0 and {MAX_SEED}, found {self.seed}")
+        if not 0 < self.learning_rate <= 1:
+            raise ValueError(f"learning_rate must be above 0 and at most 1, found {self.learning_rate}: try 0.0002")
+        if len(self.head_channels) != 4:
+            raise ValueError(f"head_channels must be four numbers, found {self.head_channels}")
+        if self.feature_resolution % 32 or self.feature_resolution < 32:
+            raise ValueError(f"feature_resolution must be a multiple of 32, found {self.feature_resolution}")
+        self.generator_config(("any",))  # refuses what the generator cannot be built from
+
+    def generator_config(self, styles: tuple[str, ...]) -> GeneratorConfig:
+        return GeneratorConfig(
+            resolution=self.resolution,
+            styles=styles,
+            latent_dim=self.latent_dim,
+            width=self.width,
+            max_channels=self.max_channels,
+            convs_per_block=self.convs_per_block,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+FIELDS = frozenset(field.name for field in fields(TrainConfig))
+
+
+def tiny() -> TrainConfig:
+    """Every part of training in seconds, at 32 px: for tests and a first look, not for art."""
+    return replace(
+        cpu(),
+        preset="tiny",
+        resolution=32,
+        feature_resolution=32,
+        images=2_048,
+        batch_size=16,
+        width=8,
+        max_channels=64,
+        convs_per_block=1,
+        latent_dim=32,
+        head_channels=(32, 32, 64, 64),
+        head_hidden=32,
+        checkpoint_every=1_024,
+        sample_every=1_024,
+        log_every=128,
+        compile=False,
+    )
+
+
+def cpu() -> TrainConfig:
+    """64 px, an evening on two cores."""
+    return TrainConfig(
+        preset="cpu",
+        resolution=64,
+        images=400_000,
+        batch_size=32,
+        width=32,
+        max_channels=256,
+        convs_per_block=2,
+        latent_dim=128,
+        feature_resolution=64,
+        head_channels=(64, 128, 256, 256),
+        head_hidden=128,
+        learning_rate=2e-4,
+        beta1=0.0,
+        beta2=0.99,
+        ema_half_life=10_000,
+        ema_ramp_up=0.05,
+        checkpoint_every=20_000,
+        sample_every=10_000,
+        log_every=640,
+        keep_checkpoints=3,
+        precision="fp32",
+        compile=True,
+        unconditional=False,
+        seed=0,
+    )
+
+
+def small() -> TrainConfig:
+    """128 px, for one GPU of any size; on a CPU for the patient."""
+    return replace(
+        cpu(),
+        preset="small",
+        resolution=128,
+        feature_resolution=128,
+        images=1_000_000,
+        batch_size=64,
+        max_channels=512,
+        head_channels=(64, 128, 256, 512),
+        head_hidden=256,
+        checkpoint_every=50_000,
+        sample_every=25_000,
+        log_every=1_280,
+    )
+
+
+def full() -> TrainConfig:
+    """256 px on one large GPU."""
+    return replace(
+        small(),
+        preset="full",
+        resolution=256,
+        feature_resolution=256,
+        images=3_000_000,
+        latent_dim=256,
+        checkpoint_every=100_000,
+        sample_every=50_000,
+    )
+
+
+PRESETS = {"tiny": tiny, "cpu": cpu, "small": small, "full": full}

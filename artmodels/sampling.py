@@ -1,0 +1,106 @@
+"""Seeds -> latents -> pictures, and sheets of them."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from artmodels.models.generator import ArtGenerator
+
+SEED_LIMIT = 2**32  # JavaScript loses larger integers, and a recipe must survive a browser
+MAX_SEEDS = 1_000_000
+
+
+def parse_seeds(text: str) -> list[int]:
+    """`"7"`, `"0-15"` or `"1,4,10-12"` to a list of seeds, each 0 <= seed < 2**32.
+
+    Raises:
+        ValueError: not of that form, an empty range, or a seed out of bounds.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,20})\s*(?:-\s*(\d{1,20})\s*)?", part, re.ASCII)
+        if not match:
+            raise ValueError(f"seeds should look like 7, 0-15 or 1,4,10-12; found {part.strip()[:40]!r} in {text[:80]!r}")
+        first = int(match[1])
+        last = int(match[2] or first)
+        if last < first:
+            raise ValueError(f"seeds {part.strip()}: the range runs backwards; try {last}-{first}")
+        if last >= SEED_LIMIT:
+            raise ValueError(f"seeds must be below 2**32 = {SEED_LIMIT}, found {last}")
+        if len(seeds) + last - first >= MAX_SEEDS:
+            raise ValueError(f"{text[:80]} asks for more than {MAX_SEEDS} pictures: paint them in parts")
+        seeds.extend(range(first, last + 1))
+    return seeds
+
+
+def draw_latents(seeds: Sequence[int], latent_dim: int) -> Tensor:
+    """Latents `[len(seeds), latent_dim]` from a standard normal, on the CPU, each from a random generator of its own."""
+    rows = []
+    for seed in seeds:
+        if not 0 <= seed < SEED_LIMIT:
+            raise ValueError(f"a seed must be at least 0 and below 2**32 = {SEED_LIMIT}, found {seed}")
+        rows.append(torch.randn(latent_dim, generator=torch.Generator().manual_seed(seed)))
+    return torch.stack(rows) if rows else torch.empty(0, latent_dim)
+
+
+def style_weights(styles: Sequence[str], chosen: str) -> Tensor:
+    """The one-hot row `[1, len(styles)]` of a style.
+
+    Raises:
+        ValueError: the model has no such style; the message lists the styles it has.
+    """
+    if chosen not in styles:
+        raise ValueError(f"no style {chosen[:80]!r} in this model; it paints: {', '.join(styles)}")
+    return torch.eye(len(styles))[styles.index(chosen)][None]
+
+
+@torch.inference_mode()
+def paint(
+    generator: ArtGenerator,
+    seeds: Sequence[int],
+    weights: Tensor,
+    truncation: float = 1.0,
+    batch_size: int = 16,
+) -> Tensor:
+    """One picture per seed, `[N, 3, H, W]` in [-1, 1] on the CPU, in the styles `weights: [1 or N, styles]`.
+
+    Raises:
+        ValueError: a seed or the truncation is out of bounds.
+    """
+    device = generator.mean_w.device
+    weights = weights.expand(len(seeds), -1)
+    pictures = []
+    for start in range(0, len(seeds), batch_size):
+        z = draw_latents(seeds[start : start + batch_size], generator.config.latent_dim).to(device)
+        style = weights[start : start + batch_size].to(device)
+        w = generator.truncate(generator.mapping(z, style), style, truncation)
+        pictures.append(generator.synthesis(w).float().cpu())
+    side = generator.config.resolution
+    return torch.cat(pictures) if pictures else torch.empty(0, 3, side, side)
+
+
+def to_images(pictures: Tensor) -> list[Image.Image]:
+    """Picture tensor `[N, 3, H, W]` in [-1, 1] to Pillow images."""
+    levels = pictures.detach().cpu().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    return [Image.fromarray(picture) for picture in np.ascontiguousarray(levels.permute(0, 2, 3, 1).numpy())]
+
+
+def contact_sheet(images: Sequence[Image.Image], columns: int, gap: int = 2) -> Image.Image:
+    """Images of one size side by side in rows of `columns`, on white."""
+    width, height = images[0].size
+    rows = -(-len(images) // columns)
+    sheet = Image.new("RGB", (columns * (width + gap) - gap, rows * (height + gap) - gap), "white")
+    for place, image in enumerate(images):
+        sheet.paste(image, ((place % columns) * (width + gap), (place // columns) * (height + gap)))
+    return sheet
+
+
+def style_sheet(generator: ArtGenerator, seeds: Sequence[int], truncation: float = 1.0) -> Image.Image:
+    """A contact sheet with one row per style, in label order, and one column per seed."""
+    eye = torch.eye(len(generator.config.styles))
+    rows = [image for weights in eye for image in to_images(paint(generator, seeds, weights[None], truncation))]
+    return contact_sheet(rows, columns=len(seeds))

@@ -1,0 +1,370 @@
+"""train(): adversarial training of a generator against projected features, counted in images."""
+
+import copy
+import hashlib
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from artmodels import hub
+from artmodels.augment import diff_augment
+from artmodels.checkpoint import (
+    list_checkpoints,
+    load_latest,
+    load_module,
+    load_optimizer,
+    optimizer_tensors,
+    replacing,
+    retain_checkpoints,
+    save_checkpoint,
+)
+from artmodels.data import ArtDataset, batch_indices
+from artmodels.losses import discriminator_loss, generator_loss
+from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector
+from artmodels.models.generator import ArtGenerator
+from artmodels.presets import TrainConfig
+from artmodels.sampling import draw_latents, style_sheet
+
+SAMPLE_SEEDS = range(8)
+CALIBRATION_LATENTS = 2048
+
+
+@dataclass
+class Networks:
+    """What learns, what judges, and the optimizers: everything a step touches and a checkpoint holds."""
+
+    generator: ArtGenerator
+    ema: ArtGenerator
+    projector: FeatureProjector  # fixed; rebuilt from the seed
+    heads: DiscriminatorHeads
+    generator_optimizer: torch.optim.Optimizer
+    heads_optimizer: torch.optim.Optimizer
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        return {
+            "generator": self.generator.state_dict(),
+            "ema": self.ema.state_dict(),
+            "heads": self.heads.state_dict(),
+            "generator_optimizer": optimizer_tensors(self.generator_optimizer),
+            "heads_optimizer": optimizer_tensors(self.heads_optimizer),
+        }
+
+    def load(self, tensors: dict[str, dict[str, Tensor]]) -> None:
+        for name in ("generator", "ema", "heads"):
+            load_module(getattr(self, name), tensors[name])
+        for name in ("generator_optimizer", "heads_optimizer"):
+            load_optimizer(getattr(self, name), tensors[name])
+
+
+def build_networks(config: TrainConfig, styles: tuple[str, ...], device: torch.device) -> Networks:
+    """Freshly initialised networks, the same for the same seed."""
+    torch.manual_seed(config.seed)
+    channels = config.head_channels
+    generator = ArtGenerator(config.generator_config(styles)).to(device, memory_format=torch.channels_last)
+    heads = DiscriminatorHeads(channels, config.feature_resolution, config.head_hidden, len(styles))
+    heads = heads.to(device, memory_format=torch.channels_last)
+    betas = (config.beta1, config.beta2)
+    return Networks(
+        generator=generator,
+        ema=copy.deepcopy(generator).requires_grad_(False),
+        projector=FeatureProjector(channels, config.feature_resolution, config.seed).to(device),
+        heads=heads,
+        generator_optimizer=torch.optim.Adam(generator.parameters(), config.learning_rate, betas=betas),
+        heads_optimizer=torch.optim.Adam(heads.parameters(), config.learning_rate, betas=betas),
+    )
+
+
+@dataclass
+class Passes:
+    """The forward passes of a step: as accelerate wrapped them for several processes, and compiled where asked for."""
+
+    accelerator: Accelerator
+    generator: Callable[[Tensor, Tensor], Tensor]
+    heads: Callable[[list[Tensor], Tensor], list[Tensor]]
+    project: Callable[[Tensor], list[Tensor]]
+
+
+def make_accelerator(config: TrainConfig) -> Accelerator:
+    """Accelerate's view of the processes and devices of this run."""
+    return Accelerator(
+        mixed_precision="bf16" if config.precision == "bf16" else "no",
+        kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+    )
+
+
+def prepare_passes(accelerator: Accelerator, nets: Networks, compiled: bool) -> Passes:
+    """Wrap the networks for accelerate's processes; `nets` itself keeps the bare modules."""
+    generator, heads = accelerator.prepare(nets.generator, nets.heads)
+    project: Callable = nets.projector
+    if compiled:
+        generator, project = torch.compile(generator), torch.compile(project)
+    return Passes(accelerator, generator, heads, project)
+
+
+@dataclass
+class StepResult:
+    """What a step leaves for the log; tensors, so that nothing waits for the device."""
+
+    discriminator_loss: Tensor
+    generator_loss: Tensor
+    real_logit: Tensor
+    fake_logit: Tensor
+    real_features: Tensor
+    fake_features: Tensor
+
+    def figures(self) -> dict[str, float]:
+        """Numbers for the log. Variety: mean distance between fakes over that between real pictures, as augmented."""
+        variety = mean_pairwise_distance(self.fake_features) / mean_pairwise_distance(self.real_features)
+        return {
+            "discriminator_loss": self.discriminator_loss.item(),
+            "generator_loss": self.generator_loss.item(),
+            "real_logit": self.real_logit.item(),
+            "fake_logit": self.fake_logit.item(),
+            "variety": variety.item(),
+        }
+
+
+def adversarial_step(nets: Networks, passes: Passes, real: Tensor, style: Tensor, random: torch.Generator) -> StepResult:
+    """One update of the heads and one of the generator, on real pictures `[N, 3, H, W]` and their styles `[N, S]`."""
+    accelerator = passes.accelerator
+    z = torch.randn(len(real), nets.generator.config.latent_dim, generator=random).to(real.device, non_blocking=True)
+
+    # Features: one batch of fakes serves both updates; only the generator's path keeps its graph.
+    fake = passes.generator(z, style)
+    with accelerator.autocast():
+        with torch.no_grad():
+            real_maps = passes.project(diff_augment(real, random))
+        fake_maps = passes.project(diff_augment(fake, random))
+
+    # Heads: real and fake in one forward.
+    both = [torch.cat([r, f.detach()]) for r, f in zip(real_maps, fake_maps, strict=True)]
+    logits = [head.chunk(2) for head in passes.heads(both, torch.cat([style, style]))]
+    real_logits, fake_logits = zip(*logits, strict=True)
+    heads_loss = discriminator_loss(real_logits, fake_logits)
+    nets.heads_optimizer.zero_grad()
+    accelerator.backward(heads_loss)
+    nets.heads_optimizer.step()
+
+    # Generator: through the updated heads, which themselves get no gradient.
+    nets.heads.requires_grad_(False)
+    with accelerator.autocast():
+        picture_loss = generator_loss(nets.heads(fake_maps, style))
+    nets.generator_optimizer.zero_grad()
+    accelerator.backward(picture_loss)
+    nets.generator_optimizer.step()
+    nets.heads.requires_grad_(True)
+
+    return StepResult(
+        discriminator_loss=heads_loss.detach(),
+        generator_loss=picture_loss.detach(),
+        real_logit=torch.stack([head.detach().mean() for head in real_logits]).mean(),
+        fake_logit=torch.stack([head.detach().mean() for head in fake_logits]).mean(),
+        real_features=real_maps[-1].detach().flatten(1),
+        fake_features=fake_maps[-1].detach().flatten(1),
+    )
+
+
+def seeded_generator(*key: int) -> torch.Generator:
+    """A CPU random generator that depends on the key alone: (seed, images seen, rank) for a training step."""
+    digest = hashlib.sha256(repr(key).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little"))
+
+
+def ema_decay(config: TrainConfig, images: int) -> float:
+    """Share of the old average that one batch leaves: half of it after `half_life` images (StyleGAN2-ADA's ramp-up)."""
+    half_life = min(config.ema_half_life, max(images * config.ema_ramp_up, 1e-8))
+    return 0.5 ** (config.batch_size / half_life)
+
+
+@torch.no_grad()
+def update_ema(ema: nn.Module, module: nn.Module, decay: float) -> None:
+    """Move the average towards the weights; batch-norm statistics are measured anew at export instead."""
+    averages, weights = list(ema.parameters()), list(module.parameters())
+    torch._foreach_lerp_(averages, weights, 1 - decay)
+
+
+def mean_pairwise_distance(features: Tensor) -> Tensor:
+    """Mean Euclidean distance over all pairs of rows `[N, D]`."""
+    return torch.pdist(features.float()).mean()
+
+
+def train(config: TrainConfig, dataset: ArtDataset, output: Path, resume: bool = False) -> None:
+    """Train until `config.images`, writing a run folder; see the design of the folder in the README.
+
+    Raises:
+        ValueError: the batch does not divide over the processes.
+        FileNotFoundError: `resume` without a whole checkpoint.
+        OSError: the run folder cannot be written.
+    """
+    accelerator = make_accelerator(config)
+    rank, processes, device = accelerator.process_index, accelerator.num_processes, accelerator.device
+    if config.batch_size % processes:
+        raise ValueError(f"a batch of {config.batch_size} does not divide over {processes} processes: change --batch-size")
+    local_size = config.batch_size // processes
+    styles = ("all",) if config.unconditional else dataset.styles
+    nets = build_networks(config, styles, device)
+    labels = torch.zeros(len(dataset), dtype=torch.long) if config.unconditional else torch.from_numpy(dataset.labels)
+    one_hot = torch.eye(len(styles))
+
+    images, seconds_before = 0, 0.0
+    if resume and list_checkpoints(output):
+        images, tensors, progress = load_latest(output)
+        nets.load(tensors)
+        seconds_before = progress["seconds"]
+    log = RunLog(output, images, seconds_before) if accelerator.is_main_process else None
+
+    passes = prepare_passes(accelerator, nets, config.compile)
+    bar = tqdm(
+        total=config.images, initial=images, unit=" pictures", disable=not accelerator.is_main_process, smoothing=0.05
+    )
+    stopping = False
+    with bar, graceful_stop() as stop:
+        while images < config.images and not stopping:
+            random = seeded_generator(config.seed, images, rank)
+            indices = batch_indices(len(dataset), images + rank * local_size, local_size, config.seed)
+            real = dataset.batch(indices).to(device, non_blocking=True)
+            style = one_hot[labels[indices]].to(device, non_blocking=True)
+            step = adversarial_step(nets, passes, real, style, random)
+
+            images += config.batch_size
+            update_ema(nets.ema, nets.generator, ema_decay(config, images))
+            bar.update(config.batch_size)
+
+            # Every so many images: log, sample grid, checkpoint.
+            def due(every: int, images: int = images) -> bool:
+                return images // every > (images - config.batch_size) // every
+
+            stopping = stop.agreed(accelerator, look=due(config.log_every))
+            finished = stopping or images >= config.images
+            if log and (due(config.log_every) or finished):
+                log.write(bar, images, step.figures())
+            if log and (due(config.sample_every) or due(config.checkpoint_every) or finished):
+                painter = export_generator(nets.ema, config, labels)
+                log.save_samples(painter, images)
+                if due(config.checkpoint_every) or finished:
+                    save_checkpoint(output, images, nets.tensors(), {"seconds": log.seconds})
+                    retain_checkpoints(output, config.keep_checkpoints)
+                    publish_model(output, painter, config, dataset, images, log.seconds)
+    accelerator.wait_for_everyone()
+    accelerator.end_training()
+
+
+@torch.no_grad()
+def export_generator(ema: ArtGenerator, config: TrainConfig, labels: Tensor) -> ArtGenerator:
+    """A copy of the averaged generator that is ready to paint: its batch-norm statistics and `mean_w` measured anew.
+
+    The average of weights goes with none of the statistics met on the way, so they are taken over latents and labels
+    drawn from the run's seed; processes need not exchange theirs.
+    """
+    painter = copy.deepcopy(ema)
+    device = painter.mean_w.device
+    random = seeded_generator(config.seed, -1)
+    z = torch.randn(CALIBRATION_LATENTS, config.latent_dim, generator=random)
+    chosen = labels[torch.randint(len(labels), (CALIBRATION_LATENTS,), generator=random)]
+    style = torch.eye(len(painter.config.styles))[chosen]
+    for module in painter.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.momentum = None  # a plain average over all batches
+    painter.train()
+    for z_part, style_part in zip(z.split(64), style.split(64), strict=True):
+        painter(z_part.to(device), style_part.to(device))
+    painter.update_mean_w(z.to(device))
+    return painter.eval()
+
+
+def publish_model(
+    output: Path, painter: ArtGenerator, config: TrainConfig, dataset: ArtDataset, images: int, seconds: float
+) -> None:
+    """Write `model/`, the published folder of the run so far."""
+    training = {
+        "preset": config.preset,
+        "images": images,
+        "seconds": round(seconds, 1),
+        "machine": hub.describe_machine(),
+        "pictures": len(dataset),
+        "style_counts": dataset.style_counts(),
+        "config": config.to_json(),
+    }
+    with replacing(output / "model") as folder:
+        hub.write_model_folder(folder, painter, training, history=read_history(output))
+
+
+def read_history(output: Path) -> list[dict[str, Any]]:
+    """The records of `metrics.jsonl`."""
+    lines = (output / "metrics.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines if line]
+
+
+class RunLog:
+    """`metrics.jsonl`, `samples/` and the clock of a run; the log is cut back to where the run resumes."""
+
+    def __init__(self, output: Path, images: int, seconds_before: float):
+        self.path = output / "metrics.jsonl"
+        self.samples = output / "samples"
+        self.samples.mkdir(parents=True, exist_ok=True)
+        self.started = time.monotonic() - seconds_before
+        kept = [record for record in read_history(output) if record["images"] <= images] if self.path.exists() else []
+        self.path.write_text("".join(json.dumps(record) + "\n" for record in kept), "utf-8")
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far, over all resumes."""
+        return time.monotonic() - self.started
+
+    def write(self, bar: tqdm, images: int, figures: dict[str, float]) -> None:
+        record = {"images": images, "seconds": round(self.seconds, 2)}
+        record |= {name: round(value, 5) for name, value in figures.items()}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+        bar.set_postfix(
+            g=f"{figures['generator_loss']:.2f}",
+            d=f"{figures['discriminator_loss']:.2f}",
+            variety=f"{figures['variety']:.2f}",
+        )
+
+    def save_samples(self, painter: ArtGenerator, images: int) -> None:
+        style_sheet(painter, SAMPLE_SEEDS).save(self.samples / f"images-{images:08d}.png")
+
+
+class StopRequest:
+    """Whether somebody asked the run to end."""
+
+    requested = False
+
+    def agreed(self, accelerator: Accelerator, look: bool) -> bool:
+        """The same answer in every process; several processes ask each other only when `look` is set."""
+        if accelerator.num_processes == 1:
+            return self.requested
+        if not look:
+            return False
+        if self.requested:
+            accelerator.set_trigger()
+        return accelerator.check_trigger()
+
+
+@contextmanager
+def graceful_stop() -> Iterator[StopRequest]:
+    """Let Ctrl-C and SIGTERM end the run after the step in hand, with a checkpoint; a second Ctrl-C ends it at once."""
+    stop = StopRequest()
+
+    def request(number: int, frame: object) -> None:
+        stop.requested = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
