@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from artmodels.command import main_with_clear_errors, natural
+from artmodels.command import OneLineParser, main_with_clear_errors, natural
 from artmodels.presets import PRECISIONS, PRESETS
 
 EXAMPLES = """examples:
@@ -16,7 +16,7 @@ EXAMPLES = """examples:
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="train.py", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument

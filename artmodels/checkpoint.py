@@ -68,7 +68,9 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def save_checkpoint(run: Path, images: int, tensors: Mapping[str, Mapping[str, Tensor]], progress: dict[str, Any]) -> Path:
+def save_checkpoint(
+    run: Path, images: int, tensors: Mapping[str, Mapping[str, Tensor]], progress: dict[str, Any]
+) -> Path:
     """Write `images-XXXXXXXX/`: one safetensors file per entry of `tensors`, and `state.json` with their checksums."""
     folder = run / f"images-{images:08d}"
     with replacing(folder) as building:
@@ -93,7 +95,7 @@ def retain_checkpoints(run: Path, keep: int) -> None:
 
 
 def load_latest(run: Path) -> tuple[int, dict[str, dict[str, Tensor]], dict[str, Any]]:
-    """The newest checkpoint that is whole: images, tensors by file, progress. A damaged one is passed over with a warning.
+    """Images, tensors by file and progress of the newest checkpoint that is whole; damaged ones are warned of.
 
     Raises:
         FileNotFoundError: the run has no whole checkpoint.

@@ -161,7 +161,9 @@ def open_collection(path: Path) -> Collection:
     elif path.is_file():
         try:
             with zipfile.ZipFile(path) as archive:
-                files = [(info.filename, f"{info.file_size} {info.CRC}") for info in archive.infolist() if not info.is_dir()]
+                files = [
+                    (info.filename, f"{info.file_size} {info.CRC}") for info in archive.infolist() if not info.is_dir()
+                ]
         except (zipfile.BadZipFile, OSError, ValueError) as error:
             raise ValueError(
                 f"--data {path} is neither a folder nor a zip that can be opened ({error}): "
@@ -230,7 +232,7 @@ def _read_metadata(path: Path, names: list[str]) -> dict[str, dict[str, str]]:
 
 
 def _with_styles(pictures: list[str], metadata: dict[str, dict[str, str]], collection_name: str) -> Iterator[Entry]:
-    """Style of a picture: its metadata's, else its first folder below those that wrap everything, else the collection's."""
+    """A picture's style: its metadata's, else its first folder below those that wrap all, else the collection's name."""
     parents = [PurePosixPath(name).parent.parts for name in pictures]
     wrapping = 0  # leading folders that all pictures share while each still has a folder below
     while all(len(parts) > wrapping + 1 for parts in parents) and len({parts[wrapping] for parts in parents}) == 1:
@@ -351,7 +353,10 @@ def _decode_all(collection: Collection, resolution: int, path: Path) -> tuple[li
 
     shape = (len(entries), resolution, resolution, 3)
     pictures = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    with ThreadPoolExecutor(workers) as pool, tqdm(total=len(entries), desc="decoding pictures", unit=" pictures") as bar:
+    with (
+        ThreadPoolExecutor(workers) as pool,
+        tqdm(total=len(entries), desc="decoding pictures", unit=" pictures") as bar,
+    ):
         for chunk, results in zip(chunks, pool.map(decode_chunk, chunks), strict=True):
             for entry, result in zip(chunk, results, strict=True):
                 if isinstance(result, str):
@@ -406,7 +411,9 @@ def _open_built(folder: Path) -> ArtDataset:
 
 def _load_procedural(resolution: int, cache: Path) -> ArtDataset:
     """The built-in set of drawn pictures, for newcomers and tests: four named styles from one seed."""
-    folder = cache / f"procedural-{resolution}px-{procedural.COUNT_PER_STYLE}x{len(procedural.STYLES)}-v{LAYOUT_VERSION}"
+    folder = (
+        cache / f"procedural-{resolution}px-{procedural.COUNT_PER_STYLE}x{len(procedural.STYLES)}-v{LAYOUT_VERSION}"
+    )
     if not (folder / INDEX_NAME).is_file():
         folder.parent.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))

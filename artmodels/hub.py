@@ -3,14 +3,20 @@
 import json
 import os
 import platform
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from artmodels import __version__
-from artmodels.models.generator import WEIGHTS_NAME, ArtGenerator, load_generator
+from artmodels.checkpoint import sha256
+from artmodels.models.generator import CONFIG_NAME, WEIGHTS_NAME, ArtGenerator, load_generator
+from artmodels.models.weights import read_json
 from artmodels.sampling import style_sheet
+
+BUNDLED = Path(__file__).resolve().parent.parent / "checkpoints"
 
 SHEET_SEEDS = range(8)
 SHEET_TRUNCATION = 0.8
@@ -45,22 +51,90 @@ def describe_machine() -> str:
     return f"{torch.get_num_threads()} CPU threads ({platform.machine()})"
 
 
-def find_models() -> list[Path]:
-    """The app's models: `ARTMODELS_MODELS` (comma-separated folders), else `checkpoints/masters`, else the first there.
+@dataclass(frozen=True)
+class LoadedModel:
+    """A generator ready to paint, with what a recipe and a page say of it."""
+
+    name: str  # Hub id, or the folder's name
+    folder: Path
+    generator: ArtGenerator
+    weights_sha256: str
+
+
+def load_model(name: str | Path, device: torch.device | str = "cpu") -> LoadedModel:
+    """A model from a published folder, or by Hub id with optional `@revision`.
+
+    Raises:
+        FileNotFoundError: no such folder, and the name is no Hub id; or a file of the model is missing.
+        ValueError: the model is damaged or does not fit together.
+        OSError: the Hub has no such model, or cannot be reached.
+    """
+    folder = Path(name)
+    if not folder.is_dir():
+        folder = _download(str(name))
+    generator = load_generator(folder).to(device)
+    return LoadedModel(_model_name(folder, str(name)), folder, generator, sha256(folder / WEIGHTS_NAME))
+
+
+def _model_name(folder: Path, given: str) -> str:
+    """`user/model` for a download, `masters` for checkpoints/masters, `mine` for runs/mine/model."""
+    if folder != Path(given):
+        return given
+    resolved = folder.resolve()
+    return resolved.parent.name if resolved.name == "model" else resolved.name
+
+
+def _download(name: str) -> Path:
+    repo_id, _, revision = name.partition("@")
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo_id):
+        raise FileNotFoundError(f"no model folder {name}: give a folder with config.json, or a Hub id like user/model")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        files = [CONFIG_NAME, WEIGHTS_NAME, "README.md", "metrics.json", "samples.png", "history.json"]
+        return Path(snapshot_download(repo_id, revision=revision or None, allow_patterns=files))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise OSError(f"no folder {name}, and the Hub does not give it either ({reason}): check the name") from error
+
+
+def bundled_models() -> list[Path]:
+    """The models that come with the code, `checkpoints/masters` first."""
+    folders = sorted(path.parent for path in BUNDLED.glob(f"*/{WEIGHTS_NAME}"))
+    return sorted(folders, key=lambda folder: folder.name != "masters")
+
+
+def find_models() -> list[str]:
+    """The app's models: `ARTMODELS_MODELS` (comma-separated folders or Hub ids), else the first bundled one.
 
     Raises:
         FileNotFoundError: there is none.
     """
     if named := os.environ.get("ARTMODELS_MODELS"):
-        return [Path(name.strip()) for name in named.split(",") if name.strip()]
-    bundled = Path(__file__).resolve().parent.parent / "checkpoints"
-    folders = sorted(path.parent for path in bundled.glob(f"*/{WEIGHTS_NAME}"))
-    folders.sort(key=lambda folder: folder.name != "masters")
-    if not folders:
+        return [name.strip() for name in named.split(",") if name.strip()]
+    if not bundled_models():
         raise FileNotFoundError(
-            f"no model under {bundled}: train one with train.py, then set ARTMODELS_MODELS=runs/mine/model"
+            f"no model under {BUNDLED}: train one with train.py, then set ARTMODELS_MODELS=runs/mine/model"
         )
-    return folders[:1]
+    return [str(bundled_models()[0])]
+
+
+def find_model_named(name: str) -> str:
+    """Where a recipe's model is: the bundled folder of that name, else the name itself as a Hub id."""
+    return next((str(folder) for folder in bundled_models() if folder.name == name), name)
+
+
+def rewrite_card(model: LoadedModel, additions: dict[str, Any]) -> None:
+    """Add to `metrics.json` (`evaluation`, or what `training` should also say) and write the card anew."""
+    path = model.folder / "metrics.json"
+    metrics = {"training": {}, **(read_json(path) if path.is_file() else {})}
+    for key, value in additions.items():
+        metrics[key] = {**metrics.get(key, {}), **value} if key == "training" else value
+    write_json(path, metrics)
+    (model.folder / "README.md").write_text(
+        model_card(model.generator, metrics["training"], metrics.get("evaluation")), "utf-8"
+    )
 
 
 def model_card(generator: ArtGenerator, training: dict[str, Any], metrics: dict[str, Any] | None) -> str:
@@ -76,9 +150,10 @@ tags: [art, gan]
 ---
 # A painter of {", ".join(config.styles)}
 
-![One row per style, one column per seed (0 to {len(SHEET_SEEDS) - 1}), truncation {SHEET_TRUNCATION}](samples.png)
+![Samples: one row per style, one column per seed](samples.png)
 
-One row per style, in the order of the table; seeds {SHEET_SEEDS[0]} to {SHEET_SEEDS[-1]}; truncation {SHEET_TRUNCATION}.
+One row per style, in the order of the table; seeds {SHEET_SEEDS[0]} to {SHEET_SEEDS[-1]};
+truncation {SHEET_TRUNCATION}.
 
 | style | training pictures |
 | --- | ---: |
@@ -92,12 +167,12 @@ One row per style, in the order of the table; seeds {SHEET_SEEDS[0]} to {SHEET_S
 {_measured(metrics)}
 ## Use
 ```python
-from artmodels.models.generator import load_generator
-from artmodels.sampling import paint, style_weights, to_images
+from artmodels.models.generator import ArtGenerator
+from artmodels.sampling import draw_latents, one_hot, paint, to_images
 
-generator = load_generator("path/to/this/folder")
-pictures = paint(generator, seeds=[7], weights=style_weights(generator.config.styles, "{config.styles[0]}"), truncation=0.8)
-to_images(pictures)[0].save("picture.png")
+generator = ArtGenerator.from_pretrained("path/to/this/folder")
+latents = draw_latents([7], generator.config.latent_dim)
+to_images(paint(generator, latents, one_hot(generator.config.styles, "{config.styles[0]}"), 0.8))[0].save("picture.png")
 ```
 """
 
@@ -117,8 +192,9 @@ def _measured(metrics: dict[str, Any] | None) -> str:
         for style, figures in styles.items()
     )
     return f"""
-Features: EfficientNet-Lite2 (ImageNet), which the training never used; pictures enlarged to {metrics["judge_resolution"]} px.
-Truncation {metrics["truncation"]}. The floor is what as many real training pictures score against the same test pictures.
+Features: EfficientNet-Lite2 (ImageNet), which the training never used. Real and painted pictures alike are
+{metrics["picture_resolution"]} px, enlarged to {metrics["judge_resolution"]} px for it. Truncation {metrics["truncation"]:g}.
+The floor is what {overall["floor_pictures"]} real training pictures score against the same test pictures.
 
 | | this model | floor (real) |
 | --- | ---: | ---: |
@@ -135,13 +211,3 @@ pictures of it: near 1 is as varied as the originals, near 0 is one picture agai
 
 Measured by `{metrics["command"]}`.
 """
-
-
-__all__ = [
-    "describe_machine",
-    "find_models",
-    "load_generator",
-    "model_card",
-    "write_json",
-    "write_model_folder",
-]

@@ -37,7 +37,9 @@ def op_art(random: np.random.Generator, side: int) -> Image.Image:
     """Two-colour rings that a second wave bends, after Riley and Vasarely."""
     y, x = (np.mgrid[:side, :side] / side - random.uniform(0.25, 0.75, 2)[:, None, None]) * 2 * np.pi
     bend = random.uniform(0.2, 1.2) * np.sin(random.integers(1, 4) * x) * np.cos(random.integers(1, 4) * y)
-    rings = np.hypot(x, y) if random.random() < 0.6 else x * np.cos(angle := random.uniform(0, np.pi)) + y * np.sin(angle)
+    rings = (
+        np.hypot(x, y) if random.random() < 0.6 else x * np.cos(angle := random.uniform(0, np.pi)) + y * np.sin(angle)
+    )
     wave = np.sin(random.uniform(3, 7) * rings + 3 * bend)
     dark, light = random.uniform(0, 0.25, 3), random.uniform(0.8, 1.0, 3)
     return _to_image(np.where(wave[..., None] > 0, light, dark))
@@ -81,9 +83,7 @@ def mosaic(random: np.random.Generator, side: int) -> Image.Image:
 def _palette(random: np.random.Generator, count: int, saturation: tuple, value: tuple) -> np.ndarray:
     """Colours `[count, 3]` in [0, 1] around two hues."""
     hues = random.choice(random.uniform(0, 1, 2), count) + random.normal(0, 0.06, count)
-    return np.array(
-        [colorsys.hsv_to_rgb(hue % 1, random.uniform(*saturation), random.uniform(*value)) for hue in hues]
-    )
+    return np.array([colorsys.hsv_to_rgb(hue % 1, random.uniform(*saturation), random.uniform(*value)) for hue in hues])
 
 
 def _colour(rgb: np.ndarray) -> tuple[int, int, int]:

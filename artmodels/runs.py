@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from artmodels.training import Networks, Passes
 
 CONFIG_NAME = "config.json"
+MIN_PICTURES = 10
 MAY_CHANGE = frozenset(("images",))  # on --resume: a larger budget extends the run
 
 
@@ -83,12 +84,27 @@ def check_run_folder(output: Path, config: TrainConfig, resume: bool) -> None:
         raise ValueError(f"--output {output} is a file: name a folder for the run")
     if not resume and output.is_dir() and any(output.iterdir()):
         if (output / CONFIG_NAME).is_file():
-            raise ValueError(f"--output {output} already holds a run: add --resume to continue it, or name a new folder")
+            raise ValueError(
+                f"--output {output} already holds a run: add --resume to continue it, or name a new folder"
+            )
         raise ValueError(f"--output {output} is not empty and holds no run: name a new folder")
     if resume and (checkpoints := list_checkpoints(output)):
         seen = int(checkpoints[-1].name.removeprefix("images-"))
         if config.images < seen:
-            raise ValueError(f"--images {config.images} lies behind the run, which has seen {seen}: give a larger number")
+            raise ValueError(
+                f"--images {config.images} lies behind the run, which has seen {seen}: give a larger number"
+            )
+
+
+def check_enough_pictures(found: int, data: str | None) -> None:
+    """Raises:
+    ValueError: too few pictures to learn anything from.
+    """
+    if found < MIN_PICTURES:
+        raise ValueError(
+            f"--data {data}: expected at least {MIN_PICTURES} pictures, found {found}; "
+            "from 50 on the results begin to be of use, from 500 on they are good"
+        )
 
 
 def start_run(config: TrainConfig, data: str | None, output: Path, resume: bool) -> None:
@@ -102,6 +118,7 @@ def start_run(config: TrainConfig, data: str | None, output: Path, resume: bool)
         print(f"this run is finished: {config.images} images seen; give a larger --images to extend it")
         return
     dataset = load_dataset(data, config.resolution)
+    check_enough_pictures(len(dataset), data)
     if dataset.skipped:
         print(f"{len(dataset.skipped)} files were skipped; reasons: {dataset.folder / 'skipped.tsv'}", file=sys.stderr)
     described = {"source": data, "pictures": len(dataset), "style_counts": dataset.style_counts()}
@@ -129,6 +146,7 @@ def describe_plan(config: TrainConfig, data: str | None, output: Path) -> str:
 
     if data:
         entries = open_collection(Path(data)).entries
+        check_enough_pictures(len(entries), data)
         styles = tuple(sorted({entry.style for entry in entries}))
         source = f"{len(entries)} pictures in {len(styles)} styles from {data}"
     else:

@@ -1,16 +1,16 @@
 """Seeds -> latents -> pictures, and sheets of them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
-from artmodels.models.generator import ArtGenerator
+from artmodels.models.generator import MAX_TRUNCATION, ArtGenerator
+from artmodels.recipe import SEED_LIMIT, Latent, Recipe
 
-SEED_LIMIT = 2**32  # JavaScript loses larger integers, and a recipe must survive a browser
 MAX_SEEDS = 1_000_000
 
 
@@ -24,7 +24,9 @@ def parse_seeds(text: str) -> list[int]:
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,20})\s*(?:-\s*(\d{1,20})\s*)?", part, re.ASCII)
         if not match:
-            raise ValueError(f"seeds should look like 7, 0-15 or 1,4,10-12; found {part.strip()[:40]!r} in {text[:80]!r}")
+            raise ValueError(
+                f"seeds should look like 7, 0-15 or 1,4,10-12; found {part.strip()[:40]!r} in {text[:80]!r}"
+            )
         first = int(match[1])
         last = int(match[2] or first)
         if last < first:
@@ -37,50 +39,77 @@ def parse_seeds(text: str) -> list[int]:
     return seeds
 
 
+def check_truncation(truncation: float) -> None:
+    """Raises:
+    ValueError: the truncation is not between 0 and 1.5.
+    """
+    if not 0 <= truncation <= MAX_TRUNCATION:
+        raise ValueError(f"truncation must be between 0 and {MAX_TRUNCATION}, found {truncation:g}: try 0.8")
+
+
+def seed_recipe(model: str, weights_sha256: str, style: str, seed: int, truncation: float) -> Recipe:
+    """The recipe of one seed painted in one style."""
+    return Recipe(model, weights_sha256, (Latent(seed),), {style: 1.0}, truncation)
+
+
 def draw_latents(seeds: Sequence[int], latent_dim: int) -> Tensor:
-    """Latents `[len(seeds), latent_dim]` from a standard normal, on the CPU, each from a random generator of its own."""
+    """Latents `[len(seeds), latent_dim]` from a standard normal, on the CPU, each from a generator of its own."""
     rows = []
     for seed in seeds:
         if not 0 <= seed < SEED_LIMIT:
             raise ValueError(f"a seed must be at least 0 and below 2**32 = {SEED_LIMIT}, found {seed}")
         rows.append(torch.randn(latent_dim, generator=torch.Generator().manual_seed(seed)))
-    return torch.stack(rows) if rows else torch.empty(0, latent_dim)
+    return torch.stack(rows)
 
 
-def style_weights(styles: Sequence[str], chosen: str) -> Tensor:
-    """The one-hot row `[1, len(styles)]` of a style.
+def one_hot(styles: Sequence[str], chosen: str) -> Tensor:
+    """The style weights `[1, len(styles)]` of one style.
 
     Raises:
         ValueError: the model has no such style; the message lists the styles it has.
     """
-    if chosen not in styles:
-        raise ValueError(f"no style {chosen[:80]!r} in this model; it paints: {', '.join(styles)}")
-    return torch.eye(len(styles))[styles.index(chosen)][None]
+    return blend(styles, {chosen: 1.0})
+
+
+def blend(styles: Sequence[str], weights: Mapping[str, float]) -> Tensor:
+    """Style weights `[1, len(styles)]` from names and shares.
+
+    Raises:
+        ValueError: the model has no such style; the message lists the styles it has.
+    """
+    row = torch.zeros(1, len(styles))
+    for name, weight in weights.items():
+        if name not in styles:
+            raise ValueError(f"no style {str(name)[:80]!r} in this model; it paints: {', '.join(styles)}")
+        row[0, styles.index(name)] = weight
+    return row
+
+
+def mix_latents(recipe: Recipe, latent_dim: int) -> Tensor:
+    """The latent `[1, latent_dim]` of a recipe: the weighted sum of its seeds' latents, back at unit variance."""
+    z = draw_latents([latent.seed for latent in recipe.latents], latent_dim)
+    weights = torch.tensor([[latent.weight for latent in recipe.latents]])
+    return weights @ z / weights.norm()
 
 
 @torch.inference_mode()
 def paint(
-    generator: ArtGenerator,
-    seeds: Sequence[int],
-    weights: Tensor,
-    truncation: float = 1.0,
-    batch_size: int = 16,
+    generator: ArtGenerator, latents: Tensor, weights: Tensor, truncation: float = 1.0, batch_size: int = 16
 ) -> Tensor:
-    """One picture per seed, `[N, 3, H, W]` in [-1, 1] on the CPU, in the styles `weights: [1 or N, styles]`.
+    """One picture per latent, `[N, 3, H, W]` in [-1, 1] on the CPU.
+
+    `latents` is `[N, latent_dim]`, `weights` (of the styles) is `[1 or N, styles]`.
 
     Raises:
-        ValueError: a seed or the truncation is out of bounds.
+        ValueError: the truncation is out of bounds.
     """
     device = generator.mean_w.device
-    weights = weights.expand(len(seeds), -1)
+    weights = weights.expand(len(latents), -1)
     pictures = []
-    for start in range(0, len(seeds), batch_size):
-        z = draw_latents(seeds[start : start + batch_size], generator.config.latent_dim).to(device)
-        style = weights[start : start + batch_size].to(device)
+    for z, style in zip(latents.to(device).split(batch_size), weights.to(device).split(batch_size), strict=True):
         w = generator.truncate(generator.mapping(z, style), style, truncation)
         pictures.append(generator.synthesis(w).float().cpu())
-    side = generator.config.resolution
-    return torch.cat(pictures) if pictures else torch.empty(0, 3, side, side)
+    return torch.cat(pictures)
 
 
 def to_images(pictures: Tensor) -> list[Image.Image]:
@@ -101,6 +130,7 @@ def contact_sheet(images: Sequence[Image.Image], columns: int, gap: int = 2) -> 
 
 def style_sheet(generator: ArtGenerator, seeds: Sequence[int], truncation: float = 1.0) -> Image.Image:
     """A contact sheet with one row per style, in label order, and one column per seed."""
+    latents = draw_latents(seeds, generator.config.latent_dim)
     eye = torch.eye(len(generator.config.styles))
-    rows = [image for weights in eye for image in to_images(paint(generator, seeds, weights[None], truncation))]
+    rows = [image for weights in eye for image in to_images(paint(generator, latents, weights[None], truncation))]
     return contact_sheet(rows, columns=len(seeds))

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -30,13 +31,14 @@ from artmodels.checkpoint import (
 )
 from artmodels.data import ArtDataset, batch_indices
 from artmodels.losses import discriminator_loss, generator_loss
+from artmodels.metrics import mean_pairwise_distance
 from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector
 from artmodels.models.generator import ArtGenerator
 from artmodels.presets import TrainConfig
-from artmodels.sampling import draw_latents, style_sheet
+from artmodels.sampling import style_sheet
 
 SAMPLE_SEEDS = range(8)
-CALIBRATION_LATENTS = 2048
+CALIBRATION_LATENTS = 512
 
 
 @dataclass
@@ -95,11 +97,18 @@ class Passes:
 
 
 def make_accelerator(config: TrainConfig) -> Accelerator:
-    """Accelerate's view of the processes and devices of this run."""
-    return Accelerator(
+    """Accelerate's view of the processes and devices of this run.
+
+    `accelerate launch` pins a CPU process to one thread (OMP_NUM_THREADS=1); here the processes share all cores.
+    """
+    accelerator = Accelerator(
         mixed_precision="bf16" if config.precision == "bf16" else "no",
         kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
     )
+    if accelerator.device.type == "cpu":
+        local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // local_processes))
+    return accelerator
 
 
 def prepare_passes(accelerator: Accelerator, nets: Networks, compiled: bool) -> Passes:
@@ -134,7 +143,9 @@ class StepResult:
         }
 
 
-def adversarial_step(nets: Networks, passes: Passes, real: Tensor, style: Tensor, random: torch.Generator) -> StepResult:
+def adversarial_step(
+    nets: Networks, passes: Passes, real: Tensor, style: Tensor, random: torch.Generator
+) -> StepResult:
     """One update of the heads and one of the generator, on real pictures `[N, 3, H, W]` and their styles `[N, S]`."""
     accelerator = passes.accelerator
     z = torch.randn(len(real), nets.generator.config.latent_dim, generator=random).to(real.device, non_blocking=True)
@@ -193,11 +204,6 @@ def update_ema(ema: nn.Module, module: nn.Module, decay: float) -> None:
     torch._foreach_lerp_(averages, weights, 1 - decay)
 
 
-def mean_pairwise_distance(features: Tensor) -> Tensor:
-    """Mean Euclidean distance over all pairs of rows `[N, D]`."""
-    return torch.pdist(features.float()).mean()
-
-
 def train(config: TrainConfig, dataset: ArtDataset, output: Path, resume: bool = False) -> None:
     """Train until `config.images`, writing a run folder; see the design of the folder in the README.
 
@@ -209,7 +215,9 @@ def train(config: TrainConfig, dataset: ArtDataset, output: Path, resume: bool =
     accelerator = make_accelerator(config)
     rank, processes, device = accelerator.process_index, accelerator.num_processes, accelerator.device
     if config.batch_size % processes:
-        raise ValueError(f"a batch of {config.batch_size} does not divide over {processes} processes: change --batch-size")
+        raise ValueError(
+            f"a batch of {config.batch_size} does not divide over {processes} processes: change --batch-size"
+        )
     local_size = config.batch_size // processes
     styles = ("all",) if config.unconditional else dataset.styles
     nets = build_networks(config, styles, device)

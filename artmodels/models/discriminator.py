@@ -5,6 +5,7 @@ random convolutions, `DiscriminatorHeads` the parameters that training updates a
 """
 
 import math
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -29,9 +30,7 @@ class FeatureProjector(nn.Module):
         self.channel_mixing = nn.ModuleList(
             nn.Conv2d(found, wanted, 1) for found, wanted in zip(self.network.scale_channels, channels, strict=True)
         )
-        self.scale_mixing = nn.ModuleList(
-            nn.Conv2d(coarse, fine, 3, padding=1) for fine, coarse in zip(channels[:-1], channels[1:], strict=True)
-        )
+        self.scale_mixing = nn.ModuleList(nn.Conv2d(coarse, fine, 3, padding=1) for fine, coarse in pairwise(channels))
         generator = torch.Generator().manual_seed(seed)
         for conv in [*self.channel_mixing, *self.scale_mixing]:
             fan_in = conv.weight[0].numel()

@@ -56,7 +56,9 @@ class GeneratorConfig:
         _require(1 <= len(self.styles) <= MAX_STYLES, "styles", f"{len(self.styles)} names", f"1 to {MAX_STYLES}")
         _require(len(set(self.styles)) == len(self.styles), "styles", list(self.styles), "names that differ")
         for style in self.styles:
-            _require(0 < len(style) <= 100 and style.isprintable(), "styles", repr(style), "printable names of 1 to 100")
+            _require(
+                0 < len(style) <= 100 and style.isprintable(), "styles", repr(style), "printable names of 1 to 100"
+            )
 
     @property
     def resolutions(self) -> list[int]:
@@ -116,7 +118,7 @@ class ArtGenerator(
         self.to_rgb = nn.Conv2d(config.channels(config.resolution), 3, 3, padding=1)
 
     def mapping(self, z: Tensor, style_weights: Tensor) -> Tensor:
-        """Latents `[N, latent_dim]` and style weights `[N, styles]` (rows sum to 1) to `w: [N, layers + 1, latent_dim]`."""
+        """Latents `[N, latent_dim]`, style weights `[N, styles]` (rows sum to 1) to `w: [N, layers + 1, latent_dim]`."""
         z = normalise_latents(z)
         style = normalise_latents(style_weights @ self.style_embedding)
         hidden = F.leaky_relu(self.map_in(torch.cat([z, style], dim=1)), 0.2)
@@ -143,12 +145,7 @@ class ArtGenerator(
         """Pull the modulations towards the mean of their style: `mean_w + truncation * (w - mean_w)` for rows 1 and up.
 
         Row 0 stays whole: it holds the composition, and shrinking it fades the picture instead of calming it.
-
-        Raises:
-            ValueError: truncation is not in [0, 1.5].
         """
-        if not 0 <= truncation <= MAX_TRUNCATION:
-            raise ValueError(f"truncation must be between 0 and {MAX_TRUNCATION}, found {truncation}: try 0.8")
         if truncation == 1:
             return w
         mean = (style_weights @ self.mean_w)[:, None]

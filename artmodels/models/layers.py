@@ -14,7 +14,7 @@ def normalise_latents(z: Tensor) -> Tensor:
 
 
 class Modulation(nn.Module):
-    """A modulation vector `[N, D]` to one scale (around 1) and one shift (around 0) per channel (FiLM, arXiv:1709.07871)."""
+    """A modulation vector `[N, D]` to a scale (around 1) and a shift (around 0) per channel (FiLM, arXiv:1709.07871)."""
 
     def __init__(self, latent_dim: int, channels: int):
         super().__init__()
@@ -50,7 +50,7 @@ class UpBlock(nn.Module):
         )
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+        x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
         for conv in self.convs:
             x = conv(x, w)
         return x

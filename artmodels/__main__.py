@@ -1,0 +1,123 @@
+"""The verbs: `python -m artmodels generate|evaluate|recipe ...`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from artmodels.command import OneLineParser, main_with_clear_errors, natural
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = OneLineParser(prog="python -m artmodels", description="Paint with, measure and rebuild.")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    _add_generate(verbs)
+    _add_evaluate(verbs)
+    _add_recipe(verbs)
+    chosen = parser.parse_args(arguments)
+    return main_with_clear_errors(lambda: chosen.run(chosen))
+
+
+def _verb(verbs: argparse._SubParsersAction, name: str, run, summary: str, example: str) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_generate(verbs: argparse._SubParsersAction) -> None:
+    example = (
+        "python -m artmodels generate --model checkpoints/masters --style ukiyo-e --seeds 0-15 "
+        "--truncation 0.8 --out pictures/ --grid"
+    )
+    parser = _verb(verbs, "generate", _generate, "Paint pictures, each a PNG that carries its recipe.", example)
+    parser.add_argument("--model", required=True, help="a model folder or a Hub id")
+    parser.add_argument("--style", help="one of the model's styles; without it, each of them in turn")
+    parser.add_argument("--seeds", default="0-7", help="like 7, 0-15 or 1,4,10-12 (default: 0-7)")
+    parser.add_argument("--truncation", type=float, default=0.8, help="0 (the typical) to 1.5 (the wild); default 0.8")
+    parser.add_argument("--out", type=Path, default=Path("pictures"), help="folder for the PNGs (default: pictures)")
+    parser.add_argument("--grid", action="store_true", help="also a contact sheet, grid.png")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default: cpu)")
+
+
+def _generate(chosen: argparse.Namespace) -> None:
+    from artmodels.sampling import check_truncation, parse_seeds
+
+    seeds = parse_seeds(chosen.seeds)
+    check_truncation(chosen.truncation)
+    if chosen.out.exists() and not chosen.out.is_dir():
+        raise ValueError(f"--out {chosen.out} is a file: name a folder")
+
+    from artmodels.hub import load_model
+    from artmodels.painting import paint_to_folder, pick_device
+
+    model = load_model(chosen.model, pick_device(chosen.device))
+    count = paint_to_folder(model, chosen.style, seeds, chosen.truncation, chosen.out, chosen.grid)
+    print(f"{count} pictures in {chosen.out}")
+
+
+def _add_evaluate(verbs: argparse._SubParsersAction) -> None:
+    example = "python -m artmodels evaluate --model runs/mine/model --data paintings.zip --test-data held_out.zip"
+    parser = _verb(verbs, "evaluate", _evaluate, "Measure a model against held-out pictures.", example)
+    parser.add_argument("--model", required=True, help="a model folder or a Hub id")
+    parser.add_argument("--data", required=True, help="training pictures, for the floor and the variety")
+    parser.add_argument("--test-data", required=True, help="held-out pictures")
+    parser.add_argument("--samples", type=natural, default=2000, help="pictures to paint (default: 2000)")
+    parser.add_argument("--truncation", type=float, default=1.0, help="0 to 1.5 (default: 1)")
+    parser.add_argument("--out", type=Path, help="where to write the figures as JSON too")
+    parser.add_argument("--write-card", action="store_true", help="put the figures on the card of the model folder")
+
+
+def _evaluate(chosen: argparse.Namespace) -> None:
+    from artmodels.sampling import check_truncation
+
+    check_truncation(chosen.truncation)
+
+    import json
+
+    from artmodels.data import load_dataset
+    from artmodels.evaluation import evaluate
+    from artmodels.hub import load_model, rewrite_card, write_json
+
+    model = load_model(chosen.model)
+    resolution = model.generator.config.resolution
+    train, test = load_dataset(chosen.data, resolution), load_dataset(chosen.test_data, resolution)
+    figures = evaluate(model.generator, train, test, chosen.samples, chosen.truncation)
+    figures["command"] = (
+        f"python -m artmodels evaluate --model {model.name} --data {Path(chosen.data).name} "
+        f"--test-data {Path(chosen.test_data).name} --samples {chosen.samples} --truncation {chosen.truncation:g}"
+    )
+    print(json.dumps(figures, indent=2))
+    if chosen.out:
+        write_json(chosen.out, figures)
+    if chosen.write_card:
+        rewrite_card(model, {"evaluation": figures})
+
+
+def _add_recipe(verbs: argparse._SubParsersAction) -> None:
+    example = "python -m artmodels recipe picture.png --repaint again.png --model checkpoints/masters"
+    parser = _verb(verbs, "recipe", _recipe, "Print the recipe of a picture, and paint it again.", example)
+    parser.add_argument("picture", type=Path, help="a PNG that artmodels painted")
+    parser.add_argument("--repaint", type=Path, metavar="PNG", help="paint it again into this file")
+    parser.add_argument("--model", help="the model to repaint with (default: the one that the recipe names)")
+    parser.add_argument("--anyway", action="store_true", help="repaint although the model's weights have changed since")
+
+
+def _recipe(chosen: argparse.Namespace) -> None:
+    from artmodels.recipe import read_recipes
+
+    recipes = read_recipes(chosen.picture)
+    for recipe in recipes:
+        print(recipe.to_json())
+    if chosen.repaint:
+        from artmodels.painting import repaint
+
+        repaint(recipes, chosen.repaint, chosen.model, chosen.anyway)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""Pictures into files: what the verbs `generate` and `recipe` do."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from artmodels.hub import LoadedModel, find_model_named, load_model
+from artmodels.recipe import Recipe, png_bytes, write_atomically
+from artmodels.sampling import blend, contact_sheet, draw_latents, mix_latents, one_hot, paint, seed_recipe, to_images
+
+BATCH = 16
+MAX_SHEET = 1024
+
+
+def pick_device(name: str) -> torch.device:
+    """A device by PyTorch's name for it.
+
+    Raises:
+        ValueError: no such device on this machine.
+    """
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"no device {name!r} on this machine: try --device cpu") from error
+    return device
+
+
+def paint_to_folder(
+    model: LoadedModel, style: str | None, seeds: Sequence[int], truncation: float, folder: Path, grid: bool
+) -> int:
+    """Write one PNG per style and seed, named after both, and on demand `grid.png`; returns the number of pictures.
+
+    Raises:
+        ValueError: the model has no such style, or a grid of more than 1,024 pictures is asked for.
+        OSError: a file cannot be written.
+    """
+    generator = model.generator
+    styles = [style] if style is not None else list(generator.config.styles)
+    weights = {name: one_hot(generator.config.styles, name) for name in styles}
+    if grid and len(styles) * len(seeds) > MAX_SHEET:
+        raise ValueError(f"--grid holds at most {MAX_SHEET} pictures, found {len(styles) * len(seeds)}: fewer seeds")
+    folder.mkdir(parents=True, exist_ok=True)
+    sheet, sheet_recipes = [], []
+    for name in styles:
+        for start in range(0, len(seeds), BATCH):
+            part = seeds[start : start + BATCH]
+            latents = draw_latents(part, generator.config.latent_dim)
+            images = to_images(paint(generator, latents, weights[name], truncation))
+            recipes = [seed_recipe(model.name, model.weights_sha256, name, seed, truncation) for seed in part]
+            for seed, image, recipe in zip(part, images, recipes, strict=True):
+                write_atomically(folder / f"{file_stem(name)}-{seed:05d}.png", png_bytes(image, [recipe]))
+            if grid:
+                sheet.extend(images)
+                sheet_recipes.extend(recipes)
+    if grid:
+        columns = len(seeds) if len(styles) > 1 else min(8, len(seeds))
+        write_atomically(folder / "grid.png", png_bytes(contact_sheet(sheet, columns), sheet_recipes))
+    return len(styles) * len(seeds)
+
+
+def file_stem(style: str) -> str:
+    """A style's name with everything that a file system could stumble over replaced by a dash."""
+    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in style)[:80] or "style"
+
+
+def repaint(recipes: Sequence[Recipe], path: Path, model_name: str | None, anyway: bool) -> None:
+    """Paint what the recipes say into a PNG.
+
+    Raises:
+        ValueError: the model is not at hand, or it has other weights than the recipe's and `anyway` is not set.
+        OSError: the file cannot be written.
+    """
+    model = load_model(model_name) if model_name else load_model(find_model_named(recipes[0].model))
+    changed = [recipe for recipe in recipes if recipe.weights_sha256 != model.weights_sha256]
+    if changed and not anyway:
+        raise ValueError(
+            f"the recipe was painted by {changed[0].model} with weights {changed[0].weights_sha256[:12]}, "
+            f"but {model.name} now has {model.weights_sha256[:12]}: add --anyway to paint with today's"
+        )
+    generator = model.generator
+    images = []
+    for recipe in recipes:
+        latent = mix_latents(recipe, generator.config.latent_dim)
+        weights = blend(generator.config.styles, recipe.style_weights)
+        images.extend(to_images(paint(generator, latent, weights, recipe.truncation)))
+    picture = images[0] if len(images) == 1 else contact_sheet(images, columns=min(8, len(images)))
+    write_atomically(path, png_bytes(picture, recipes))
