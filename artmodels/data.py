@@ -23,7 +23,7 @@ from artmodels import procedural
 
 LAYOUT_VERSION = 1  # part of every cache key: raise it when decoding changes
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"))
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF", "GIF")  # no format whose decoder starts other programs
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")  # no format whose decoder starts other programs
 MIN_SIDE = 16  # px; less is an icon, not an artwork
 MAX_PIXELS = 200_000_000  # a 14,000 px square
 MAX_FILE_BYTES = 400_000_000
@@ -232,7 +232,7 @@ def _read_metadata(path: Path, names: list[str]) -> dict[str, dict[str, str]]:
 
 
 def _with_styles(pictures: list[str], metadata: dict[str, dict[str, str]], collection_name: str) -> Iterator[Entry]:
-    """A picture's style: its metadata's, else its first folder below those that wrap all, else the collection's name."""
+    """A picture's style: its metadata's, else its first folder below those that wrap all, else the collection."""
     parents = [PurePosixPath(name).parent.parts for name in pictures]
     wrapping = 0  # leading folders that all pictures share while each still has a folder below
     while all(len(parts) > wrapping + 1 for parts in parents) and len({parts[wrapping] for parts in parents}) == 1:
@@ -279,6 +279,7 @@ def decode_picture(content: bytes, resolution: int) -> np.ndarray:
     Raises:
         ValueError: not a picture, truncated, too small or too large; the message is the reason.
     """
+    Image.init()  # Pillow registers most formats only now; it does so once
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             width, height = picture.size

@@ -193,7 +193,8 @@ def _measured(metrics: dict[str, Any] | None) -> str:
     )
     return f"""
 Features: EfficientNet-Lite2 (ImageNet), which the training never used. Real and painted pictures alike are
-{metrics["picture_resolution"]} px, enlarged to {metrics["judge_resolution"]} px for it. Truncation {metrics["truncation"]:g}.
+{metrics["picture_resolution"]} px, enlarged to {metrics["judge_resolution"]} px for it.
+Truncation {metrics["truncation"]:g}.
 The floor is what {overall["floor_pictures"]} real training pictures score against the same test pictures.
 
 | | this model | floor (real) |

@@ -102,8 +102,8 @@ def check_enough_pictures(found: int, data: str | None) -> None:
     """
     if found < MIN_PICTURES:
         raise ValueError(
-            f"--data {data}: expected at least {MIN_PICTURES} pictures, found {found}; "
-            "from 50 on the results begin to be of use, from 500 on they are good"
+            f"--data {data}: expected at least {MIN_PICTURES} pictures, found {found}; add more, "
+            "or leave --data away to try training on drawn pictures"
         )
 
 

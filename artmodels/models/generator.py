@@ -118,7 +118,7 @@ class ArtGenerator(
         self.to_rgb = nn.Conv2d(config.channels(config.resolution), 3, 3, padding=1)
 
     def mapping(self, z: Tensor, style_weights: Tensor) -> Tensor:
-        """Latents `[N, latent_dim]`, style weights `[N, styles]` (rows sum to 1) to `w: [N, layers + 1, latent_dim]`."""
+        """Latents `[N, latent_dim]`, style weights `[N, styles]` (of sum 1) to `w: [N, layers + 1, latent_dim]`."""
         z = normalise_latents(z)
         style = normalise_latents(style_weights @ self.style_embedding)
         hidden = F.leaky_relu(self.map_in(torch.cat([z, style], dim=1)), 0.2)

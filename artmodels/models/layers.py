@@ -14,7 +14,7 @@ def normalise_latents(z: Tensor) -> Tensor:
 
 
 class Modulation(nn.Module):
-    """A modulation vector `[N, D]` to a scale (around 1) and a shift (around 0) per channel (FiLM, arXiv:1709.07871)."""
+    """A modulation vector `[N, D]` to a scale around 1 and a shift around 0 per channel (FiLM, arXiv:1709.07871)."""
 
     def __init__(self, latent_dim: int, channels: int):
         super().__init__()

@@ -109,7 +109,7 @@ def build_studio(model: LoadedModel | None = None) -> gr.Blocks:
 
 
 def launch_options() -> dict[str, Any]:
-    """What `launch()` needs to show the studio as it was designed; fonts are the visitor's own, so nothing is fetched."""
+    """What `launch()` needs to show the studio as designed; fonts are the visitor's own, so nothing is fetched."""
     serif = ["Iowan Old Style", "Palatino Linotype", "Palatino", "Georgia", "serif"]
     sans = ["ui-sans-serif", "system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif"]
     theme = gr.themes.Base(
