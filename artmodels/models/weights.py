@@ -70,10 +70,10 @@ def load_weights(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor
     header = read_header(path)
     missing, surplus = sorted(expected.keys() - header.keys()), sorted(header.keys() - expected.keys())
     if missing or surplus:
-        difference = [f"lacks {missing[0]}"] * bool(missing) + [f"has a surplus {surplus[0]}"] * bool(surplus)
+        found = f"lacks {missing[0]}" if missing else f"has a surplus {surplus[0]}"
         raise ValueError(
-            f"{path} does not fit its config.json: it {' and '.join(difference)} "
-            f"({len(missing)} missing, {len(surplus)} surplus tensors): use the config that was saved with it"
+            f"{path} does not fit its config.json: it {found} ({len(missing)} missing, {len(surplus)} surplus): "
+            "use the config that was saved with it"
         )
     for name, tensor in expected.items():
         shape, dtype = header[name].get("shape"), header[name].get("dtype")

@@ -1,0 +1,128 @@
+"""Pure functions on tensors, against closed forms."""
+
+import math
+
+import pytest
+import torch
+
+from artmodels.augment import cut_out, diff_augment, jitter_colour, translate
+from artmodels.losses import discriminator_loss, generator_loss
+from artmodels.metrics import extract_features, frechet_distance, kernel_distance, mean_pairwise_distance
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_augmentation_depends_on_the_generator_alone():
+    pictures = torch.rand(4, 3, 16, 16)
+    first, again, other = (diff_augment(pictures, generator(seed)) for seed in (1, 1, 2))
+    assert first.shape == pictures.shape
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_augmentation_passes_gradients():
+    pictures = torch.rand(4, 3, 16, 16, requires_grad=True)
+    diff_augment(pictures, generator()).sum().backward()
+    assert (pictures.grad != 0).any(dim=3).any(dim=2).any(dim=1).all()
+
+
+def test_neutral_colour_changes_nothing():
+    pictures = torch.rand(2, 3, 8, 8)
+    half = torch.full((2,), 0.5)
+    assert torch.allclose(jitter_colour(pictures, half, half, half), pictures, atol=1e-6)
+
+
+def test_brightness_saturation_and_contrast_by_hand():
+    pictures = torch.rand(1, 3, 8, 8)
+    half, zero = torch.full((1,), 0.5), torch.zeros(1)
+    assert torch.allclose(jitter_colour(pictures, zero, half, half), pictures - 0.5, atol=1e-6)
+    grey = jitter_colour(pictures, half, zero, half)
+    assert torch.allclose(grey, pictures.mean(dim=1, keepdim=True).expand(-1, 3, -1, -1), atol=1e-6)
+    flat = jitter_colour(pictures, half, half, zero)
+    assert torch.allclose(flat - pictures.mean(), (pictures - pictures.mean()) * 0.5, atol=1e-6)
+
+
+def test_translation_moves_whole_pixels_and_lets_black_in():
+    pictures = torch.arange(64.0).view(1, 1, 8, 8).expand(1, 3, 8, 8) + 1
+    centre, far = torch.full((1,), 0.5), torch.full((1,), 0.999)
+    assert torch.equal(translate(pictures, centre, centre), pictures)
+    moved = translate(pictures, far, centre)
+    assert torch.equal(moved[:, :, :-1], pictures[:, :, 1:]) and (moved[:, :, -1] == 0).all()
+    moved = translate(pictures, centre, torch.zeros(1))
+    assert torch.equal(moved[..., 1:], pictures[..., :-1]) and (moved[..., 0] == 0).all()
+
+
+def test_cutout_hides_a_square_of_half_the_side():
+    hidden = cut_out(torch.ones(1, 3, 16, 16), torch.tensor([0.5]), torch.tensor([0.5]))
+    assert (hidden[:, :, 4:12, 4:12] == 0).all() and hidden.sum() == 3 * (256 - 64)
+    corner = cut_out(torch.ones(1, 3, 16, 16), torch.zeros(1), torch.zeros(1))
+    assert corner.sum() == 3 * (256 - 16)
+
+
+def test_hinge_losses_by_hand():
+    real, fake = [torch.tensor([2.0, 0.0])], [torch.tensor([-2.0, 0.0])]
+    assert discriminator_loss(real, fake) == 1.0  # (0 + 1) / 2 twice
+    assert discriminator_loss(real * 2, fake * 2) == 2.0
+    assert generator_loss(fake * 3) == 3.0
+    nothing = [torch.zeros(4)]
+    assert discriminator_loss(nothing, nothing) == 2.0
+
+
+def test_hinge_gives_no_gradient_beyond_the_margin():
+    real, fake = torch.tensor([3.0], requires_grad=True), torch.tensor([-3.0], requires_grad=True)
+    discriminator_loss([real], [fake]).backward()
+    assert real.grad == 0 and fake.grad == 0
+
+
+@pytest.mark.parametrize("counts", [(300, 400), (20, 30), (20, 300)])
+def test_frechet_distance_is_that_of_the_fitted_normals(counts):
+    dim = 50
+    x = torch.randn(counts[0], dim, dtype=torch.double, generator=generator(1)) @ torch.randn(dim, dim).double()
+    y = torch.randn(counts[1], dim, dtype=torch.double, generator=generator(2)) * 2 + 1
+    # the textbook form, by the eigenvalues of C1 C2
+    c1, c2 = torch.cov(x.T), torch.cov(y.T)
+    roots = torch.linalg.eigvals(c1 @ c2).real.clamp(min=0).sqrt().sum()
+    expected = (x.mean(0) - y.mean(0)).square().sum() + c1.trace() + c2.trace() - 2 * roots
+    assert math.isclose(frechet_distance(x, y), expected.item(), rel_tol=1e-4)
+
+
+def test_frechet_distance_of_a_shift_is_its_square():
+    x = torch.randn(100, 8)
+    assert abs(frechet_distance(x, x)) < 1e-8
+    assert math.isclose(frechet_distance(x, x + 3), 8 * 9, rel_tol=1e-5)
+
+
+def test_kernel_distance_is_unbiased_and_grows():
+    values = [
+        kernel_distance(torch.randn(60, 16, generator=generator(i)), torch.randn(60, 16, generator=generator(100 + i)))
+        for i in range(60)
+    ]
+    mean, error = torch.tensor(values).mean(), torch.tensor(values).std() / 60**0.5
+    assert abs(mean) < 3 * error
+    near, far = (kernel_distance(torch.randn(60, 16), torch.randn(60, 16) + shift) for shift in (0.5, 2.0))
+    assert mean < near < far
+
+
+def test_kernel_distance_by_hand():
+    x, y = torch.tensor([[1.0], [2.0]]), torch.tensor([[0.0], [1.0]])
+    within = (1 * 2 + 1) ** 3 + (0 * 1 + 1) ** 3
+    between = ((1 + 0) ** 3 + (1 + 1) ** 3 + (1 + 0) ** 3 + (2 + 1) ** 3) / 4
+    assert math.isclose(kernel_distance(x, y), within - 2 * between)
+
+
+def test_mean_pairwise_distance_by_hand():
+    assert math.isclose(
+        mean_pairwise_distance(torch.tensor([[0.0], [3.0], [4.0]])).item(), (3 + 4 + 1) / 3, rel_tol=1e-6
+    )
+
+
+def test_features_are_taken_at_the_asked_resolution():
+    sizes = []
+
+    def extractor(pictures: torch.Tensor) -> torch.Tensor:
+        sizes.append(tuple(pictures.shape))
+        return pictures.mean(dim=(2, 3))
+
+    features = extract_features(extractor, torch.zeros(5, 3, 16, 16), resolution=32, batch_size=2)
+    assert features.shape == (5, 3) and sizes == [(2, 3, 32, 32), (2, 3, 32, 32), (1, 3, 32, 32)]

@@ -1,0 +1,252 @@
+"""train.py as its users start it: a run from start to model, killed, resumed, refused."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ROOT, assert_one_clear_line, draw_pictures, image_array, read_jsonl, run
+from safetensors.torch import load_file
+
+from artmodels.checkpoint import list_checkpoints
+from artmodels.hub import load_model
+from artmodels.presets import PRESETS, TrainConfig
+from artmodels.training import ema_decay, seeded_generator, update_ema
+
+SHORT = ("--preset", "tiny", "--images", "256", "--checkpoint-every", "96", "--sample-every", "128")
+
+
+def train(output: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    return run("train.py", "--output", str(output), *flags)
+
+
+def weights(output: Path, name: str = "generator") -> dict[str, torch.Tensor]:
+    return load_file(list_checkpoints(output)[-1] / f"{name}.safetensors")
+
+
+def same(first: Path, second: Path) -> bool:
+    """Whether two runs' last states are bit for bit the same, optimizers included."""
+    names = ("generator", "ema", "heads", "generator_optimizer", "heads_optimizer")
+    pairs = [(weights(first, name), weights(second, name)) for name in names]
+    return all(one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one) for one, two in pairs)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """One short run from start to end, launched as the README says."""
+    output = tmp_path_factory.mktemp("runs") / "short"
+    command = [str(Path(sys.executable).parent / "accelerate"), "launch", "train.py", "--output", str(output), *SHORT]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert result.returncode == 0, result.stderr
+    assert "pictures/s" in result.stderr and "variety=" in result.stderr
+    return output
+
+
+def test_a_run_leaves_samples_metrics_checkpoints_and_a_model(finished):
+    records = read_jsonl(finished / "metrics.jsonl")
+    assert [record["images"] for record in records] == [128, 256]
+    assert {"discriminator_loss", "generator_loss", "variety", "seconds"} <= records[0].keys()
+    assert [path.name for path in list_checkpoints(finished)] == [
+        "images-00000096",
+        "images-00000192",
+        "images-00000256",
+    ]
+    sheets = sorted((finished / "samples").iterdir())
+    assert [path.name for path in sheets] == [f"images-{n:08d}.png" for n in (96, 128, 192, 256)]
+    assert image_array(sheets[-1]).std() > 1
+    model = finished / "model"
+    assert {"config.json", "model.safetensors", "README.md", "metrics.json", "samples.png", "history.json"} == {
+        path.name for path in model.iterdir()
+    }
+    assert load_model(model).generator.config.styles == ("flow-field", "mosaic", "op-art", "stained-glass")
+    assert json.loads((model / "metrics.json").read_text())["training"]["images"] == 256
+
+
+def test_a_run_folder_holds_nothing_that_runs_code(finished):
+    assert {path.suffix for path in finished.rglob("*") if path.is_file()} == {
+        ".json",
+        ".jsonl",
+        ".safetensors",
+        ".png",
+        ".md",
+    }
+
+
+def test_a_killed_run_resumes_to_the_same_weights(finished, tmp_path):
+    """Killed after its first checkpoint without warning, then resumed twice: bit for bit the uninterrupted run."""
+    output = tmp_path / "killed"
+    process = subprocess.Popen(
+        [sys.executable, "train.py", "--output", str(output), *SHORT], cwd=ROOT, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not list_checkpoints(output) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert list_checkpoints(output)
+    with (output / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({"images": 10**6}) + "\n")  # what a later, lost stretch had logged
+
+    assert train(output, "--resume").returncode == 0
+    assert same(finished, output)
+    assert [record["images"] for record in read_jsonl(output / "metrics.jsonl")] == [128, 256]
+
+    again = train(output, "--resume")
+    assert again.returncode == 0 and "this run is finished" in again.stdout
+
+
+def test_a_finished_run_extends_to_what_a_longer_one_would_be(finished, tmp_path):
+    extended, whole = tmp_path / "extended", tmp_path / "whole"
+    shutil.copytree(finished, extended)
+    assert train(extended, "--resume", "--images", "320").returncode == 0
+    assert train(whole, *SHORT[:2], "--images", "320", *SHORT[4:]).returncode == 0
+    assert same(extended, whole)
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_a_model(tmp_path):
+    output = tmp_path / "stopped"
+    command = [sys.executable, "train.py", "--output", str(output), "--preset", "tiny", "--images", "1000000"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (output / "metrics.jsonl").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 0
+    images = int(list_checkpoints(output)[-1].name.removeprefix("images-"))
+    assert images > 0 and images % 16 == 0
+    assert read_jsonl(output / "metrics.jsonl")[-1]["images"] == images
+    assert load_model(output / "model").generator.config.resolution == 32
+
+
+def test_a_dry_run_tells_the_plan_and_does_nothing(tmp_path):
+    result = train(tmp_path / "plan", "--preset", "tiny", "--dry-run")
+    assert result.returncode == 0, result.stderr
+    for words in ("512 pictures in 4 styles", "2048 images", "parameters", "memory", "time", "nothing was written"):
+        assert words in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_styles_of_a_folder_become_the_models(tmp_path, pictures):
+    flags = ("--data", str(pictures), "--preset", "tiny", "--images", "32")
+    assert train(tmp_path / "run", *flags).returncode == 0
+    assert load_model(tmp_path / "run" / "model").generator.config.styles == ("flow-field", "mosaic", "op-art")
+    assert train(tmp_path / "plain", *flags, "--unconditional").returncode == 0
+    assert load_model(tmp_path / "plain" / "model").generator.config.styles == ("all",)
+
+
+def test_existing_runs_and_changed_flags_are_refused(finished, tmp_path):
+    before = sorted(path.name for path in finished.iterdir())
+    assert_one_clear_line(train(finished, *SHORT), "already holds a run", "--resume")
+    assert_one_clear_line(train(finished, "--resume", "--seed", "5"), "--seed 5 differs", "which has 0")
+    assert_one_clear_line(train(finished, "--resume", "--images", "100"), "--images 100 lies behind")
+    assert_one_clear_line(train(finished, "--resume", "--data", str(tmp_path)), "is not what the run")
+    assert_one_clear_line(train(tmp_path / "none", "--resume"), "holds no run")
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "dear.txt").write_text("...")
+    assert_one_clear_line(train(tmp_path / "letters", *SHORT), "is not empty")
+    assert sorted(path.name for path in finished.iterdir()) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["letters"]
+
+
+def test_a_changed_collection_is_refused_on_resume(tmp_path, pictures):
+    flags = ("--data", str(pictures), "--preset", "tiny", "--images", "32")
+    assert train(tmp_path / "run", *flags).returncode == 0
+    (pictures / "mosaic" / "0.png").unlink()
+    assert_one_clear_line(train(tmp_path / "run", "--resume", "--images", "64"), "18 pictures then, 17 now")
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (("--images", "3"), "at least one batch"),
+        (("--images", "many"), "whole number"),
+        (("--images", "-5"), "expected"),
+        (("--batch-size", "1"), "at least 2"),
+        (("--checkpoint-every", "0"), "at least 1"),
+        (("--learning-rate", "0"), "learning_rate"),
+        (("--learning-rate", "nan"), "learning_rate"),
+        (("--seed", str(2**32)), "seed must be"),
+        (("--preset", "huge"), "invalid choice"),
+        (("--colour", "red"), "unrecognized arguments"),
+    ],
+)
+def test_flags_that_make_no_sense_are_refused_before_anything_loads(tmp_path, flags, expected):
+    assert_one_clear_line(train(tmp_path / "run", *flags), expected)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_data_that_is_none_is_refused(tmp_path):
+    output = tmp_path / "run"
+    assert_one_clear_line(train(output, "--data", str(tmp_path / "missing")), "no such folder or zip")
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("a")
+    assert_one_clear_line(train(output, "--data", str(tmp_path / "texts")), "holds no picture")
+    one = draw_pictures(tmp_path / "one", per_style=1)
+    shutil.rmtree(one / "mosaic")
+    shutil.rmtree(one / "op-art")
+    assert_one_clear_line(train(output, "--data", str(one)), "at least 10 pictures, found 1")
+    assert not output.exists()
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(tmp_path):
+    """A limit on the size of files stands in for the disk; the samples still fit, the next state does not."""
+    output = tmp_path / "run"
+    assert train(output, "--preset", "tiny", "--images", "32").returncode == 0
+    script = (
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000));"
+        f"sys.argv = ['train.py', '--output', {str(output)!r}, '--resume', '--images', '64'];"
+        "runpy.run_path('train.py', run_name='__main__')"
+    )
+    result = run("-c", script)
+    assert result.returncode == 2 and "error: could not write" in result.stderr and "Traceback" not in result.stderr
+    assert [path.name for path in list_checkpoints(output)] == ["images-00000032"]
+    assert load_model(output / "model")
+    assert train(output, "--resume", "--images", "64").returncode == 0
+
+
+def test_two_processes_share_the_batch(tmp_path):
+    """Launched over two gloo processes: the same number of images, one set of files."""
+    output = tmp_path / "two"
+    launch = "launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no"
+    result = subprocess.run(
+        [str(Path(sys.executable).parent / "accelerate"), *launch.split(), "train.py", "--output", str(output), *SHORT],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, "ACCELERATE_USE_CPU": "true"},
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert [record["images"] for record in read_jsonl(output / "metrics.jsonl")] == [128, 256]
+    assert load_model(output / "model")
+
+
+def test_noise_depends_on_the_whole_key():
+    draws = {key: torch.randn(4, generator=seeded_generator(*key)) for key in ((0, 1, 2), (0, 2, 1), (1, 0, 2))}
+    assert torch.equal(draws[0, 1, 2], torch.randn(4, generator=seeded_generator(0, 1, 2)))
+    assert len({tuple(draw.tolist()) for draw in draws.values()}) == 3
+
+
+def test_the_average_halves_after_its_half_life_and_ramps_up():
+    config = PRESETS["cpu"]()
+    steps = config.ema_half_life / config.batch_size
+    assert abs(ema_decay(config, 10**9) ** steps - 0.5) < 1e-9
+    assert ema_decay(config, 100) < ema_decay(config, 10_000) < ema_decay(config, 10**6)
+    average, module = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    expected = average.weight * 0.75 + module.weight * 0.25
+    update_ema(average, module, 0.75)
+    assert torch.allclose(average.weight, expected)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_consistent_and_survive_json(name):
+    config = PRESETS[name]()
+    assert config.preset == name
+    assert TrainConfig(**json.loads(json.dumps(config.to_json()))) == config
