@@ -29,7 +29,9 @@ class TrainConfig:
     feature_resolution: int  # px at which the frozen network looks
     head_channels: tuple[int, ...]  # of the projected maps at strides 4, 8, 16, 32
     head_hidden: int  # channels inside a discriminator head
-    learning_rate: float  # Adam, both networks
+    learning_rate: float  # Adam, of the generator
+    heads_learning_rate: float  # Adam, of the discriminator heads
+    variety_weight: float  # of the loss against sameness within a style
     beta1: float  # Adam
     beta2: float  # Adam
     ema_half_life: int  # images after which a weight's share in the average has halved
@@ -57,8 +59,11 @@ class TrainConfig:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, found {self.precision!r}")
         if not 0 <= self.seed <= MAX_SEED:
             raise ValueError(f"seed must be between 0 and {MAX_SEED}, found {self.seed}")
-        if not 0 < self.learning_rate <= 1:
-            raise ValueError(f"learning_rate must be above 0 and at most 1, found {self.learning_rate}: try 0.0002")
+        for name in ("learning_rate", "heads_learning_rate"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be above 0 and at most 1, found {getattr(self, name)}: try 0.0002")
+        if not 0 <= self.variety_weight <= 1000:
+            raise ValueError(f"variety_weight must be between 0 and 1000, found {self.variety_weight}: try 4")
         if len(self.head_channels) != 4:
             raise ValueError(f"head_channels must be four numbers, found {self.head_channels}")
         if self.feature_resolution % 32 or self.feature_resolution < 32:
@@ -119,6 +124,8 @@ def cpu() -> TrainConfig:
         head_channels=(64, 128, 256, 256),
         head_hidden=128,
         learning_rate=2e-4,
+        heads_learning_rate=4e-4,
+        variety_weight=4.0,
         beta1=0.0,
         beta2=0.99,
         ema_half_life=10_000,

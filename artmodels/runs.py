@@ -192,6 +192,6 @@ def _time_steps(nets: "Networks", passes: "Passes", config: TrainConfig, device:
     times = []
     for _ in range(3):
         started = time.perf_counter()
-        adversarial_step(nets, passes, real, style, torch.Generator().manual_seed(0)).figures()
+        adversarial_step(nets, passes, config, real, style, torch.Generator().manual_seed(0)).figures()
         times.append(time.perf_counter() - started)
     return min(times[1:])

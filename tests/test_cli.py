@@ -1,0 +1,140 @@
+"""`python -m artmodels` as a user types it: pictures in folders, and one line for input that is wrong."""
+
+import json
+import pickle
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import STYLES, assert_one_clear_line, draw_pictures, image_array, run
+from PIL import Image
+
+from artmodels.recipe import png_bytes, read_recipes
+
+
+def artmodels(*arguments: object):
+    return run("-m", "artmodels", *map(str, arguments))
+
+
+def test_generate_paints_pngs_that_carry_their_recipes(model_folder, tmp_path):
+    out = tmp_path / "pictures"
+    flags = ("--style", "mosaic", "--seeds", "0-3,7", "--truncation", "0.8", "--out", out, "--grid")
+    result = artmodels("generate", "--model", model_folder, *flags)
+    assert result.returncode == 0, result.stderr
+    names = {path.name for path in out.iterdir()}
+    assert names == {"grid.png", *(f"mosaic-{seed:05d}.png" for seed in (0, 1, 2, 3, 7))}
+    (recipe,) = read_recipes(out / "mosaic-00007.png")
+    assert (recipe.latents[0].seed, recipe.style_weights, recipe.truncation) == (7, {"mosaic": 1.0}, 0.8)
+    assert len(read_recipes(out / "grid.png")) == 5
+    assert image_array(out / "mosaic-00007.png").shape == (32, 32, 3)
+
+    alone = tmp_path / "alone"
+    artmodels("generate", "--model", model_folder, "--style", "mosaic", "--seeds", "7", "--out", alone)
+    difference = image_array(alone / "mosaic-00007.png") - image_array(out / "mosaic-00007.png")
+    assert abs(difference).max() <= 1
+
+
+def test_without_a_style_each_is_painted(model_folder, tmp_path):
+    assert artmodels("generate", "--model", model_folder, "--seeds", "1", "--out", tmp_path).returncode == 0
+    assert {path.name for path in tmp_path.iterdir()} == {f"{style}-00001.png" for style in STYLES}
+
+
+def test_a_recipe_is_printed_and_painted_again(model_folder, tmp_path):
+    artmodels("generate", "--model", model_folder, "--style", "op-art", "--seeds", "5", "--out", tmp_path)
+    picture, again = tmp_path / "op-art-00005.png", tmp_path / "again.png"
+    result = artmodels("recipe", picture, "--repaint", again, "--model", model_folder)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["latents"] == [{"seed": 5, "weight": 1.0}]
+    assert abs(image_array(again) - image_array(picture)).max() <= 1
+    assert read_recipes(again) == read_recipes(picture)
+
+
+def test_a_recipe_of_replaced_weights_says_so_and_repaints_on_demand(model_folder, tmp_path, model):
+    artmodels("generate", "--model", model_folder, "--style", "op-art", "--seeds", "5", "--out", tmp_path)
+    (recipe,) = read_recipes(tmp_path / "op-art-00005.png")
+    forged = type(recipe)(**{**recipe.__dict__, "weights_sha256": "1" * 64})
+    old = tmp_path / "old.png"
+    old.write_bytes(png_bytes(Image.new("RGB", (8, 8)), [forged]))
+    command = ("recipe", old, "--repaint", tmp_path / "again.png", "--model", model_folder)
+    assert_one_clear_line(artmodels(*command), "111111111111", model.weights_sha256[:12], "--anyway")
+    assert not (tmp_path / "again.png").exists()
+    assert artmodels(*command, "--anyway").returncode == 0
+    assert (tmp_path / "again.png").exists()
+
+
+def test_evaluate_prints_and_writes_the_same_figures(model_folder, tmp_path):
+    train, test = draw_pictures(tmp_path / "train", 8), draw_pictures(tmp_path / "test", 4)
+    out = tmp_path / "figures.json"
+    flags = ("--data", train, "--test-data", test, "--samples", "24", "--out", out)
+    result = artmodels("evaluate", "--model", model_folder, *flags)
+    assert result.returncode == 0, result.stderr
+    figures = json.loads(result.stdout)
+    assert figures == json.loads(out.read_text())
+    assert set(figures["styles"]) == set(STYLES)
+    overall = figures["overall"]
+    assert overall["frechet_distance"] > overall["frechet_floor"] > 0  # untrained is worse than real
+    assert overall["kernel_distance"] > overall["kernel_floor"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (("--style", "cubism"), ("no style 'cubism'", "flow-field, mosaic, op-art")),
+        (("--seeds", "5-1"), ("runs backwards", "1-5")),
+        (("--seeds", "abc"), ("should look like",)),
+        (("--truncation", "9"), ("between 0 and 1.5", "found 9")),
+        (("--truncation", "nan"), ("between 0 and 1.5",)),
+        (("--device", "cuda:99"), ("no device 'cuda:99'",)),
+        (("--device", "typewriter"), ("no device 'typewriter'",)),
+        (("--seeds", "0-999", "--grid"), ("at most 1024 pictures",)),
+        (("--model", "missing"), ("no model folder missing",)),
+        (("--model", "missing/model"), ("missing/model",)),
+    ],
+)
+def test_wrong_flags_get_one_line_and_write_nothing(model_folder, tmp_path, flags, expected):
+    result = artmodels("generate", "--model", model_folder, "--out", tmp_path / "out", *flags)
+    assert_one_clear_line(result, *expected)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "pickle", "config"])
+def test_damaged_models_get_one_line_and_write_nothing(model_folder, tmp_path, damage):
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    weights = folder / "model.safetensors"
+    if damage == "truncated":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    elif damage == "pickle":
+        weights.write_bytes(pickle.dumps({"a": 1}))
+    else:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, "width": 12}))
+    assert_one_clear_line(artmodels("generate", "--model", folder, "--out", tmp_path / "out"), str(weights))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_full_disk_leaves_no_half_picture(model_folder, tmp_path):
+    """A limit on the size of files stands in for the disk."""
+    script = (
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000));"
+        f"sys.argv = ['artmodels', 'generate', '--model', {str(model_folder)!r}, '--out', {str(tmp_path)!r}];"
+        "runpy.run_module('artmodels', run_name='__main__')"
+    )
+    assert_one_clear_line(run("-c", script), "File too large")
+    assert list(Path(tmp_path).iterdir()) == []
+
+
+def test_an_out_that_is_a_file(model_folder, tmp_path):
+    (tmp_path / "out").write_text("mine")
+    assert_one_clear_line(artmodels("generate", "--model", model_folder, "--out", tmp_path / "out"), "is a file")
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+@pytest.mark.parametrize("verb", ["generate", "evaluate", "recipe"])
+def test_every_verb_has_help_with_an_example(verb):
+    result = artmodels(verb, "--help")
+    assert result.returncode == 0 and f"python -m artmodels {verb}" in result.stdout
+
+
+def test_no_verb_gets_one_line():
+    assert_one_clear_line(artmodels(), "VERB")
+    assert_one_clear_line(artmodels("paint"), "invalid choice: 'paint'")
