@@ -81,7 +81,8 @@ def _evaluate(chosen: argparse.Namespace) -> None:
 
     from artmodels.data import load_dataset
     from artmodels.evaluation import evaluate
-    from artmodels.hub import load_model, rewrite_card, write_json
+    from artmodels.files import write_json
+    from artmodels.hub import load_model, rewrite_card
 
     model = load_model(chosen.model)
     resolution = model.generator.config.resolution

@@ -1,13 +1,9 @@
-"""Saving, loading and retaining a run's state, atomically: safetensors and JSON only, checksums over all."""
+"""Saving, loading and retaining a run's state: safetensors and JSON only, checksums over all."""
 
-import contextlib
-import hashlib
-import json
-import os
 import re
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,56 +12,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from artmodels.files import replacing, sha256, write_json
 from artmodels.models.weights import read_json, save_weights
 
 STATE_NAME = "state.json"
 FOLDER_PATTERN = re.compile(r"images-(\d{8,})")
-
-
-@contextlib.contextmanager
-def replacing(folder: Path) -> Iterator[Path]:
-    """A temporary folder to write into, which takes the place of `folder` when all went well.
-
-    Everything is flushed to the disk before the rename; on an error the old folder stays as it was.
-
-    Raises:
-        OSError: the disk is full or not writable.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    building = folder.with_name(f".{folder.name}.new")
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir()
-    try:
-        yield building
-        for path in building.rglob("*"):
-            if path.is_file():
-                _flush(path)
-        _flush(building)
-        shutil.rmtree(old, ignore_errors=True)
-        if folder.exists():
-            folder.rename(old)
-        building.rename(folder)
-        _flush(folder.parent)
-        shutil.rmtree(old, ignore_errors=True)
-    except SafetensorError as error:  # its own words for a full disk
-        raise OSError(f"could not write {folder}: {error}; is the disk full?") from error
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sha256(path: Path) -> str:
-    """Hex digest of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def save_checkpoint(
@@ -78,7 +29,7 @@ def save_checkpoint(
             save_weights(state, building / f"{name}.safetensors")
         checksums = {path.name: sha256(path) for path in sorted(building.iterdir())}
         state = {"images": images, "progress": progress, "sha256": checksums}
-        (building / STATE_NAME).write_text(json.dumps(state, indent=2) + "\n", "utf-8")
+        write_json(building / STATE_NAME, state)
     return folder
 
 

@@ -10,6 +10,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -315,24 +316,45 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
 # --- the array on disk -----------------------------------------------------------------------------------------------
 
 
-def _build(collection: Collection, resolution: int, folder: Path) -> None:
-    """Decode into a folder beside the final one, then rename: a killed build leaves nothing that looks finished."""
+@contextmanager
+def _building(folder: Path) -> Iterator[Path]:
+    """A folder beside the final one, renamed at the end: a killed build leaves nothing that looks finished.
+
+    Several processes may build the same at once; the first to finish wins, and the others' work is the same.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
     try:
+        yield building
+        try:
+            building.rename(folder)
+        except OSError:
+            if not (folder / INDEX_NAME).is_file():  # a torn folder, not another process's whole one
+                shutil.rmtree(folder, ignore_errors=True)
+                building.rename(folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _create_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """An array on disk whose space is taken at once: a full disk is an error here, not a crash while writing."""
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
+
+
+def _build(collection: Collection, resolution: int, folder: Path) -> None:
+    with _building(folder) as building:
         kept, skipped = _decode_all(collection, resolution, building / PICTURES_NAME)
-        _write_skipped(building / SKIPPED_NAME, skipped)
         if not kept:
             name, reason = skipped[0]
             raise ValueError(
                 f"--data {collection.path}: none of its {len(collection.entries)} pictures can be used; "
                 f"the first, {name}: {reason}"
             )
-        styles = sorted({entry.style for entry in kept})
-        _write_index(building, styles, kept, skipped)
-        _publish(building, folder)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+        _write_index(building, kept, skipped)
 
 
 def _decode_all(collection: Collection, resolution: int, path: Path) -> tuple[list[Entry], list[tuple[str, str]]]:
@@ -352,8 +374,7 @@ def _decode_all(collection: Collection, resolution: int, path: Path) -> tuple[li
                 results.append(str(error))
         return results
 
-    shape = (len(entries), resolution, resolution, 3)
-    pictures = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    pictures = _create_array(path, (len(entries), resolution, resolution, 3))
     with (
         ThreadPoolExecutor(workers) as pool,
         tqdm(total=len(entries), desc="decoding pictures", unit=" pictures") as bar,
@@ -370,7 +391,8 @@ def _decode_all(collection: Collection, resolution: int, path: Path) -> tuple[li
     return kept, skipped
 
 
-def _write_index(folder: Path, styles: list[str], kept: list[Entry], skipped: list[tuple[str, str]]) -> None:
+def _write_index(folder: Path, kept: list[Entry], skipped: list[tuple[str, str]]) -> None:
+    styles = sorted({entry.style for entry in kept})
     label = {style: index for index, style in enumerate(styles)}
     index = {
         "styles": styles,
@@ -379,21 +401,9 @@ def _write_index(folder: Path, styles: list[str], kept: list[Entry], skipped: li
         "captions": [entry.caption for entry in kept],
         "skipped": skipped,
     }
-    (folder / INDEX_NAME).write_text(json.dumps(index, ensure_ascii=False), "utf-8")
-
-
-def _write_skipped(path: Path, skipped: list[tuple[str, str]]) -> None:
+    (folder / INDEX_NAME).write_text(json.dumps(index, ensure_ascii=False), "utf-8", "backslashreplace")
     lines = ["\t".join(part.replace("\t", " ").replace("\n", " ") for part in pair) for pair in skipped]
-    path.write_text("\n".join(["file\treason", *lines]) + "\n", "utf-8", "backslashreplace")
-
-
-def _publish(building: Path, folder: Path) -> None:
-    try:
-        building.rename(folder)
-    except OSError:  # another process finished the same build first, or a torn folder of an older version is there
-        if not (folder / INDEX_NAME).is_file():
-            shutil.rmtree(folder, ignore_errors=True)
-            building.rename(folder)
+    (folder / SKIPPED_NAME).write_text("\n".join(["file\treason", *lines]) + "\n", "utf-8", "backslashreplace")
 
 
 def _open_built(folder: Path) -> ArtDataset:
@@ -416,22 +426,15 @@ def _load_procedural(resolution: int, cache: Path) -> ArtDataset:
         cache / f"procedural-{resolution}px-{procedural.COUNT_PER_STYLE}x{len(procedural.STYLES)}-v{LAYOUT_VERSION}"
     )
     if not (folder / INDEX_NAME).is_file():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
-        try:
-            entries = [
-                Entry(f"{style}/{index:04d}", style, f"{style.replace('-', ' ')} number {index}")
-                for style in sorted(procedural.STYLES)
-                for index in range(procedural.COUNT_PER_STYLE)
-            ]
-            shape = (len(entries), resolution, resolution, 3)
-            pictures = np.lib.format.open_memmap(building / PICTURES_NAME, mode="w+", dtype=np.uint8, shape=shape)
+        entries = [
+            Entry(f"{style}/{index:04d}", style, f"{style.replace('-', ' ')} number {index}")
+            for style in sorted(procedural.STYLES)
+            for index in range(procedural.COUNT_PER_STYLE)
+        ]
+        with _building(folder) as building:
+            pictures = _create_array(building / PICTURES_NAME, (len(entries), resolution, resolution, 3))
             for place, entry in enumerate(tqdm(entries, desc="drawing pictures", unit=" pictures")):
                 pictures[place] = procedural.draw(entry.style, int(entry.name.rpartition("/")[2]), resolution)
             pictures.flush()
-            _write_skipped(building / SKIPPED_NAME, [])
-            _write_index(building, sorted(procedural.STYLES), entries, [])
-            _publish(building, folder)
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
+            _write_index(building, entries, [])
     return _open_built(folder)

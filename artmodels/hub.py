@@ -1,6 +1,5 @@
 """Published models: writing the folder with its card, and finding the models that an app should show."""
 
-import json
 import os
 import platform
 import re
@@ -11,7 +10,7 @@ from typing import Any
 import torch
 
 from artmodels import __version__
-from artmodels.checkpoint import sha256
+from artmodels.files import sha256, write_atomically, write_json
 from artmodels.models.generator import CONFIG_NAME, WEIGHTS_NAME, ArtGenerator, load_generator
 from artmodels.models.weights import read_json
 from artmodels.sampling import style_sheet
@@ -38,10 +37,6 @@ def write_model_folder(
     write_json(folder / "metrics.json", {"training": training, **({"evaluation": metrics} if metrics else {})})
     write_json(folder / "history.json", history)
     (folder / "README.md").write_text(model_card(generator, training, metrics), "utf-8")
-
-
-def write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def describe_machine() -> str:
@@ -132,9 +127,8 @@ def rewrite_card(model: LoadedModel, additions: dict[str, Any]) -> None:
     for key, value in additions.items():
         metrics[key] = {**metrics.get(key, {}), **value} if key == "training" else value
     write_json(path, metrics)
-    (model.folder / "README.md").write_text(
-        model_card(model.generator, metrics["training"], metrics.get("evaluation")), "utf-8"
-    )
+    card = model_card(model.generator, metrics["training"], metrics.get("evaluation"))
+    write_atomically(model.folder / "README.md", card.encode())
 
 
 def model_card(generator: ArtGenerator, training: dict[str, Any], metrics: dict[str, Any] | None) -> str:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import torch
 
+from artmodels.files import write_atomically
 from artmodels.hub import LoadedModel, find_model_named, load_model
-from artmodels.recipe import Recipe, png_bytes, write_atomically
+from artmodels.recipe import Recipe, png_bytes
 from artmodels.sampling import blend, contact_sheet, draw_latents, mix_latents, one_hot, paint, seed_recipe, to_images
 
 BATCH = 16

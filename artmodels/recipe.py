@@ -3,9 +3,7 @@
 import io
 import json
 import math
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -149,16 +147,3 @@ def read_recipes(path: Path) -> list[Recipe]:
         raise ValueError(f"{path} carries no recipe: it was not painted by artmodels, or was saved anew since")
     data = _parse_json(text)
     return [_from_data(item) for item in data[:MAX_ITEMS]] if isinstance(data, list) else [_from_data(data)]
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under another name, then rename: no reader, and no full disk, leaves half of it."""
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

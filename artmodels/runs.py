@@ -1,6 +1,5 @@
 """What happens before a run trains: its config from preset and flags, the checks, the plan."""
 
-import json
 import os
 import resource
 import shutil
@@ -14,6 +13,7 @@ import torch
 
 from artmodels.checkpoint import list_checkpoints
 from artmodels.data import load_dataset, open_collection
+from artmodels.files import write_json
 from artmodels.models.weights import read_json
 from artmodels.presets import FIELDS, PRESETS, TrainConfig
 
@@ -133,10 +133,7 @@ def start_run(config: TrainConfig, data: str | None, output: Path, resume: bool)
 
     if int(os.environ.get("RANK", "0")) == 0:
         output.mkdir(parents=True, exist_ok=True)
-        saved = json.dumps({"train": config.to_json(), "data": described}, indent=2, ensure_ascii=False)
-        temporary = output / f".{CONFIG_NAME}"
-        temporary.write_text(saved + "\n", "utf-8")
-        temporary.replace(output / CONFIG_NAME)
+        write_json(output / CONFIG_NAME, {"train": config.to_json(), "data": described})
     train(config, dataset, output, resume)
 
 

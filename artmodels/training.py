@@ -25,11 +25,11 @@ from artmodels.checkpoint import (
     load_module,
     load_optimizer,
     optimizer_tensors,
-    replacing,
     retain_checkpoints,
     save_checkpoint,
 )
 from artmodels.data import ArtDataset, batch_indices
+from artmodels.files import replacing, write_atomically
 from artmodels.losses import discriminator_loss, generator_loss, variety_loss
 from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector
 from artmodels.models.generator import ArtGenerator
@@ -314,7 +314,7 @@ class RunLog:
         self.samples.mkdir(parents=True, exist_ok=True)
         self.started = time.monotonic() - seconds_before
         kept = [record for record in read_history(output) if record["images"] <= images] if self.path.exists() else []
-        self.path.write_text("".join(json.dumps(record) + "\n" for record in kept), "utf-8")
+        write_atomically(self.path, "".join(json.dumps(record) + "\n" for record in kept).encode())
 
     @property
     def seconds(self) -> float:

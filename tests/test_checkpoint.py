@@ -16,10 +16,10 @@ from artmodels.checkpoint import (
     load_latest,
     load_optimizer,
     optimizer_tensors,
-    replacing,
     retain_checkpoints,
     save_checkpoint,
 )
+from artmodels.files import replacing
 
 
 def save(run_folder: Path, images: int) -> Path:

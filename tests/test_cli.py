@@ -115,7 +115,7 @@ def test_damaged_models_get_one_line_and_write_nothing(model_folder, tmp_path, d
 def test_a_full_disk_leaves_no_half_picture(model_folder, tmp_path):
     """A limit on the size of files stands in for the disk."""
     script = (
-        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000));"
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100));"
         f"sys.argv = ['artmodels', 'generate', '--model', {str(model_folder)!r}, '--out', {str(tmp_path)!r}];"
         "runpy.run_module('artmodels', run_name='__main__')"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import STYLES, draw_pictures
+from conftest import STYLES, assert_one_clear_line, draw_pictures, run
 from PIL import Image
 
 from artmodels import procedural
@@ -240,3 +240,16 @@ def test_decoding_a_folder_leaves_it_untouched(tmp_path):
     before = sorted(path.relative_to(folder) for path in folder.rglob("*"))
     load_dataset(folder, 32)
     assert sorted(path.relative_to(folder) for path in folder.rglob("*")) == before
+
+
+def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path, pictures):
+    """A limit on the size of files stands in for the disk."""
+    script = (
+        "import resource, sys; from pathlib import Path; from artmodels.data import load_dataset\n"
+        "from artmodels.command import main_with_clear_errors\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
+        f"load = lambda: load_dataset({str(pictures)!r}, 64, Path({str(tmp_path / 'cache')!r}))\n"
+        "sys.exit(main_with_clear_errors(load))"
+    )
+    assert_one_clear_line(run("-c", script), "File too large")
+    assert list((tmp_path / "cache").iterdir()) == []

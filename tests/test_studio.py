@@ -103,15 +103,17 @@ def server(model_folder, tmp_path_factory):
     yield address
     process.terminate()
     process.wait(timeout=30)
-    assert "Traceback" not in log.read_text(), log.read_text()
+    text = log.read_text()  # Gradio logs its own refusals of slider bounds; nothing else may have gone wrong
+    assert text.count("Traceback") == text.count("gradio.exceptions.Error"), text
 
 
 @pytest.fixture
 def client(server, tmp_path):
     from gradio_client import Client
 
-    with Client(server, verbose=False, download_files=str(tmp_path)) as client:
-        yield client
+    client = Client(server, verbose=False, download_files=str(tmp_path))
+    yield client
+    client.close()
 
 
 def test_generate_is_an_api_with_defaults_for_all_arguments(client):

@@ -5,6 +5,7 @@ A picture is a pure function of `w`, which has two kinds of rows. Row 0 is the n
 layer mixing and directions act on.
 """
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -189,8 +190,6 @@ class ArtGenerator(
 
 def write_config(config: GeneratorConfig, folder: Path) -> None:
     """Write `config.json` of a published folder."""
-    import json
-
     (folder / CONFIG_NAME).write_text(json.dumps(config.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 

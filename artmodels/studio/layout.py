@@ -1,5 +1,6 @@
 """The page: what stands where, and which control calls which handler."""
 
+import hashlib
 import html
 import json
 from pathlib import Path
@@ -7,8 +8,9 @@ from typing import Any
 
 import gradio as gr
 import torch
-from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
 
+from artmodels.files import write_atomically
 from artmodels.hub import LoadedModel, find_models, load_model
 from artmodels.models.generator import MAX_TRUNCATION
 from artmodels.recipe import SEED_LIMIT
@@ -38,8 +40,6 @@ def build_studio(model: LoadedModel | None = None) -> gr.Blocks:
                         FIRST_SEED,
                         label="Seed",
                         info="Same number, same picture",
-                        minimum=0,
-                        maximum=SEED_LIMIT - 1,
                         precision=0,
                         min_width=120,
                         elem_id="seed",
@@ -64,6 +64,7 @@ def build_studio(model: LoadedModel | None = None) -> gr.Blocks:
                     elem_id="truncation",
                 )
         wall = gr.Gallery(
+            handlers.generate(model, save_png, styles[0], FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION),
             format="png",
             show_label=False,
             label="Painted pictures",
@@ -77,9 +78,6 @@ def build_studio(model: LoadedModel | None = None) -> gr.Blocks:
         download = gr.DownloadButton("Pick a picture to download it", interactive=False, elem_id="download")
         gr.HTML(_colophon(model), elem_id="colophon")
 
-        def save_png(content: bytes, name: str) -> str:
-            return save_bytes_to_cache(content, name, wall.GRADIO_CACHE)
-
         def generate(
             style: str = styles[0],
             seed: float = FIRST_SEED,
@@ -91,7 +89,6 @@ def build_studio(model: LoadedModel | None = None) -> gr.Blocks:
             except ValueError as error:
                 raise gr.Error(html.escape(str(error)), print_exception=False) from error
 
-        wall.value = gr.Gallery(generate(), format="png", render=False).value
         dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private")
         gr.on(
             [style.change, seed.change, count.change, truncation.change],
@@ -137,6 +134,14 @@ def launch_options() -> dict[str, Any]:
         "footer_links": ["api"],
         "enable_monitoring": False,
     }
+
+
+def save_png(content: bytes, name: str) -> str:
+    """Keep a PNG where Gradio serves it from, under the hash of its content; Gradio deletes it when it is old."""
+    folder = Path(get_upload_folder()) / hashlib.sha256(content).hexdigest()[:32]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / name, content)
+    return str(folder / name)
 
 
 def _offer_download(pictures: list[tuple[str, str]], event: gr.SelectData) -> dict[str, Any]:
