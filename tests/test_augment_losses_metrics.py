@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from artmodels.augment import cut_out, diff_augment, jitter_colour, translate
-from artmodels.losses import discriminator_loss, generator_loss
+from artmodels.losses import discriminator_loss, generator_loss, variety_loss
 from artmodels.metrics import extract_features, frechet_distance, kernel_distance, mean_pairwise_distance
 
 
@@ -126,3 +126,28 @@ def test_features_are_taken_at_the_asked_resolution():
 
     features = extract_features(extractor, torch.zeros(5, 3, 16, 16), resolution=32, batch_size=2)
     assert features.shape == (5, 3) and sizes == [(2, 3, 32, 32), (2, 3, 32, 32), (1, 3, 32, 32)]
+
+
+def test_variety_loss_compares_within_styles():
+    style = torch.eye(2)[[0, 0, 1, 1, 1]]
+    real = torch.tensor([[0.0], [4.0], [0.0], [3.0], [6.0]])  # mean distances: 4 and 4
+    assert variety_loss(real, real * 2, style) == 0  # more varied than real costs nothing
+    same = torch.ones(5, 1)
+    assert variety_loss(real, same, style) > 0.99
+    half = torch.tensor([[0.0], [2.0], [0.0], [3.0], [6.0]])  # half as far in the first style, as far in the second
+    assert math.isclose(variety_loss(real, half, style).item(), 0.25, abs_tol=1e-3)
+
+
+def test_variety_loss_pushes_same_pictures_apart_and_never_breaks():
+    style = torch.eye(2)[[0, 0, 1]]
+    fake = (torch.ones(3, 4) + 1e-3 * torch.randn(3, 4, generator=generator())).requires_grad_()
+    variety_loss(torch.randn(3, 4), fake, style).backward()
+    assert torch.isfinite(fake.grad).all() and fake.grad[:2].abs().sum() > 0
+    assert (fake.grad[2] == 0).all()  # alone in its style
+    alone = torch.randn(2, 4, requires_grad=True)
+    loss = variety_loss(torch.randn(2, 4), alone, torch.eye(2))
+    loss.backward()
+    assert loss == 0 and (alone.grad == 0).all()
+    equal = torch.ones(4, 3, requires_grad=True)
+    variety_loss(torch.randn(4, 3), equal, torch.ones(4, 1)).backward()
+    assert torch.isfinite(equal.grad).all()

@@ -1,0 +1,74 @@
+"""The card of a published model tells what is known, and invents nothing."""
+
+import json
+import shutil
+
+import pytest
+from conftest import STYLES, make_generator
+
+from artmodels.hub import load_model, rewrite_card, write_model_folder
+
+TRAINING = {
+    "preset": "tiny",
+    "images": 12_345,
+    "seconds": 5400.0,
+    "machine": "2 CPU threads",
+    "pictures": 100,
+    "style_counts": {style: 30 + place for place, style in enumerate(STYLES)},
+}
+FIGURES = {
+    "judge": "EfficientNet-Lite2",
+    "judge_resolution": 128,
+    "picture_resolution": 32,
+    "truncation": 1.0,
+    "variety_seeds": 64,
+    "overall": {
+        "samples": 500,
+        "test_pictures": 80,
+        "frechet_distance": 123.456,
+        "frechet_floor": 45.6,
+        "floor_pictures": 90,
+        "kernel_distance": 0.0123,
+        "kernel_floor": 0.0001,
+    },
+    "styles": {
+        style: {"test_pictures": 20, "kernel_distance": 0.02, "kernel_floor": 0.001, "variety": 0.87}
+        for style in STYLES
+    },
+    "command": "python -m artmodels evaluate --model sketcher ...",
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "sketcher"
+    folder.mkdir()
+    write_model_folder(folder, make_generator(), TRAINING, history=[{"images": 10}])
+    return folder
+
+
+def test_a_card_before_any_measurement(folder):
+    card = (folder / "README.md").read_text()
+    for words in ("12,345 images", "100 different ones", "1.50 hours", "| mosaic | 31 |", "Nothing yet"):
+        assert words in card
+    assert "Training pictures:" not in card and "license:" not in card
+
+
+def test_measurements_and_provenance_are_added(folder):
+    rewrite_card(load_model(folder), {"evaluation": FIGURES, "training": {"provenance": "my own drawings"}})
+    card = (folder / "README.md").read_text()
+    for words in ("123.46", "45.60", "12.30", "| mosaic | 20 | 20.00 | 1.00 | 0.87 |", FIGURES["command"]):
+        assert words in card
+    assert "Training pictures: my own drawings" in card and "12,345 images" in card
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["evaluation"] == FIGURES and metrics["training"]["images"] == 12_345
+
+
+def test_the_cards_own_lines_work(folder, tmp_path, monkeypatch):
+    card = (folder / "README.md").read_text()
+    code = card.split("```python\n")[1].split("```")[0]
+    assert "path/to/this/folder" in code
+    shutil.copytree(folder, tmp_path / "here" / "path" / "to" / "this" / "folder")
+    monkeypatch.chdir(tmp_path / "here")
+    exec(compile(code, "card", "exec"), {})
+    assert (tmp_path / "here" / "picture.png").stat().st_size > 100
