@@ -37,8 +37,10 @@ def resolve_config(
         config = PRESETS[given.get("preset", "cpu")]()
         if "precision" not in given:
             given = {**given, "precision": best_precision()}
-        if given.get("compile", config.compile):
-            given = {**given, "compile": can_compile()}
+        if given.get("compile") and not can_compile():
+            raise ValueError("--compile needs a C++ compiler, and none was found: install g++, or leave the flag away")
+        if "compile" not in given:
+            given = {**given, "compile": config.compile and can_compile()}
         return replace(config, **given), str(Path(data).resolve()) if data else None
     if not (output / CONFIG_NAME).is_file():
         raise ValueError(f"--resume: {output} holds no run (no {CONFIG_NAME}); leave --resume away to start one there")
