@@ -182,6 +182,12 @@ def test_flags_that_make_no_sense_are_refused_before_anything_loads(tmp_path, fl
     assert list(tmp_path.iterdir()) == []
 
 
+def test_compiling_without_a_compiler_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert_one_clear_line(train(tmp_path / "run", "--compile"), "--compile needs a C++ compiler")
+    assert not (tmp_path / "run").exists()
+
+
 def test_data_that_is_none_is_refused(tmp_path):
     output = tmp_path / "run"
     assert_one_clear_line(train(output, "--data", str(tmp_path / "missing")), "no such folder or zip")
