@@ -40,14 +40,13 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    # The heavy imports wait until the flags are known to make sense.
-    from artmodels.runs import check_run_folder, describe_plan, resolve_config, start_run
+    # Accelerate and the rest load only when argparse has nothing to object to.
+    from artmodels.runs import describe_plan, resolve_config, start_run
 
     given = {name: value for name, value in vars(arguments).items() if value is not None}
     output, data = given.pop("output"), given.pop("data", None)
     resume, dry_run = given.pop("resume"), given.pop("dry_run")
     config, data = resolve_config(given, data, output, resume)
-    check_run_folder(output, config, resume)
     if dry_run:
         print(describe_plan(config, data, output))
     else:

@@ -76,14 +76,18 @@ def _evaluate(chosen: argparse.Namespace) -> None:
     from artmodels.sampling import check_truncation
 
     check_truncation(chosen.truncation)
+    if chosen.out and not chosen.out.parent.is_dir():
+        raise ValueError(f"--out {chosen.out}: there is no folder {chosen.out.parent}; make it first")
 
     import json
 
     from artmodels.data import load_dataset
     from artmodels.evaluation import evaluate
     from artmodels.files import write_json
-    from artmodels.hub import load_model, rewrite_card
+    from artmodels.hub import check_card_target, load_model, rewrite_card
 
+    if chosen.write_card:
+        check_card_target(chosen.model)
     model = load_model(chosen.model)
     resolution = model.generator.config.resolution
     train, test = load_dataset(chosen.data, resolution), load_dataset(chosen.test_data, resolution)
@@ -104,7 +108,7 @@ def _add_recipe(verbs: argparse._SubParsersAction) -> None:
     parser = _verb(verbs, "recipe", _recipe, "Print the recipe of a picture, and paint it again.", example)
     parser.add_argument("picture", type=Path, help="a PNG that artmodels painted")
     parser.add_argument("--repaint", type=Path, metavar="PNG", help="paint it again into this file")
-    parser.add_argument("--model", help="the model to repaint with (default: the one that the recipe names)")
+    parser.add_argument("--model", help="the model to repaint with (default: the bundled one that the recipe names)")
     parser.add_argument("--anyway", action="store_true", help="repaint although the model's weights have changed since")
 
 

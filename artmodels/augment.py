@@ -33,7 +33,7 @@ def jitter_colour(pictures: Tensor, brightness: Tensor, saturation: Tensor, cont
 
 
 def translate(pictures: Tensor, down: Tensor, right: Tensor) -> Tensor:
-    """Shift by whole pixels, up to an eighth of the side each way, black moving in; `[N]` in [0, 1)."""
+    """Shift by whole pixels, up to an eighth of the side each way, grey (0) moving in; `[N]` in [0, 1)."""
     count, _, height, width = pictures.shape
     reach_y, reach_x = int(height * TRANSLATION + 0.5), int(width * TRANSLATION + 0.5)
     shift_y = (down * (2 * reach_y + 1)).long()  # 0 .. 2 * reach

@@ -54,7 +54,7 @@ def load_latest(run: Path) -> tuple[int, dict[str, dict[str, Tensor]], dict[str,
     for folder in reversed(list_checkpoints(run)):
         try:
             return _load(folder)
-        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError) as error:
             warnings.warn(f"checkpoint {folder} is damaged ({error}): going back to the one before it", stacklevel=2)
     raise FileNotFoundError(f"{run} holds no whole checkpoint: start anew in another folder")
 

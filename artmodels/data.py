@@ -4,29 +4,42 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
+import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 from torch import Tensor
 from tqdm import tqdm
 
 from artmodels import procedural
+from artmodels.files import flush_folder, sha256
 
-LAYOUT_VERSION = 1  # part of every cache key: raise it when decoding changes
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"))
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")  # no format whose decoder starts other programs
+LAYOUT_VERSION = 2  # part of every cache key: raise it when decoding changes
+SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"))
+UNREAD_SUFFIXES = frozenset((".heic", ".heif", ".jp2", ".jxl", ".psd", ".svg", ".eps", ".pdf", ".dng", ".cr2", ".nef"))
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")  # no format whose decoder starts other programs
 MIN_SIDE = 16  # px; less is an icon, not an artwork
-MAX_PIXELS = 200_000_000  # a 14,000 px square
+MAX_PIXELS = 170_000_000  # a 13,000 px square; Pillow itself stops a little above
+ORIENTATIONS = {  # EXIF's number -> what sets the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 MAX_FILE_BYTES = 400_000_000
 MAX_METADATA_BYTES = 500_000_000
 METADATA_NAME = "metadata.jsonl"
@@ -49,6 +62,7 @@ class ArtDataset:
     names: tuple[str, ...]
     captions: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...]
+    digest: str  # of pictures, labels and style names: the same wherever the collection lies
     folder: Path
 
     def __len__(self) -> int:
@@ -137,13 +151,7 @@ class Collection:
 
     def read(self, names: list[str]) -> Iterator[tuple[str, bytes | str]]:
         """Each file's bytes, or the reason why it cannot be read."""
-        if self.path.is_dir():
-            for name in names:
-                yield name, _read_file(self.path / name)
-            return
-        with zipfile.ZipFile(self.path) as archive:
-            for name in names:
-                yield name, _read_zip_member(archive, name)
+        return _read(self.path, names, MAX_FILE_BYTES)
 
 
 def open_collection(path: Path) -> Collection:
@@ -153,39 +161,56 @@ def open_collection(path: Path) -> Collection:
         FileNotFoundError: there is no such folder or file.
         ValueError: not a folder or zip, damaged metadata, or no picture in it.
     """
+    path = path.resolve()
     if path.is_dir():
-        files = [
-            (file.relative_to(path).as_posix(), f"{(stat := file.stat()).st_size} {stat.st_mtime_ns}")
-            for file in sorted(path.rglob("*"))
-            if file.is_file()
-        ]
+        files, refused = dict(_walk(path)), []
     elif path.is_file():
         try:
             with zipfile.ZipFile(path) as archive:
-                files = [
-                    (info.filename, f"{info.file_size} {info.CRC}") for info in archive.infolist() if not info.is_dir()
-                ]
+                members = [info for info in archive.infolist() if not info.is_dir()]
         except (zipfile.BadZipFile, OSError, ValueError) as error:
             raise ValueError(
-                f"--data {path} is neither a folder nor a zip that can be opened ({error}): "
+                f"{path} is neither a folder nor a zip that can be opened ({error}): "
                 "give a folder with one sub-folder per style, a flat folder, or a zip of either"
             ) from error
+        refused = [(m.filename, "its path would leave the zip's folder") for m in members if _escapes(m.filename)]
+        files = {m.filename: f"{m.file_size} {m.CRC}" for m in members if not _escapes(m.filename)}
     else:
-        raise FileNotFoundError(f"--data {path}: there is no such folder or zip; check the path")
+        raise FileNotFoundError(f"{path}: there is no such folder or zip; check the path")
 
-    refused = tuple((name, "its path would leave the collection's folder") for name, _ in files if _escapes(name))
-    files = [(name, stamp) for name, stamp in files if not _escapes(name) and not _is_hidden(name)]
-    pictures = [name for name, _ in files if PurePosixPath(name).suffix.lower() in SUFFIXES]
+    names = [name for name in files if not _is_hidden(name)]
+    pictures = [name for name in names if PurePosixPath(name).suffix.lower() in SUFFIXES]
+    refused += [
+        (name, "this format is not read: save it as PNG or JPEG")
+        for name in names
+        if PurePosixPath(name).suffix.lower() in UNREAD_SUFFIXES
+    ]
     if not pictures:
-        raise ValueError(_nothing_found(path, [name for name, _ in files]))
-    metadata = _read_metadata(path, [name for name, _ in files])
-    fingerprint = hashlib.sha256(repr([str(path.resolve()), sorted(files)]).encode()).hexdigest()
-    return Collection(path, tuple(_with_styles(pictures, metadata, path.stem)), refused, fingerprint)
+        raise ValueError(_nothing_found(path, names))
+    metadata = _read_metadata(path, names)
+    if unmatched := sorted(metadata.keys() - set(pictures)):
+        refused.append((METADATA_NAME, f"{len(unmatched)} of its lines name no picture here, like {unmatched[0][:80]}"))
+    fingerprint = hashlib.sha256(repr([str(path), sorted(files.items())]).encode()).hexdigest()
+    collection_name = path.name if path.is_dir() else path.stem
+    return Collection(path, tuple(_with_styles(pictures, metadata, collection_name)), tuple(refused), fingerprint)
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, str]]:
+    """Files below a folder, links followed but no folder twice, with a stamp that changes when a file does."""
+    seen = set()
+    for parent, subfolders, files in os.walk(folder, followlinks=True):
+        seen.add(os.path.realpath(parent))
+        subfolders[:] = sorted(name for name in subfolders if os.path.realpath(Path(parent, name)) not in seen)
+        for name in sorted(files):
+            path = Path(parent, name)
+            with suppress(OSError):  # a link to nowhere
+                stat = path.stat()
+                yield path.relative_to(folder).as_posix(), f"{stat.st_size} {stat.st_mtime_ns}"
 
 
 def _escapes(name: str) -> bool:
     path = PurePosixPath(name.replace("\\", "/"))
-    return path.is_absolute() or ".." in path.parts or ":" in path.parts[0]
+    return path.is_absolute() or not path.parts or ".." in path.parts or bool(re.match("[A-Za-z]:", name))
 
 
 def _is_hidden(name: str) -> bool:
@@ -196,39 +221,32 @@ def _nothing_found(path: Path, names: list[str]) -> str:
     suffixes = Counter(PurePosixPath(name).suffix.lower() or "no suffix" for name in names)
     found = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(5)) or "no file at all"
     return (
-        f"--data {path} holds no picture: looked for {' '.join(sorted(SUFFIXES))} in it and its sub-folders, "
+        f"{path} holds no picture: looked for {' '.join(sorted(SUFFIXES))} in it and its sub-folders, "
         f"found {found}; put the pictures into one sub-folder per style, or all into this folder"
     )
 
 
 def _read_metadata(path: Path, names: list[str]) -> dict[str, dict[str, str]]:
-    """`metadata.jsonl` (of the top, or of the folder that wraps all) as file path -> its record."""
+    """Every `metadata.jsonl`, as path of a picture -> its record; a file speaks of the pictures beside and below it."""
     found = [name for name in names if PurePosixPath(name).name == METADATA_NAME]
-    if not found:
-        return {}
-    name = min(found, key=lambda candidate: len(PurePosixPath(candidate).parts))
-    if path.is_dir():
-        content = (path / name).read_bytes()
-    else:
-        with zipfile.ZipFile(path) as archive:
-            if archive.getinfo(name).file_size > MAX_METADATA_BYTES:
-                raise ValueError(f"{path}: {name} is larger than {MAX_METADATA_BYTES} bytes")
-            content = archive.read(name)
     records = {}
-    for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-            file_name = record["file_name"]
-            style = record.get("style", record.get("label"))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise ValueError(
-                f'{path}: line {number} of {name} should be JSON like {{"file_name": "a.jpg", "text": "a caption", '
-                f'"style": "a style"}}, found {line[:80]!r}'
-            ) from error
-        key = (PurePosixPath(name).parent / str(file_name)).as_posix()
-        records[key] = {"text": str(record.get("text") or ""), "style": "" if style is None else str(style)}
+    for name, content in _read(path, found, MAX_METADATA_BYTES):
+        if isinstance(content, str):
+            raise ValueError(f"{path}: {name} is {content}; mend it or take it away")
+        for number, line in enumerate(content.decode("utf-8-sig", "replace").split("\n"), start=1):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+                file_name, text = record["file_name"], record.get("text")
+                style = next((record[key] for key in ("style", "label") if record.get(key) is not None), "")
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                raise ValueError(
+                    f'{path}: line {number} of {name} should be JSON like {{"file_name": "a.jpg", "text": "a caption", '
+                    f'"style": "a style"}}, found {line[:80]!r}'
+                ) from error
+            key = (PurePosixPath(name).parent / str(file_name)).as_posix()
+            records[key] = {"text": str(text or ""), "style": str(style)}
     return records
 
 
@@ -244,29 +262,36 @@ def _with_styles(pictures: list[str], metadata: dict[str, dict[str, str]], colle
     for name, parts in zip(pictures, parents, strict=True):
         record = metadata.get(name, {})
         folder = parts[wrapping] if len(parts) > wrapping else flat_name
-        yield Entry(name, record.get("style") or folder, record.get("text", ""))
+        style = (record.get("style") or folder).encode("utf-8", "replace").decode()  # file names may be no Unicode
+        yield Entry(name, style, record.get("text", ""))
 
 
-def _read_file(path: Path) -> bytes | str:
+def _read(path: Path, names: list[str], limit: int) -> Iterator[tuple[str, bytes | str]]:
+    if path.is_dir():
+        for name in names:
+            yield name, _read_file(path / name, limit)
+        return
+    with zipfile.ZipFile(path) as archive:
+        for name in names:
+            yield name, _read_zip_member(archive, name, limit)
+
+
+def _read_file(path: Path, limit: int) -> bytes | str:
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            return f"larger than {MAX_FILE_BYTES} bytes"
-        return path.read_bytes()
+        return path.read_bytes() if path.stat().st_size <= limit else f"larger than {limit} bytes"
     except OSError as error:
-        return f"cannot be read: {error.strerror or error}"
+        return f"unreadable: {error.strerror or error}"
 
 
-def _read_zip_member(archive: zipfile.ZipFile, name: str) -> bytes | str:
+def _read_zip_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes | str:
     try:
-        if archive.getinfo(name).file_size > MAX_FILE_BYTES:
-            return f"larger than {MAX_FILE_BYTES} bytes when unpacked"
+        if archive.getinfo(name).file_size > limit:
+            return f"larger than {limit} bytes when unpacked"
         return archive.read(name)
     except RuntimeError:
         return "encrypted"
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, ValueError) as error:
-        return f"damaged in the zip: {error}"
-    except Exception as error:  # zlib.error and lzma.LZMAError share no base with the rest
-        return f"damaged in the zip: {type(error).__name__}"
+    except Exception as error:  # zipfile passes on what zlib, bz2 and lzma raise, which share no base
+        return f"damaged in the zip: {error or type(error).__name__}"
 
 
 # --- from bytes to squares -------------------------------------------------------------------------------------------
@@ -290,12 +315,17 @@ def decode_picture(content: bytes, resolution: int) -> np.ndarray:
                 raise ValueError(f"too large: {width} x {height} px, at most {MAX_PIXELS // 10**6} megapixels")
             if picture.mode == "RGB":  # let the JPEG decoder skip detail that Lanczos would throw away
                 picture.draft("RGB", (4 * resolution, 4 * resolution))
-            upright = ImageOps.exif_transpose(picture)
-            square = ImageOps.fit(_to_rgb(upright), (resolution, resolution), Image.Resampling.LANCZOS)
-            return np.asarray(square)
+            factor = min(picture.size) // (4 * resolution)
+            turn = ORIENTATIONS.get(picture.getexif().get(ExifTags.Base.Orientation))
+            if factor > 1 and picture.mode in ("L", "RGB", "RGBA", "CMYK"):
+                picture = picture.reduce(factor)
+            square = ImageOps.fit(_to_rgb(picture), (resolution, resolution), Image.Resampling.LANCZOS)
+            return np.asarray(square if turn is None else square.transpose(turn))
+    except ValueError:
+        raise
     except Image.DecompressionBombError as error:
         raise ValueError(f"too large: at most {MAX_PIXELS // 10**6} megapixels") from error
-    except (OSError, SyntaxError, EOFError, MemoryError, OverflowError, TypeError, KeyError, IndexError) as error:
+    except Exception as error:  # a stranger's file can make a decoder raise anything
         raise ValueError(f"not a readable picture: {str(error)[:120] or type(error).__name__}") from error
 
 
@@ -326,6 +356,7 @@ def _building(folder: Path) -> Iterator[Path]:
     building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
     try:
         yield building
+        flush_folder(building)
         try:
             building.rename(folder)
         except OSError:
@@ -351,7 +382,7 @@ def _build(collection: Collection, resolution: int, folder: Path) -> None:
         if not kept:
             name, reason = skipped[0]
             raise ValueError(
-                f"--data {collection.path}: none of its {len(collection.entries)} pictures can be used; "
+                f"{collection.path}: none of its {len(collection.entries)} pictures can be used; "
                 f"the first, {name}: {reason}"
             )
         _write_index(building, kept, skipped)
@@ -376,9 +407,11 @@ def _decode_all(collection: Collection, resolution: int, path: Path) -> tuple[li
 
     pictures = _create_array(path, (len(entries), resolution, resolution, 3))
     with (
+        warnings.catch_warnings(),
         ThreadPoolExecutor(workers) as pool,
         tqdm(total=len(entries), desc="decoding pictures", unit=" pictures") as bar,
     ):
+        warnings.simplefilter("ignore")  # Pillow's remarks on single files would tear the bar
         for chunk, results in zip(chunks, pool.map(decode_chunk, chunks), strict=True):
             for entry, result in zip(chunk, results, strict=True):
                 if isinstance(result, str):
@@ -395,6 +428,7 @@ def _write_index(folder: Path, kept: list[Entry], skipped: list[tuple[str, str]]
     styles = sorted({entry.style for entry in kept})
     label = {style: index for index, style in enumerate(styles)}
     index = {
+        "sha256": sha256(folder / PICTURES_NAME),
         "styles": styles,
         "labels": [label[entry.style] for entry in kept],
         "names": [entry.name for entry in kept],
@@ -416,6 +450,7 @@ def _open_built(folder: Path) -> ArtDataset:
         names=tuple(index["names"]),
         captions=tuple(index["captions"]),
         skipped=tuple((name, reason) for name, reason in index["skipped"]),
+        digest=hashlib.sha256(repr([index["sha256"], index["labels"], index["styles"]]).encode()).hexdigest(),
         folder=folder,
     )
 

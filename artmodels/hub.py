@@ -15,6 +15,8 @@ from artmodels.models.generator import CONFIG_NAME, WEIGHTS_NAME, ArtGenerator, 
 from artmodels.models.weights import read_json
 from artmodels.sampling import style_sheet
 
+METRICS_NAME = "metrics.json"
+CARD_NAME = "README.md"
 BUNDLED = Path(__file__).resolve().parent.parent / "checkpoints"
 
 SHEET_SEEDS = range(8)
@@ -34,9 +36,9 @@ def write_model_folder(
     """
     generator._save_pretrained(folder)
     style_sheet(generator, SHEET_SEEDS, SHEET_TRUNCATION).save(folder / "samples.png")
-    write_json(folder / "metrics.json", {"training": training, **({"evaluation": metrics} if metrics else {})})
+    write_json(folder / METRICS_NAME, {"training": training, **({"evaluation": metrics} if metrics else {})})
     write_json(folder / "history.json", history)
-    (folder / "README.md").write_text(model_card(generator, training, metrics), "utf-8")
+    (folder / CARD_NAME).write_text(model_card(generator, training, metrics), "utf-8")
 
 
 def describe_machine() -> str:
@@ -76,7 +78,7 @@ def _model_name(folder: Path, given: str) -> str:
     if folder != Path(given):
         return given
     resolved = folder.resolve()
-    return resolved.parent.name if resolved.name == "model" else resolved.name
+    return (resolved.parent.name if resolved.name == "model" else resolved.name) or "model"
 
 
 def _download(name: str) -> Path:
@@ -87,7 +89,7 @@ def _download(name: str) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        files = [CONFIG_NAME, WEIGHTS_NAME, "README.md", "metrics.json", "samples.png", "history.json"]
+        files = [CONFIG_NAME, WEIGHTS_NAME, CARD_NAME, METRICS_NAME, "samples.png", "history.json"]
         return Path(snapshot_download(repo_id, revision=revision or None, allow_patterns=files))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
         reason = str(error).strip().splitlines()[0]
@@ -106,8 +108,8 @@ def find_models() -> list[str]:
     Raises:
         FileNotFoundError: there is none.
     """
-    if named := os.environ.get("ARTMODELS_MODELS"):
-        return [name.strip() for name in named.split(",") if name.strip()]
+    if named := [name.strip() for name in os.environ.get("ARTMODELS_MODELS", "").split(",") if name.strip()]:
+        return named
     if not bundled_models():
         raise FileNotFoundError(
             f"no model under {BUNDLED}: train one with train.py, then set ARTMODELS_MODELS=runs/mine/model"
@@ -115,34 +117,49 @@ def find_models() -> list[str]:
     return [str(bundled_models()[0])]
 
 
-def find_model_named(name: str) -> str:
-    """Where a recipe's model is: the bundled folder of that name, else the name itself as a Hub id."""
-    return next((str(folder) for folder in bundled_models() if folder.name == name), name)
+def bundled_model_named(name: str) -> Path:
+    """The bundled model of that name. A recipe may be a stranger's: it never decides what is downloaded or opened.
+
+    Raises:
+        ValueError: there is none.
+    """
+    for folder in bundled_models():
+        if folder.name == name:
+            return folder
+    raise ValueError(f"the recipe's model {name!r} does not come with artmodels: name it, or its folder, with --model")
+
+
+def check_card_target(name: str) -> None:
+    """Raises:
+    ValueError: not a model folder of one's own whose card can be written anew.
+    """
+    if not (Path(name) / METRICS_NAME).is_file():
+        raise ValueError(f"--write-card needs a model folder that training wrote, with {METRICS_NAME}; found {name}")
 
 
 def rewrite_card(model: LoadedModel, additions: dict[str, Any]) -> None:
     """Add to `metrics.json` (`evaluation`, or what `training` should also say) and write the card anew."""
-    path = model.folder / "metrics.json"
-    metrics = {"training": {}, **(read_json(path) if path.is_file() else {})}
+    path = model.folder / METRICS_NAME
+    metrics = read_json(path)
     for key, value in additions.items():
         metrics[key] = {**metrics.get(key, {}), **value} if key == "training" else value
-    write_json(path, metrics)
     card = model_card(model.generator, metrics["training"], metrics.get("evaluation"))
-    write_atomically(model.folder / "README.md", card.encode())
+    write_json(path, metrics)
+    write_atomically(model.folder / CARD_NAME, card.encode())
 
 
 def model_card(generator: ArtGenerator, training: dict[str, Any], metrics: dict[str, Any] | None) -> str:
     """The card of a model, `README.md` of its folder: only what is known and measured."""
     config = generator.config
     counts = training["style_counts"]
-    rows = "\n".join(f"| {style} | {counts.get(style, sum(counts.values()))} |" for style in config.styles)
+    rows = "\n".join(f"| {_plain(style)} | {counts.get(style, sum(counts.values()))} |" for style in config.styles)
     hours = training["seconds"] / 3600
     return f"""---
 library_name: artmodels
 pipeline_tag: unconditional-image-generation
 tags: [art, gan]
 ---
-# A painter of {", ".join(config.styles)}
+# A painter of {_plain(", ".join(config.styles))}
 
 ![Samples: one row per style, one column per seed](samples.png)
 
@@ -166,9 +183,14 @@ from artmodels.sampling import draw_latents, one_hot, paint, to_images
 
 generator = ArtGenerator.from_pretrained("path/to/this/folder")
 latents = draw_latents([7], generator.config.latent_dim)
-to_images(paint(generator, latents, one_hot(generator.config.styles, "{config.styles[0]}"), 0.8))[0].save("picture.png")
+to_images(paint(generator, latents, one_hot(generator.config.styles, {config.styles[0]!r}), 0.8))[0].save("picture.png")
 ```
 """
+
+
+def _plain(name: str) -> str:
+    """A name as Markdown shows it to the letter: no table, link or HTML comes of it."""
+    return re.sub(r"([\\`*_{}\[\]()<>#|!])", r"\\\1", name)
 
 
 def _provenance(training: dict[str, Any]) -> str:
@@ -181,7 +203,7 @@ def _measured(metrics: dict[str, Any] | None) -> str:
         return "Nothing yet: `python -m artmodels evaluate --model ... --data ... --test-data ...` measures.\n"
     overall, styles = metrics["overall"], metrics["styles"]
     rows = "\n".join(
-        f"| {style} | {figures['test_pictures']} | {figures['kernel_distance'] * 1000:.2f} "
+        f"| {_plain(style)} | {figures['test_pictures']} | {figures['kernel_distance'] * 1000:.2f} "
         f"| {figures['kernel_floor'] * 1000:.2f} | {figures['variety']:.2f} |"
         for style, figures in styles.items()
     )

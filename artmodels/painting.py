@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 from artmodels.files import write_atomically
-from artmodels.hub import LoadedModel, find_model_named, load_model
-from artmodels.recipe import Recipe, png_bytes
+from artmodels.hub import LoadedModel, bundled_model_named, load_model
+from artmodels.recipe import MAX_ITEMS, Recipe, png_bytes
 from artmodels.sampling import blend, contact_sheet, draw_latents, mix_latents, one_hot, paint, seed_recipe, to_images
 
 BATCH = 16
-MAX_SHEET = 1024
 
 
 def pick_device(name: str) -> torch.device:
@@ -34,14 +34,15 @@ def paint_to_folder(
     """Write one PNG per style and seed, named after both, and on demand `grid.png`; returns the number of pictures.
 
     Raises:
-        ValueError: the model has no such style, or a grid of more than 1,024 pictures is asked for.
+        ValueError: the model has no such style, or a grid of more than 1,000 pictures is asked for.
         OSError: a file cannot be written.
     """
     generator = model.generator
     styles = [style] if style is not None else list(generator.config.styles)
     weights = {name: one_hot(generator.config.styles, name) for name in styles}
-    if grid and len(styles) * len(seeds) > MAX_SHEET:
-        raise ValueError(f"--grid holds at most {MAX_SHEET} pictures, found {len(styles) * len(seeds)}: fewer seeds")
+    if grid and len(styles) * len(seeds) > MAX_ITEMS:
+        raise ValueError(f"--grid holds at most {MAX_ITEMS} pictures, found {len(styles) * len(seeds)}: fewer seeds")
+    stems = file_stems(generator.config.styles)
     folder.mkdir(parents=True, exist_ok=True)
     sheet, sheet_recipes = [], []
     for name in styles:
@@ -51,19 +52,28 @@ def paint_to_folder(
             images = to_images(paint(generator, latents, weights[name], truncation))
             recipes = [seed_recipe(model.name, model.weights_sha256, name, seed, truncation) for seed in part]
             for seed, image, recipe in zip(part, images, recipes, strict=True):
-                write_atomically(folder / f"{file_stem(name)}-{seed:05d}.png", png_bytes(image, [recipe]))
+                write_atomically(folder / f"{stems[name]}-{seed:05d}.png", png_bytes(image, [recipe]))
             if grid:
                 sheet.extend(images)
                 sheet_recipes.extend(recipes)
     if grid:
-        columns = len(seeds) if len(styles) > 1 else min(8, len(seeds))
-        write_atomically(folder / "grid.png", png_bytes(contact_sheet(sheet, columns), sheet_recipes))
+        write_atomically(folder / "grid.png", png_bytes(_sheet(sheet, sheet_recipes), sheet_recipes))
     return len(styles) * len(seeds)
 
 
-def file_stem(style: str) -> str:
-    """A style's name with everything that a file system could stumble over replaced by a dash."""
-    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in style)[:80] or "style"
+def _sheet(images: Sequence[Image.Image], recipes: Sequence[Recipe]) -> Image.Image:
+    """A contact sheet: a row per style when there are several, else rows of eight."""
+    of_first_style = sum(recipe.style_weights == recipes[0].style_weights for recipe in recipes)
+    return contact_sheet(images, columns=of_first_style if of_first_style < len(recipes) else min(8, len(recipes)))
+
+
+def file_stems(styles: Sequence[str]) -> dict[str, str]:
+    """For each style a name that every file system takes, different from the others'."""
+    stems: dict[str, str] = {}
+    for label, style in enumerate(styles):
+        stem = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in style)[:80]
+        stems[style] = f"{stem}-{label}" if stem in stems.values() else stem
+    return stems
 
 
 def repaint(recipes: Sequence[Recipe], path: Path, model_name: str | None, anyway: bool) -> None:
@@ -73,7 +83,7 @@ def repaint(recipes: Sequence[Recipe], path: Path, model_name: str | None, anywa
         ValueError: the model is not at hand, or it has other weights than the recipe's and `anyway` is not set.
         OSError: the file cannot be written.
     """
-    model = load_model(model_name) if model_name else load_model(find_model_named(recipes[0].model))
+    model = load_model(model_name or bundled_model_named(recipes[0].model))
     changed = [recipe for recipe in recipes if recipe.weights_sha256 != model.weights_sha256]
     if changed and not anyway:
         raise ValueError(
@@ -86,5 +96,5 @@ def repaint(recipes: Sequence[Recipe], path: Path, model_name: str | None, anywa
         latent = mix_latents(recipe, generator.config.latent_dim)
         weights = blend(generator.config.styles, recipe.style_weights)
         images.extend(to_images(paint(generator, latent, weights, recipe.truncation)))
-    picture = images[0] if len(images) == 1 else contact_sheet(images, columns=min(8, len(images)))
+    picture = images[0] if len(images) == 1 else _sheet(images, recipes)
     write_atomically(path, png_bytes(picture, recipes))

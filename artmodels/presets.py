@@ -1,6 +1,6 @@
 """Everything that a training run is made from: one frozen dataclass and its presets."""
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from artmodels.models.generator import GeneratorConfig
@@ -48,7 +48,8 @@ class TrainConfig:
     def __post_init__(self):
         check_config_types(self)
         object.__setattr__(self, "head_channels", tuple(self.head_channels))
-        for name in ("images", "batch_size", "checkpoint_every", "sample_every", "log_every", "keep_checkpoints"):
+        counts = ("images", "batch_size", "checkpoint_every", "sample_every", "log_every", "keep_checkpoints")
+        for name in (*counts, "head_hidden", "ema_half_life"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, found {getattr(self, name)}")
         if self.batch_size < 2:
@@ -64,8 +65,12 @@ class TrainConfig:
                 raise ValueError(f"{name} must be above 0 and at most 1, found {getattr(self, name)}: try 0.0002")
         if not 0 <= self.variety_weight <= 1000:
             raise ValueError(f"variety_weight must be between 0 and 1000, found {self.variety_weight}: try 4")
-        if len(self.head_channels) != 4:
-            raise ValueError(f"head_channels must be four numbers, found {self.head_channels}")
+        if len(self.head_channels) != 4 or not all(1 <= channels <= 4096 for channels in self.head_channels):
+            raise ValueError(f"head_channels must be four numbers from 1 to 4096, found {self.head_channels}")
+        if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
+            raise ValueError(f"beta1 and beta2 must be at least 0 and below 1, found {self.beta1} and {self.beta2}")
+        if not 0 < self.ema_ramp_up <= 1:
+            raise ValueError(f"ema_ramp_up must be above 0 and at most 1, found {self.ema_ramp_up}")
         if self.feature_resolution % 32 or self.feature_resolution < 32:
             raise ValueError(f"feature_resolution must be a multiple of 32, found {self.feature_resolution}")
         self.generator_config(("any",))  # refuses what the generator cannot be built from
@@ -82,9 +87,6 @@ class TrainConfig:
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
-
-
-FIELDS = frozenset(field.name for field in fields(TrainConfig))
 
 
 def tiny() -> TrainConfig:

@@ -2,7 +2,6 @@
 
 import io
 import json
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -63,14 +62,14 @@ class Recipe:
             raise ValueError('recipe: latents must look like [{"seed": 7, "weight": 1.0}]') from error
         for latent in latents:
             _require(_is_integer(latent.seed) and 0 <= latent.seed < SEED_LIMIT, "seed", "0 or more, below 2**32")
-            _require(_is_number(latent.weight) and abs(latent.weight) <= 100, "weight", "between -100 and 100")
-        _require(any(latent.weight for latent in latents), "latents", "not all of weight 0")
+            _require(is_number(latent.weight) and abs(latent.weight) <= 100, "weight", "between -100 and 100")
+        _require(sum(latent.weight**2 for latent in latents) > 1e-6, "weights", "not all (nearly) 0")
         object.__setattr__(self, "latents", latents)
         weights = self.style_weights
         _require(isinstance(weights, dict) and 0 < len(weights) <= MAX_ITEMS, "style_weights", "an object")
-        _require(all(_is_number(weight) and weight >= 0 for weight in weights.values()), "style_weights", "at least 0")
+        _require(all(is_number(weight) and weight >= 0 for weight in weights.values()), "style_weights", "at least 0")
         _require(abs(sum(weights.values()) - 1) < 1e-3, "style_weights", "1 in sum")
-        _require(_is_number(self.truncation) and 0 <= self.truncation <= MAX_TRUNCATION, "truncation", "0 to 1.5")
+        _require(is_number(self.truncation) and 0 <= self.truncation <= MAX_TRUNCATION, "truncation", "0 to 1.5")
         _require(isinstance(self.edits, tuple | list), "edits", "a list")
         _require(not self.edits, "edits", "empty: this artmodels knows none")
         object.__setattr__(self, "edits", tuple(self.edits))
@@ -83,8 +82,11 @@ def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def is_number(value: Any) -> bool:
+    """Whether JSON gave a finite number of a size that a float can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -1e300 < value < 1e300
 
 
 def _require(condition: object, field: str, expected: str) -> None:
@@ -92,22 +94,22 @@ def _require(condition: object, field: str, expected: str) -> None:
         raise ValueError(f"recipe: {field} must be {expected}")
 
 
-def parse_recipe(text: str) -> Recipe:
-    """A recipe from its JSON.
+def parse_recipes(text: str) -> list[Recipe]:
+    """The recipes in a JSON text: an object is one recipe, a list those of a sheet.
 
     Raises:
-        ValueError: not JSON, not a recipe, or out of range.
+        ValueError: not JSON, not recipes, or out of range.
     """
-    return _from_data(_parse_json(text))
-
-
-def _parse_json(text: str) -> Any:
     if len(text) > MAX_RECIPE_BYTES:
         raise ValueError(f"recipe: longer than {MAX_RECIPE_BYTES} characters, so not one of ours")
     try:
-        return json.loads(text)
+        data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"recipe: not JSON: {text[:60]!r}") from error
+    items = data if isinstance(data, list) else [data]
+    if not 0 < len(items) <= MAX_ITEMS:
+        raise ValueError(f"recipe: expected 1 to {MAX_ITEMS} recipes, found {len(items)}")
+    return [_from_data(item) for item in items]
 
 
 def _from_data(data: Any) -> Recipe:
@@ -145,5 +147,4 @@ def read_recipes(path: Path) -> list[Recipe]:
         raise ValueError(f"{path} is not a readable PNG: expected one that artmodels painted") from error
     if text is None:
         raise ValueError(f"{path} carries no recipe: it was not painted by artmodels, or was saved anew since")
-    data = _parse_json(text)
-    return [_from_data(item) for item in data[:MAX_ITEMS]] if isinstance(data, list) else [_from_data(data)]
+    return parse_recipes(text)

@@ -88,7 +88,7 @@ def blend(styles: Sequence[str], weights: Mapping[str, float]) -> Tensor:
 def mix_latents(recipe: Recipe, latent_dim: int) -> Tensor:
     """The latent `[1, latent_dim]` of a recipe: the weighted sum of its seeds' latents, back at unit variance."""
     z = draw_latents([latent.seed for latent in recipe.latents], latent_dim)
-    weights = torch.tensor([[latent.weight for latent in recipe.latents]])
+    weights = torch.tensor([[latent.weight for latent in recipe.latents]], dtype=torch.float32)
     return weights @ z / weights.norm()
 
 

@@ -3,11 +3,12 @@
 import copy
 import hashlib
 import json
+import math
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,8 @@ def make_accelerator(config: TrainConfig) -> Accelerator:
     )
     if accelerator.device.type == "cpu":
         local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // local_processes))
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        torch.set_num_threads(max(1, cores // local_processes))
     return accelerator
 
 
@@ -127,7 +129,7 @@ class StepResult:
     generator_loss: Tensor
     real_logit: Tensor
     fake_logit: Tensor
-    variety: Tensor  # 1 when the fakes of each style are as far apart as its real pictures, 0 when all are the same
+    variety: Tensor  # 1 - variety_loss, on augmented pictures, whose augmentation alone keeps them some way apart
 
     def figures(self) -> dict[str, float]:
         """Numbers for the log; this waits for the device."""
@@ -196,19 +198,15 @@ def update_ema(ema: nn.Module, module: nn.Module, decay: float) -> None:
 
 
 def train(config: TrainConfig, dataset: ArtDataset, output: Path, resume: bool = False) -> None:
-    """Train until `config.images`, writing a run folder; see the design of the folder in the README.
+    """Train until `config.images`, writing samples, metrics, checkpoints and `model/` into the run folder.
 
     Raises:
-        ValueError: the batch does not divide over the processes.
-        FileNotFoundError: `resume` without a whole checkpoint.
+        ValueError: training diverged; nothing is saved from then on.
+        FileNotFoundError: `resume`, and no checkpoint is whole.
         OSError: the run folder cannot be written.
     """
     accelerator = make_accelerator(config)
     rank, processes, device = accelerator.process_index, accelerator.num_processes, accelerator.device
-    if config.batch_size % processes:
-        raise ValueError(
-            f"a batch of {config.batch_size} does not divide over {processes} processes: change --batch-size"
-        )
     local_size = config.batch_size // processes
     styles = ("all",) if config.unconditional else dataset.styles
     nets = build_networks(config, styles, device)
@@ -220,6 +218,9 @@ def train(config: TrainConfig, dataset: ArtDataset, output: Path, resume: bool =
         images, tensors, progress = load_latest(output)
         nets.load(tensors)
         seconds_before = progress["seconds"]
+        if images >= config.images:
+            print(f"this run is finished: {images} images seen; give a larger --images to extend it")
+            return
     log = RunLog(output, images, seconds_before) if accelerator.is_main_process else None
 
     passes = prepare_passes(accelerator, nets, config.compile)
@@ -245,17 +246,31 @@ def train(config: TrainConfig, dataset: ArtDataset, output: Path, resume: bool =
 
             stopping = stop.agreed(accelerator, look=due(config.log_every))
             finished = stopping or images >= config.images
-            if log and (due(config.log_every) or finished):
-                log.write(bar, images, step.figures())
+            if log and (due(config.log_every) or due(config.checkpoint_every) or finished):
+                log.write(bar, images, check_finite(step.figures(), output))
             if log and (due(config.sample_every) or due(config.checkpoint_every) or finished):
                 painter = export_generator(nets.ema, config, labels)
                 log.save_samples(painter, images)
                 if due(config.checkpoint_every) or finished:
+                    publish_model(output, painter, config, dataset, images, log.seconds)
                     save_checkpoint(output, images, nets.tensors(), {"seconds": log.seconds})
                     retain_checkpoints(output, config.keep_checkpoints)
-                    publish_model(output, painter, config, dataset, images, log.seconds)
     accelerator.wait_for_everyone()
     accelerator.end_training()
+
+
+def check_finite(figures: dict[str, float], output: Path) -> dict[str, float]:
+    """The figures, unless one is infinite or not a number.
+
+    Raises:
+        ValueError: the run diverged; the checkpoints from before are whole.
+    """
+    if all(math.isfinite(value) for value in figures.values()):
+        return figures
+    raise ValueError(
+        f"training diverged ({', '.join(f'{name} {value:g}' for name, value in figures.items())}): "
+        f"start anew with a smaller --learning-rate; the checkpoints in {output} are from before"
+    )
 
 
 @torch.no_grad()
@@ -300,9 +315,14 @@ def publish_model(
 
 
 def read_history(output: Path) -> list[dict[str, Any]]:
-    """The records of `metrics.jsonl`."""
-    lines = (output / "metrics.jsonl").read_text("utf-8").splitlines()
-    return [json.loads(line) for line in lines if line]
+    """The records of `metrics.jsonl`; a line that a power cut tore is passed over."""
+    records = []
+    for line in (output / "metrics.jsonl").read_text("utf-8", "replace").splitlines():
+        with suppress(ValueError):
+            record = json.loads(line)
+            if isinstance(record, dict) and isinstance(record.get("images"), int):
+                records.append(record)
+    return records
 
 
 class RunLog:

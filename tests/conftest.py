@@ -6,6 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # these two are read when the libraries are imported
+os.environ["HF_HUB_OFFLINE"] = "1"
+
 import numpy as np
 import pytest
 import torch
@@ -24,8 +27,6 @@ def data_cache(tmp_path_factory) -> Path:
     """No test reads or writes the user's own cache."""
     folder = tmp_path_factory.mktemp("cache")
     os.environ["ARTMODELS_CACHE"] = str(folder)
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    os.environ["HF_HUB_OFFLINE"] = "1"
     return folder
 
 

@@ -43,7 +43,7 @@ def test_brightness_saturation_and_contrast_by_hand():
     assert torch.allclose(flat - pictures.mean(), (pictures - pictures.mean()) * 0.5, atol=1e-6)
 
 
-def test_translation_moves_whole_pixels_and_lets_black_in():
+def test_translation_moves_whole_pixels_and_lets_grey_in():
     pictures = torch.arange(64.0).view(1, 1, 8, 8).expand(1, 3, 8, 8) + 1
     centre, far = torch.full((1,), 0.5), torch.full((1,), 0.999)
     assert torch.equal(translate(pictures, centre, centre), pictures)

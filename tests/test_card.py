@@ -72,3 +72,15 @@ def test_the_cards_own_lines_work(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "here")
     exec(compile(code, "card", "exec"), {})
     assert (tmp_path / "here" / "picture.png").stat().st_size > 100
+
+
+def test_names_stay_text_on_the_card(tmp_path, monkeypatch):
+    styles = ('the "blue" | <b>period</b>', "[x](http://evil)")
+    folder = tmp_path / "path" / "to" / "this" / "folder"
+    folder.mkdir(parents=True)
+    write_model_folder(folder, make_generator(styles), {**TRAINING, "style_counts": {}}, history=[])
+    card = (folder / "README.md").read_text()
+    before_code, code = card.split("```python\n")
+    assert "<b>" not in before_code.replace("\\<b\\>", "") and "[x](" not in before_code
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code.split("```")[0], "card", "exec"), {})

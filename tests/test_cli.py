@@ -49,6 +49,25 @@ def test_a_recipe_is_printed_and_painted_again(model_folder, tmp_path):
     assert read_recipes(again) == read_recipes(picture)
 
 
+def test_a_grid_of_several_styles_is_painted_again_as_it_was(model_folder, tmp_path):
+    artmodels("generate", "--model", model_folder, "--seeds", "0-3", "--out", tmp_path, "--grid")
+    again = tmp_path / "again.png"
+    assert artmodels("recipe", tmp_path / "grid.png", "--repaint", again, "--model", model_folder).returncode == 0
+    assert abs(image_array(again) - image_array(tmp_path / "grid.png")).max() <= 1
+
+
+def test_a_recipe_never_decides_which_model_is_opened(model_folder, tmp_path):
+    artmodels("generate", "--model", model_folder, "--style", "mosaic", "--seeds", "1", "--out", tmp_path)
+    result = artmodels("recipe", tmp_path / "mosaic-00001.png", "--repaint", tmp_path / "again.png")
+    assert_one_clear_line(result, "'sketcher' does not come with artmodels", "--model")
+
+
+def test_evaluation_checks_where_it_writes_before_it_looks(model_folder, tmp_path):
+    flags = ("evaluate", "--model", model_folder, "--data", tmp_path, "--test-data", tmp_path)
+    assert_one_clear_line(artmodels(*flags, "--out", tmp_path / "no" / "f.json"), "there is no folder")
+    assert_one_clear_line(artmodels(*flags, "--write-card"), "--write-card needs a model folder")
+
+
 def test_a_recipe_of_replaced_weights_says_so_and_repaints_on_demand(model_folder, tmp_path, model):
     artmodels("generate", "--model", model_folder, "--style", "op-art", "--seeds", "5", "--out", tmp_path)
     (recipe,) = read_recipes(tmp_path / "op-art-00005.png")
@@ -86,7 +105,7 @@ def test_evaluate_prints_and_writes_the_same_figures(model_folder, tmp_path):
         (("--truncation", "nan"), ("between 0 and 1.5",)),
         (("--device", "cuda:99"), ("no device 'cuda:99'",)),
         (("--device", "typewriter"), ("no device 'typewriter'",)),
-        (("--seeds", "0-999", "--grid"), ("at most 1024 pictures",)),
+        (("--seeds", "0-999", "--grid"), ("at most 1000 pictures",)),
         (("--model", "missing"), ("no model folder missing",)),
         (("--model", "missing/model"), ("missing/model",)),
     ],

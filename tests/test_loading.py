@@ -13,6 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from artmodels.hub import find_models, load_model
 from artmodels.models.generator import ArtGenerator, GeneratorConfig, load_generator
+from artmodels.models.weights import load_weights, save_weights
+from artmodels.painting import file_stems
 
 
 @pytest.fixture
@@ -152,6 +154,16 @@ def test_a_model_is_named_after_its_folder(folder, tmp_path):
     assert load_model(run / "model").name == "mine"
     with pytest.raises(FileNotFoundError, match="Hub id like user/model"):
         load_model("no-such-model")
+
+
+def test_styles_that_look_alike_get_files_of_their_own():
+    stems = file_stems(["19th century", "19th-century", "浮世絵", "a/b", "../x"])
+    assert len(set(stems.values())) == 5 and not any("/" in stem or "." in stem for stem in stems.values())
+
+
+def test_weights_too_large_for_half_precision_stay_whole(tmp_path):
+    save_weights({"w": torch.tensor([1e6])}, tmp_path / "w.safetensors", dtype=torch.float16)
+    assert load_weights(tmp_path / "w.safetensors", {"w": torch.empty(1)})["w"] == 1e6
 
 
 def test_the_apps_models_come_from_the_environment(monkeypatch):

@@ -9,7 +9,7 @@ from conftest import STYLES
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from artmodels.recipe import CHUNK, Latent, Recipe, parse_recipe, png_bytes, read_recipes
+from artmodels.recipe import CHUNK, Latent, Recipe, parse_recipes, png_bytes, read_recipes
 from artmodels.sampling import (
     blend,
     contact_sheet,
@@ -80,8 +80,14 @@ def test_mixed_latents_keep_their_variance():
     assert 0.9 < mix_latents(two, 4096).std() < 1.1
 
 
+def test_whole_numbers_are_weights_too():
+    """JavaScript writes 1.0 as 1."""
+    (recipe,) = parse_recipes(RECIPE.to_json().replace("1.0", "1"))
+    assert torch.equal(mix_latents(recipe, 8), mix_latents(RECIPE, 8))
+
+
 def test_a_recipe_survives_json_and_png(tmp_path):
-    assert parse_recipe(RECIPE.to_json()) == RECIPE
+    assert parse_recipes(RECIPE.to_json()) == [RECIPE]
     path = tmp_path / "p.png"
     path.write_bytes(png_bytes(Image.new("RGB", (8, 8), "red"), [RECIPE]))
     assert read_recipes(path) == [RECIPE]
@@ -111,6 +117,8 @@ def test_a_recipe_with_letters_of_any_script_survives(tmp_path):
         {"latents": [{"seed": True}]},
         {"latents": [{"seed": 1, "weight": 1e9}]},
         {"latents": [{"seed": 1, "weight": 0}]},
+        {"latents": [{"seed": 1, "weight": 1e-60}]},
+        {"latents": [{"seed": 1, "weight": 10**400}]},
         {"latents": [{"seed": 1, "colour": "red"}]},
         {"latents": [{"seed": 1}] * 5000},
         {"style_weights": {}},
@@ -118,6 +126,7 @@ def test_a_recipe_with_letters_of_any_script_survives(tmp_path):
         {"style_weights": {"a": -1, "b": 2}},
         {"style_weights": {"a": "1"}},
         {"truncation": 9},
+        {"truncation": 10**400},
         {"truncation": None},
         {"edits": [{"run": "rm"}]},
         {"extra": 1},
@@ -126,19 +135,19 @@ def test_a_recipe_with_letters_of_any_script_survives(tmp_path):
 def test_forged_recipes_are_refused(change):
     forged = {**json.loads(RECIPE.to_json()), **change}
     with pytest.raises(ValueError, match="recipe"):
-        parse_recipe(json.dumps(forged))
+        parse_recipes(json.dumps(forged))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"schema": 1}', "NaN", "[" * 100_000, "1" * 2_000_000])
 def test_what_is_no_recipe_is_refused(text):
     with pytest.raises(ValueError, match="recipe"):
-        parse_recipe(text)
+        parse_recipes(text)
 
 
 def test_not_a_number_is_refused():
     text = RECIPE.to_json().replace("0.8", "NaN")
     with pytest.raises(ValueError, match="truncation"):
-        parse_recipe(text)
+        parse_recipes(text)
 
 
 def test_a_png_without_a_recipe_says_so(tmp_path):
@@ -150,6 +159,15 @@ def test_a_png_without_a_recipe_says_so(tmp_path):
         read_recipes(tmp_path / "text.png")
     with pytest.raises(FileNotFoundError):
         read_recipes(tmp_path / "missing.png")
+
+
+@pytest.mark.parametrize("chunk", ["[]", "{}", "hello", "[" * 5000, json.dumps([json.loads(RECIPE.to_json())] * 1001)])
+def test_forged_chunks_are_refused(tmp_path, chunk):
+    info = PngInfo()
+    info.add_itxt(CHUNK, chunk)
+    Image.new("RGB", (8, 8)).save(tmp_path / "forged.png", pnginfo=info)
+    with pytest.raises(ValueError, match="recipe"):
+        read_recipes(tmp_path / "forged.png")
 
 
 def test_a_compressed_bomb_in_the_chunk_is_refused(tmp_path):

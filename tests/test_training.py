@@ -1,6 +1,7 @@
 """train.py as its users start it: a run from start to model, killed, resumed, refused."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -17,13 +18,20 @@ from safetensors.torch import load_file
 from artmodels.checkpoint import list_checkpoints
 from artmodels.hub import load_model
 from artmodels.presets import PRESETS, TrainConfig
-from artmodels.training import ema_decay, seeded_generator, update_ema
+from artmodels.training import check_finite, ema_decay, read_history, seeded_generator, update_ema
 
 SHORT = ("--preset", "tiny", "--images", "256", "--checkpoint-every", "96", "--sample-every", "128")
 
 
 def train(output: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     return run("train.py", "--output", str(output), *flags)
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} did not come"
+        time.sleep(0.05)
 
 
 def weights(output: Path, name: str = "generator") -> dict[str, torch.Tensor]:
@@ -50,7 +58,7 @@ def finished(tmp_path_factory) -> Path:
 
 def test_a_run_leaves_samples_metrics_checkpoints_and_a_model(finished):
     records = read_jsonl(finished / "metrics.jsonl")
-    assert [record["images"] for record in records] == [128, 256]
+    assert [record["images"] for record in records] == [96, 128, 192, 256]
     assert {"discriminator_loss", "generator_loss", "variety", "seconds"} <= records[0].keys()
     assert [path.name for path in list_checkpoints(finished)] == [
         "images-00000096",
@@ -69,13 +77,8 @@ def test_a_run_leaves_samples_metrics_checkpoints_and_a_model(finished):
 
 
 def test_a_run_folder_holds_nothing_that_runs_code(finished):
-    assert {path.suffix for path in finished.rglob("*") if path.is_file()} == {
-        ".json",
-        ".jsonl",
-        ".safetensors",
-        ".png",
-        ".md",
-    }
+    files = [path for path in finished.rglob("*") if path.is_file() and path.name != ".lock"]
+    assert {path.suffix for path in files} == {".json", ".jsonl", ".safetensors", ".png", ".md"}
 
 
 def test_a_killed_run_resumes_to_the_same_weights(finished, tmp_path):
@@ -84,18 +87,15 @@ def test_a_killed_run_resumes_to_the_same_weights(finished, tmp_path):
     process = subprocess.Popen(
         [sys.executable, "train.py", "--output", str(output), *SHORT], cwd=ROOT, stderr=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 120
-    while not list_checkpoints(output) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_for(output / "images-00000096")
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert list_checkpoints(output)
     with (output / "metrics.jsonl").open("a") as file:
         file.write(json.dumps({"images": 10**6}) + "\n")  # what a later, lost stretch had logged
 
     assert train(output, "--resume").returncode == 0
     assert same(finished, output)
-    assert [record["images"] for record in read_jsonl(output / "metrics.jsonl")] == [128, 256]
+    assert [record["images"] for record in read_jsonl(output / "metrics.jsonl")] == [96, 128, 192, 256]
 
     again = train(output, "--resume")
     assert again.returncode == 0 and "this run is finished" in again.stdout
@@ -113,9 +113,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_a_model(tmp_path):
     output = tmp_path / "stopped"
     command = [sys.executable, "train.py", "--output", str(output), "--preset", "tiny", "--images", "1000000"]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not (output / "metrics.jsonl").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_for(output / "metrics.jsonl")
     time.sleep(3)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=60) == 0
@@ -145,8 +143,7 @@ def test_existing_runs_and_changed_flags_are_refused(finished, tmp_path):
     before = sorted(path.name for path in finished.iterdir())
     assert_one_clear_line(train(finished, *SHORT), "already holds a run", "--resume")
     assert_one_clear_line(train(finished, "--resume", "--seed", "5"), "--seed 5 differs", "which has 0")
-    assert_one_clear_line(train(finished, "--resume", "--images", "100"), "--images 100 lies behind")
-    assert_one_clear_line(train(finished, "--resume", "--data", str(tmp_path)), "is not what the run")
+    assert_one_clear_line(train(finished, "--resume", "--batch-size", "32"), "--batch-size 32 differs")
     assert_one_clear_line(train(tmp_path / "none", "--resume"), "holds no run")
     (tmp_path / "letters").mkdir()
     (tmp_path / "letters" / "dear.txt").write_text("...")
@@ -155,11 +152,40 @@ def test_existing_runs_and_changed_flags_are_refused(finished, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["letters"]
 
 
-def test_a_changed_collection_is_refused_on_resume(tmp_path, pictures):
+def test_a_collection_may_move_but_not_change(tmp_path, pictures):
     flags = ("--data", str(pictures), "--preset", "tiny", "--images", "32")
     assert train(tmp_path / "run", *flags).returncode == 0
-    (pictures / "mosaic" / "0.png").unlink()
-    assert_one_clear_line(train(tmp_path / "run", "--resume", "--images", "64"), "18 pictures then, 17 now")
+    moved = pictures.rename(tmp_path / "moved")
+    resume = ("--resume", "--images", "64", "--data", str(moved))
+    (moved / "mosaic" / "0.png").rename(tmp_path / "kept.png")
+    assert_one_clear_line(train(tmp_path / "run", *resume), "(18 then, 17 now)")
+    shutil.copy(moved / "mosaic" / "1.png", moved / "mosaic" / "0.png")  # as many, but not the same
+    assert_one_clear_line(train(tmp_path / "run", *resume), "(18 then, 18 now)")
+    (tmp_path / "kept.png").rename(moved / "mosaic" / "0.png")
+    assert train(tmp_path / "run", *resume).returncode == 0
+
+
+def test_two_runs_never_share_a_folder(tmp_path):
+    output = tmp_path / "run"
+    command = [sys.executable, "train.py", "--output", str(output), "--preset", "tiny", "--images", "1000000"]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(output / "metrics.jsonl")
+        assert_one_clear_line(train(output, "--resume"), "another process is training")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_figures_that_are_not_finite_stop_the_run(tmp_path):
+    assert check_finite({"a": 1.0}, tmp_path) == {"a": 1.0}
+    with pytest.raises(ValueError, match=r"training diverged.*b nan"):
+        check_finite({"a": 1.0, "b": math.nan}, tmp_path)
+
+
+def test_torn_lines_of_the_log_are_passed_over(tmp_path):
+    (tmp_path / "metrics.jsonl").write_bytes(b'{"images": 1}\n[]\n\xff\x00\n{"images": 2}\n{"images": 3, "sec')
+    assert [record["images"] for record in read_history(tmp_path)] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -230,8 +256,17 @@ def test_two_processes_share_the_batch(tmp_path):
         env={**os.environ, "ACCELERATE_USE_CPU": "true"},
     )
     assert result.returncode == 0, result.stderr[-3000:]
-    assert [record["images"] for record in read_jsonl(output / "metrics.jsonl")] == [128, 256]
+    assert [record["images"] for record in read_jsonl(output / "metrics.jsonl")] == [96, 128, 192, 256]
     assert load_model(output / "model")
+    refused = subprocess.run(
+        [str(Path(sys.executable).parent / "accelerate"), *launch.split(), "train.py", "--output", str(output), *SHORT],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, "ACCELERATE_USE_CPU": "true"},
+    )
+    assert refused.returncode != 0 and "already holds a run" in refused.stderr
 
 
 def test_noise_depends_on_the_whole_key():

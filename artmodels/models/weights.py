@@ -21,14 +21,15 @@ Config = TypeVar("Config")
 
 
 def save_weights(state: Mapping[str, Tensor], path: Path, dtype: torch.dtype = torch.float32) -> None:
-    """Write a state dict as safetensors; floating point tensors are stored as `dtype`."""
-    save_file(
-        {
-            name: tensor.detach().cpu().to(dtype if tensor.is_floating_point() else tensor.dtype).contiguous()
-            for name, tensor in state.items()
-        },
-        path,
-    )
+    """Write a state dict as safetensors; floating point tensors are stored as `dtype`, where their values fit it."""
+    stored = {}
+    for name, tensor in state.items():
+        tensor = tensor.detach().cpu().contiguous()
+        if tensor.is_floating_point():
+            smaller = tensor.to(dtype)
+            tensor = smaller if torch.isfinite(smaller).all() else tensor
+        stored[name] = tensor
+    save_file(stored, path)
 
 
 def read_header(path: Path) -> dict[str, dict[str, Any]]:

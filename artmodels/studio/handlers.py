@@ -1,13 +1,12 @@
 """What the page's controls call: stateless functions of their arguments, safe for any number of visitors at once."""
 
-import math
 from collections.abc import Callable
 
 import torch
 
 from artmodels.hub import LoadedModel
-from artmodels.painting import file_stem
-from artmodels.recipe import SEED_LIMIT, png_bytes
+from artmodels.painting import file_stems
+from artmodels.recipe import SEED_LIMIT, is_number, png_bytes
 from artmodels.sampling import check_truncation, draw_latents, one_hot, paint, seed_recipe, to_images
 
 ALL_STYLES = "all styles"
@@ -38,10 +37,11 @@ def generate(
     images = to_images(
         paint(model.generator, draw_latents(seeds, model.generator.config.latent_dim), weights, truncation)
     )
+    stems = file_stems(styles)
     wall = []
     for name, number, image in zip(names, seeds, images, strict=True):
         recipe = seed_recipe(model.name, model.weights_sha256, name, number, truncation)
-        path = save_png(png_bytes(image, [recipe]), f"{file_stem(name)}-{number}.png")
+        path = save_png(png_bytes(image, [recipe]), f"{stems[name]}-{number}.png")
         wall.append((path, f"{name} · {number}"))
     return wall
 
@@ -52,7 +52,7 @@ def finite_number(name: str, value: object) -> float:
     Raises:
         ValueError: no number, or not a finite one.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if not is_number(value):
         raise ValueError(f"{name} must be a number, found {str(value)[:40]!r}")
     return float(value)
 
