@@ -210,7 +210,7 @@ def test_flags_that_make_no_sense_are_refused_before_anything_loads(tmp_path, fl
 
 def test_compiling_without_a_compiler_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert_one_clear_line(train(tmp_path / "run", "--compile"), "--compile needs a C++ compiler")
+    assert_one_clear_line(train(tmp_path / "run", "--compile"), "compiling needs a C++ compiler", "--no-compile")
     assert not (tmp_path / "run").exists()
 
 
