@@ -118,6 +118,10 @@ def launch_options() -> dict[str, Any]:
     ).set(
         body_background_fill="#f4f1ea",
         body_background_fill_dark="#191715",
+        body_text_color_subdued="#675f54",
+        body_text_color_subdued_dark="#b5aca0",
+        block_info_text_color="#675f54",
+        block_info_text_color_dark="#b5aca0",
         block_border_width="0px",
         block_shadow="none",
         button_primary_background_fill="#1f1b16",
