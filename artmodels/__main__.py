@@ -82,7 +82,7 @@ def _evaluate(chosen: argparse.Namespace) -> None:
     import json
 
     from artmodels.data import load_dataset
-    from artmodels.evaluation import evaluate
+    from artmodels.evaluation import evaluate, look_at_real
     from artmodels.files import write_json
     from artmodels.hub import check_card_target, load_model, rewrite_card
 
@@ -91,7 +91,8 @@ def _evaluate(chosen: argparse.Namespace) -> None:
     model = load_model(chosen.model)
     resolution = model.generator.config.resolution
     train, test = load_dataset(chosen.data, resolution), load_dataset(chosen.test_data, resolution)
-    figures = evaluate(model.generator, train, test, chosen.samples, chosen.truncation)
+    real = look_at_real(train, test, chosen.samples)
+    figures = evaluate(model.generator, real, chosen.samples, chosen.truncation)
     figures["command"] = (
         f"python -m artmodels evaluate --model {model.name} --data {Path(chosen.data).name} "
         f"--test-data {Path(chosen.test_data).name} --samples {chosen.samples} --truncation {chosen.truncation:g}"

@@ -244,29 +244,23 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path):
 
 
 def test_two_processes_share_the_batch(tmp_path):
-    """Launched over two gloo processes: the same number of images, one set of files."""
+    """Launched over two gloo processes: the same number of images, one set of files, and one refusal."""
     output = tmp_path / "two"
     launch = "launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no"
-    result = subprocess.run(
-        [str(Path(sys.executable).parent / "accelerate"), *launch.split(), "train.py", "--output", str(output), *SHORT],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, "ACCELERATE_USE_CPU": "true"},
-    )
+    command = [str(Path(sys.executable).parent / "accelerate"), *launch.split(), "train.py", "--output", str(output)]
+
+    def start() -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "ACCELERATE_USE_CPU": "true"}
+        return subprocess.run(
+            [*command, *SHORT], cwd=ROOT, capture_output=True, text=True, timeout=240, env=environment
+        )
+
+    result = start()
     assert result.returncode == 0, result.stderr[-3000:]
     assert [record["images"] for record in read_jsonl(output / "metrics.jsonl")] == [96, 128, 192, 256]
     assert load_model(output / "model")
-    refused = subprocess.run(
-        [str(Path(sys.executable).parent / "accelerate"), *launch.split(), "train.py", "--output", str(output), *SHORT],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, "ACCELERATE_USE_CPU": "true"},
-    )
-    assert refused.returncode != 0 and "already holds a run" in refused.stderr
+    result = start()
+    assert result.returncode != 0 and "already holds a run" in result.stderr
 
 
 def test_noise_depends_on_the_whole_key():

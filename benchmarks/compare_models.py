@@ -1,0 +1,52 @@
+"""Compare models of one resolution in one run: distances to the same test pictures, and the least varied style.
+
+python benchmarks/compare_models.py --data train.zip --test-data test.zip runs/a/model runs/b/model
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from artmodels.command import OneLineParser, main_with_clear_errors, natural
+from artmodels.data import load_dataset
+from artmodels.evaluation import evaluate, look_at_real
+from artmodels.hub import load_model
+from artmodels.models.weights import read_json
+
+
+def compare(chosen: argparse.Namespace) -> None:
+    models = [load_model(folder) for folder in chosen.models]
+    resolutions = {model.generator.config.resolution for model in models}
+    if len(resolutions) > 1:
+        raise ValueError(f"the models paint at {sorted(resolutions)} px: compare models of one resolution")
+    train, test = (load_dataset(path, *resolutions) for path in (chosen.data, chosen.test_data))
+    real = look_at_real(train, test, chosen.samples)
+    print("| model | images | Fréchet distance | kernel distance x 1000 | mean variety | least varied style |")
+    print("| --- | ---: | ---: | ---: | ---: | --- |")
+    for folder, model in zip(chosen.models, models, strict=True):
+        figures = evaluate(model.generator, real, chosen.samples, chosen.truncation)
+        overall, styles = figures["overall"], figures["styles"]
+        images = read_json(model.folder / "metrics.json")["training"]["images"]
+        least = min(styles, key=lambda style: styles[style]["variety"])
+        mean = sum(style["variety"] for style in styles.values()) / len(styles)
+        print(
+            f"| {folder} | {images:,} | {overall['frechet_distance']:.1f} | {overall['kernel_distance'] * 1000:.2f} "
+            f"| {mean:.2f} | {styles[least]['variety']:.2f} {least} |",
+            flush=True,
+        )
+    print(
+        f"| real pictures (the floor) | | {overall['frechet_floor']:.1f} | {overall['kernel_floor'] * 1000:.2f} | 1 | |"
+    )
+
+
+if __name__ == "__main__":
+    parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", help="model folders, or Hub ids")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--test-data", required=True)
+    parser.add_argument("--samples", type=natural, default=1000)
+    parser.add_argument("--truncation", type=float, default=1.0)
+    arguments = parser.parse_args()
+    sys.exit(main_with_clear_errors(lambda: compare(arguments)))
