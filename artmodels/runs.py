@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from artmodels import procedural
+from artmodels.checkpoint import list_checkpoints
 from artmodels.data import ArtDataset, load_dataset, open_collection
 from artmodels.files import only_one, write_json
 from artmodels.models.weights import read_json
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 CONFIG_NAME = "config.json"
 MIN_PICTURES = 10
-MAY_CHANGE = frozenset(("images", "compile"))  # on --resume: a larger budget extends; compiling rounds differently
+# What --resume may change: a larger budget extends the run, compiling only rounds differently, and lower learning rates
+# are how a run that has stopped improving settles. Changes are noted in the run's config.
+MAY_CHANGE = frozenset(("images", "compile", "learning_rate", "heads_learning_rate"))
 
 
 def resolve_config(
@@ -116,9 +119,11 @@ def start_run(config: TrainConfig, data: str | None, output: Path, resume: bool)
     if dataset.skipped:
         print(f"{len(dataset.skipped)} files were skipped; reasons: {dataset.folder / 'skipped.tsv'}", file=sys.stderr)
     _check_pictures(len(dataset), dataset.styles, config, data)
-    described = _describe_data(data, dataset)
+    changes = []
     if resume:
-        began_with = read_json(output / CONFIG_NAME)["data"]
+        saved = read_json(output / CONFIG_NAME)
+        changes = _note_changes(saved, config, output)
+        began_with = saved["data"]
         if began_with.get("sha256") != dataset.digest:
             raise ValueError(
                 f"the pictures are not those that the run began with ({began_with.get('pictures')} then, "
@@ -128,8 +133,19 @@ def start_run(config: TrainConfig, data: str | None, output: Path, resume: bool)
 
     output.mkdir(parents=True, exist_ok=True)
     with only_one(output):
-        write_json(output / CONFIG_NAME, {"train": config.to_json(), "data": described})
+        described = {"train": config.to_json(), "data": _describe_data(data, dataset)}
+        write_json(output / CONFIG_NAME, {**described, "changes": changes})
         train(config, dataset, output, resume)
+
+
+def _note_changes(saved: dict[str, Any], config: TrainConfig, output: Path) -> list[dict[str, Any]]:
+    """What earlier resumes changed, and what this one does, with the images seen by then."""
+    seen = max((int(folder.name.removeprefix("images-")) for folder in list_checkpoints(output)), default=0)
+    before, now = saved["train"], config.to_json()
+    changed = [name for name in sorted(MAY_CHANGE) if before[name] != now[name]]
+    return saved.get("changes", []) + [
+        {"images": seen, "field": name, "from": before[name], "to": now[name]} for name in changed
+    ]
 
 
 def _describe_data(data: str | None, dataset: ArtDataset) -> dict[str, Any]:

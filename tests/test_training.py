@@ -165,6 +165,18 @@ def test_a_collection_may_move_but_not_change(tmp_path, pictures):
     assert train(tmp_path / "run", *resume).returncode == 0
 
 
+def test_learning_rates_may_change_on_resume_and_it_is_noted(finished, tmp_path):
+    output = shutil.copytree(finished, tmp_path / "run")
+    result = train(output, "--resume", "--images", "288", "--learning-rate", "0.00005")
+    assert result.returncode == 0, result.stderr
+    config = json.loads((output / "config.json").read_text())
+    assert config["train"]["learning_rate"] == 5e-5
+    assert config["changes"] == [
+        {"images": 256, "field": "images", "from": 256, "to": 288},
+        {"images": 256, "field": "learning_rate", "from": 2e-4, "to": 5e-5},
+    ]
+
+
 def test_two_runs_never_share_a_folder(tmp_path):
     output = tmp_path / "run"
     command = [sys.executable, "train.py", "--output", str(output), "--preset", "tiny", "--images", "1000000"]
