@@ -194,8 +194,8 @@ def _plain(name: str) -> str:
 
 
 def _provenance(training: dict[str, Any]) -> str:
-    note = training.get("provenance")
-    return f"- Training pictures: {note}\n" if note else ""
+    lines = (("Training pictures", training.get("provenance")), ("About the run", training.get("note")))
+    return "".join(f"- {title}: {text}\n" for title, text in lines if text)
 
 
 def _measured(metrics: dict[str, Any] | None) -> str:
