@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 CONFIG_NAME = "config.json"
 MIN_PICTURES = 10
 # What --resume may change: a larger budget extends the run, compiling only rounds differently, and lower learning rates
-# are how a run that has stopped improving settles. Changes are noted in the run's config.
-MAY_CHANGE = frozenset(("images", "compile", "learning_rate", "heads_learning_rate"))
+# or another weight of the variety loss are how an artist steers a run. Changes are noted in the run's config.
+MAY_CHANGE = frozenset(("images", "compile", "learning_rate", "heads_learning_rate", "variety_weight"))
 
 
 def resolve_config(
