@@ -94,7 +94,7 @@ def _evaluate(chosen: argparse.Namespace) -> None:
     real = look_at_real(train, test, chosen.samples)
     figures = evaluate(model.generator, real, chosen.samples, chosen.truncation)
     figures["command"] = (
-        f"python -m artmodels evaluate --model {model.name} --data {Path(chosen.data).name} "
+        f"python -m artmodels evaluate --model {chosen.model} --data {Path(chosen.data).name} "
         f"--test-data {Path(chosen.test_data).name} --samples {chosen.samples} --truncation {chosen.truncation:g}"
     )
     print(json.dumps(figures, indent=2))
