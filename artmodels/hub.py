@@ -1,5 +1,6 @@
 """Published models: writing the folder with its card, and finding the models that an app should show."""
 
+import json
 import os
 import platform
 import re
@@ -154,6 +155,7 @@ def model_card(generator: ArtGenerator, training: dict[str, Any], metrics: dict[
     counts = training["style_counts"]
     rows = "\n".join(f"| {_plain(style)} | {counts.get(style, sum(counts.values()))} |" for style in config.styles)
     hours = training["seconds"] / 3600
+    example = json.dumps(config.styles[0], ensure_ascii=False)  # a string in Python's eyes too
     return f"""---
 library_name: artmodels
 pipeline_tag: unconditional-image-generation
@@ -183,7 +185,7 @@ from artmodels.sampling import draw_latents, one_hot, paint, to_images
 
 generator = ArtGenerator.from_pretrained("path/to/this/folder")
 latents = draw_latents([7], generator.config.latent_dim)
-to_images(paint(generator, latents, one_hot(generator.config.styles, {config.styles[0]!r}), 0.8))[0].save("picture.png")
+to_images(paint(generator, latents, one_hot(generator.config.styles, {example}), 0.8))[0].save("picture.png")
 ```
 """
 
