@@ -1,5 +1,6 @@
 """How near a generator's pictures are to held-out ones, and how varied: what `evaluate` prints and the card shows."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,35 +10,50 @@ from torch import Tensor
 from tqdm import tqdm
 
 from artmodels.data import ArtDataset
-from artmodels.metrics import extract_features, frechet_distance, kernel_distance, mean_pairwise_distance
+from artmodels.metrics import (
+    extract_features,
+    frechet_distance,
+    kernel_distance,
+    kernel_distance_interval,
+    mean_pairwise_distance,
+    memorisation,
+    precision_recall,
+)
 from artmodels.models.features import EfficientNetLite, load_efficientnet
 from artmodels.models.generator import ArtGenerator
+from artmodels.patches import sliced_wasserstein
 from artmodels.sampling import draw_latents, paint
 
 JUDGE_VARIANT = 2  # EfficientNet-Lite2: never the discriminator's own network
 JUDGE_RESOLUTION = 128
+NEIGHBOURS = 5  # the k of precision and recall
 VARIETY_SEEDS = 64
 MAX_REAL_PER_STYLE = 500
+MAX_TRAINING_FEATURES = 10_000  # what memorisation is sought among, and all else drawn from
+MAX_PATCH_PICTURES = 1000
 BATCH = 64
 
 
 @dataclass(frozen=True)
-class RealFeatures:
-    """What the judge sees in real pictures; looked at once, it serves any number of models of that resolution."""
+class RealPictures:
+    """Real pictures and what the judge sees in them; looked at once, they serve any number of models of their size."""
 
     judge: EfficientNetLite
     judge_resolution: int
-    test: Tensor  # [N, D]
-    test_styles: list[str]  # of each test picture
-    floor: Tensor  # [at most samples, D], training pictures
-    train: dict[str, Tensor]  # at most 500 training pictures of each style
+    test: Tensor  # features [M, D] of the held-out pictures
+    test_styles: list[str]  # of each of them
+    test_pictures: Tensor  # at most 1,000 of them, [., 3, H, W]
+    train: Tensor  # features [N, D] of at most 10,000 training pictures
+    of_style: dict[str, Tensor]  # rows of `train`, at most 500 of each style
+    floor: Tensor  # rows of `train`, at most as many as samples
+    floor_pictures: Tensor  # at most 1,000 of those, [., 3, H, W]
 
     def look(self, pictures: Tensor) -> Tensor:
         return extract_features(self.judge, pictures, self.judge_resolution)
 
 
-def look_at_real(train: ArtDataset, test: ArtDataset, samples: int) -> RealFeatures:
-    """Features of the test pictures, of `samples` training pictures (the floor), and of up to 500 of each style.
+def look_at_real(train: ArtDataset, test: ArtDataset, samples: int) -> RealPictures:
+    """Look at the test pictures and at the training pictures, of which `samples` are set apart as the floor.
 
     Raises:
         ValueError: fewer than 2 pictures on a side, or fewer than 2 samples.
@@ -46,14 +62,16 @@ def look_at_real(train: ArtDataset, test: ArtDataset, samples: int) -> RealFeatu
         raise ValueError("evaluation needs at least 2 pictures on each side, and at least 2 samples")
     judge = load_efficientnet(JUDGE_VARIANT)
     resolution = max(JUDGE_RESOLUTION, test.resolution)
+    known = np.arange(len(train))
+    if len(train) > MAX_TRAINING_FEATURES:
+        known = np.sort(np.random.default_rng(1).permutation(known)[:MAX_TRAINING_FEATURES])
     random = np.random.default_rng(0)
     of_style = {
-        style: np.sort(random.permutation(np.flatnonzero(train.labels == label))[:MAX_REAL_PER_STYLE])
+        style: np.sort(random.permutation(np.flatnonzero(train.labels[known] == label))[:MAX_REAL_PER_STYLE])
         for label, style in enumerate(train.styles)
     }
-    floor = np.sort(random.permutation(len(train))[:samples])
-    total = len(test) + len(floor) + sum(map(len, of_style.values()))
-    with tqdm(total=total, desc="looking at real pictures", unit=" pictures") as bar:
+    floor = np.sort(random.permutation(len(known))[:samples])
+    with tqdm(total=len(test) + len(known), desc="looking at real pictures", unit=" pictures") as bar:
 
         def look(dataset: ArtDataset, indices: np.ndarray) -> Tensor:
             parts = []
@@ -62,73 +80,116 @@ def look_at_real(train: ArtDataset, test: ArtDataset, samples: int) -> RealFeatu
                 bar.update(len(part))
             return torch.cat(parts)
 
-        return RealFeatures(
+        return RealPictures(
             judge=judge,
             judge_resolution=resolution,
             test=look(test, np.arange(len(test))),
             test_styles=[test.styles[label] for label in test.labels],
-            floor=look(train, floor),
-            train={style: look(train, indices) for style, indices in of_style.items()},
+            test_pictures=test.batch(spread(len(test), MAX_PATCH_PICTURES)),
+            train=look(train, known),
+            of_style={style: torch.from_numpy(rows) for style, rows in of_style.items()},
+            floor=torch.from_numpy(floor),
+            floor_pictures=train.batch(known[floor[spread(len(floor), MAX_PATCH_PICTURES)]]),
         )
 
 
+def spread(count: int, most: int) -> np.ndarray:
+    """At most `most` of `count` places, evenly apart."""
+    wanted = min(count, most)
+    return np.arange(wanted) * count // max(wanted, 1)
+
+
 def evaluate(
-    generator: ArtGenerator, real: RealFeatures, samples: int = 2000, truncation: float = 1.0
+    generator: ArtGenerator, real: RealPictures, samples: int = 2000, truncation: float = 1.0
 ) -> dict[str, Any]:
-    """Fréchet and kernel distances to test pictures with real-against-real floors, and variety per style.
+    """Distances to the test pictures, precision, recall and memorisation, each with what real pictures score.
 
     Styles are painted in the proportions of the test pictures, seeds 0, 1, 2 and so on. The floor is what training
     pictures score in the place of the samples. Variety: mean feature distance between 64 seeds of a style over that
-    between real training pictures of it. A model of one style is compared with all test pictures.
+    between real training pictures of it. A model of one style is compared with all test pictures. A figure that so few
+    pictures cannot carry is None.
 
     Raises:
         ValueError: the test pictures have a style that the model lacks.
     """
     styles, latent_dim = generator.config.styles, generator.config.latent_dim
-    test_styles, train = real.test_styles, real.train
+    test_styles, of_style = real.test_styles, real.of_style
     if len(styles) == 1:
-        test_styles, train = [styles[0]] * len(test_styles), {styles[0]: torch.cat(list(train.values()))}
+        test_styles, of_style = [styles[0]] * len(test_styles), {styles[0]: torch.cat(list(of_style.values()))}
     if unknown := sorted(set(test_styles) - set(styles)):
         raise ValueError(
             f"--test-data has styles that the model lacks: {', '.join(unknown)}; it paints {', '.join(styles)}"
         )
     test_labels = torch.tensor([styles.index(style) for style in test_styles])
     sample_labels = test_labels[torch.arange(samples) * len(test_labels) // samples]
-    eye = torch.eye(len(styles))
-    painted = []
-    for start in tqdm(range(0, samples, BATCH), desc="painting", unit_scale=BATCH, unit=" pictures"):
-        chosen = sample_labels[start : start + BATCH]
-        latents = draw_latents(range(start, start + len(chosen)), latent_dim)
-        painted.append(real.look(paint(generator, latents, eye[chosen], truncation)))
-    painted = torch.cat(painted)
+    painted, pictures = paint_and_look(generator, real, sample_labels, truncation)
 
     per_style = {}
     for label, style in enumerate(styles):
         of_test, of_painted = real.test[test_labels == label], painted[sample_labels == label]
-        if min(len(of_test), len(of_painted), len(train.get(style, ()))) < 2:
+        of_train = real.train[of_style[style]] if style in of_style else real.train[:0]
+        if min(len(of_test), len(of_painted), len(of_train)) < 2:
             continue
-        latents = draw_latents(range(VARIETY_SEEDS), latent_dim)
-        seeds = real.look(paint(generator, latents, eye[label][None], truncation))
+        weights = torch.eye(len(styles))[label][None]
+        seeds = real.look(paint(generator, draw_latents(range(VARIETY_SEEDS), latent_dim), weights, truncation))
+        enough = min(len(of_test), len(of_painted)) > 2
         per_style[style] = {
             "test_pictures": len(of_test),
             "kernel_distance": kernel_distance(of_painted, of_test),
-            "kernel_floor": kernel_distance(train[style], of_test),
-            "variety": (mean_pairwise_distance(seeds) / mean_pairwise_distance(train[style])).item(),
+            "kernel_interval": list(kernel_distance_interval(of_painted, of_test)) if enough else None,
+            "kernel_floor": kernel_distance(of_train, of_test),
+            "variety": (mean_pairwise_distance(seeds) / mean_pairwise_distance(of_train)).item(),
         }
+    overall = {"samples": samples, "test_pictures": len(real.test), "floor_pictures": len(real.floor)}
+    of_floor = compare(real.train[real.floor], real.floor_pictures, real)
+    for name, figure in compare(painted, pictures, real).items():
+        overall |= {name: figure, name.removesuffix("_distance") + "_floor": of_floor[name]}
+    overall["memorisation"] = None
+    with suppress(ValueError):  # held-out pictures that are training pictures too
+        overall["memorisation"] = memorisation(painted, real.test, real.train)
     return {
         "judge": f"EfficientNet-Lite{JUDGE_VARIANT}",
         "judge_resolution": real.judge_resolution,
         "picture_resolution": generator.config.resolution,
         "truncation": truncation,
         "variety_seeds": VARIETY_SEEDS,
-        "overall": {
-            "samples": samples,
-            "test_pictures": len(real.test),
-            "frechet_distance": frechet_distance(painted, real.test),
-            "frechet_floor": frechet_distance(real.floor, real.test),
-            "floor_pictures": len(real.floor),
-            "kernel_distance": kernel_distance(painted, real.test),
-            "kernel_floor": kernel_distance(real.floor, real.test),
-        },
+        "neighbours": NEIGHBOURS,
+        "overall": overall,
         "styles": per_style,
+    }
+
+
+def paint_and_look(
+    generator: ArtGenerator, real: RealPictures, labels: Tensor, truncation: float
+) -> tuple[Tensor, Tensor]:
+    """Features `[N, D]` of one picture for each label, seeds from 0 on, and at most 1,000 of the pictures."""
+    eye = torch.eye(len(generator.config.styles))
+    kept = set(spread(len(labels), MAX_PATCH_PICTURES).tolist())
+    features, pictures = [], []
+    for start in tqdm(range(0, len(labels), BATCH), desc="painting", unit_scale=BATCH, unit=" pictures"):
+        chosen = labels[start : start + BATCH]
+        latents = draw_latents(range(start, start + len(chosen)), generator.config.latent_dim)
+        painted = paint(generator, latents, eye[chosen], truncation)
+        features.append(real.look(painted))
+        pictures.append(painted[[place for place in range(len(chosen)) if start + place in kept]])
+    return torch.cat(features), torch.cat(pictures)
+
+
+def compare(features: Tensor, pictures: Tensor, real: RealPictures) -> dict[str, Any]:
+    """Every figure of one set, painted or real, against the test pictures.
+
+    Precision and recall are taken at equal counts; the sliced Wasserstein distance is in parts by level, in px.
+    """
+    equal = min(len(features), len(real.test))
+    precision = recall = None
+    if equal > NEIGHBOURS:
+        ours, theirs = (rows[torch.from_numpy(spread(len(rows), equal))] for rows in (features, real.test))
+        precision, recall = precision_recall(theirs, ours, NEIGHBOURS)
+    levels = sliced_wasserstein(real.test_pictures, pictures)  # no generator paints below its 16 px
+    return {
+        "frechet_distance": frechet_distance(features, real.test),
+        "kernel_distance": kernel_distance(features, real.test),
+        "precision": precision,
+        "recall": recall,
+        "sliced_wasserstein": {str(level): distance for level, distance in levels.items()},
     }

@@ -175,7 +175,7 @@ truncation {SHEET_TRUNCATION}.
 - Pictures: {config.resolution} x {config.resolution} px, one forward pass, {generator.parameter_count:,} parameters.
 - Training: {training["images"]:,} images shown, {training["pictures"]:,} different ones, {hours:.2f} hours on \
 {training["machine"]}; preset `{training["preset"]}`, artmodels {__version__}.
-{_provenance(training)}
+{_ancestor(training.get("init"))}{_provenance(training)}
 ## Measured
 {_measured(metrics)}
 ## Use
@@ -195,6 +195,16 @@ def _plain(name: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()<>#|!])", r"\\\1", name)
 
 
+def _ancestor(init: dict[str, Any] | None) -> str:
+    """The line about the model that the run started from, if it did."""
+    if not init:
+        return ""
+    cost = (
+        f", which had seen {init['images']:,} images in {init['seconds'] / 3600:.2f} hours" if "images" in init else ""
+    )
+    return f"- Started from the model {_plain(init['model'])}{cost} (weights {init['weights_sha256'][:12]}).\n"
+
+
 def _provenance(training: dict[str, Any]) -> str:
     lines = (("Training pictures", training.get("provenance")), ("About the run", training.get("note")))
     return "".join(f"- {title}: {text}\n" for title, text in lines if text)
@@ -205,9 +215,14 @@ def _measured(metrics: dict[str, Any] | None) -> str:
         return "Nothing yet: `python -m artmodels evaluate --model ... --data ... --test-data ...` measures.\n"
     overall, styles = metrics["overall"], metrics["styles"]
     rows = "\n".join(
-        f"| {_plain(style)} | {figures['test_pictures']} | {figures['kernel_distance'] * 1000:.2f} "
-        f"| {figures['kernel_floor'] * 1000:.2f} | {figures['variety']:.2f} |"
+        f"| {_plain(style)} | {figures['test_pictures']} | {figures['kernel_distance'] * 1000:.2f}"
+        f"{_interval(figures['kernel_interval'])} | {figures['kernel_floor'] * 1000:.2f} | {figures['variety']:.2f} |"
         for style, figures in styles.items()
+    )
+    patches = "\n".join(
+        f"| sliced Wasserstein distance x 1000, {level} px | {distance:.1f} "
+        f"| {overall['sliced_wasserstein_floor'][level]:.1f} |"
+        for level, distance in overall["sliced_wasserstein"].items()
     )
     return f"""
 Features: EfficientNet-Lite2 (ImageNet), which the training never used. Real and painted pictures alike are
@@ -220,13 +235,41 @@ The floor is what {overall["floor_pictures"]} real training pictures score again
 | Fréchet distance, {overall["samples"]} against {overall["test_pictures"]} | {overall["frechet_distance"]:.2f} \
 | {overall["frechet_floor"]:.2f} |
 | kernel distance x 1000 | {overall["kernel_distance"] * 1000:.2f} | {overall["kernel_floor"] * 1000:.2f} |
+| precision, k = {metrics["neighbours"]} | {_figure(overall["precision"])} | {_figure(overall["precision_floor"])} |
+| recall, k = {metrics["neighbours"]} | {_figure(overall["recall"])} | {_figure(overall["recall_floor"])} |
+{patches}
 
+Precision is the share of paintings that lie among the real ones, recall the share of the real that the paintings
+reach, at equal counts. The sliced Wasserstein distance compares small patches without any network, from fine texture
+to composition and palette.
+{_memorised(overall["memorisation"])}
 Variety is the mean feature distance between {metrics["variety_seeds"]} seeds of a style, divided by that between real
 pictures of it: near 1 is as varied as the originals, near 0 is one picture again and again.
 
-| style | test pictures | kernel distance x 1000 | floor | variety |
+| style | test pictures | kernel distance x 1000 (95 % interval) | floor | variety |
 | --- | ---: | ---: | ---: | ---: |
 {rows}
 
 Measured by `{metrics["command"]}`.
+"""
+
+
+def _figure(value: float | None) -> str:
+    return "too few pictures" if value is None else f"{value:.2f}"
+
+
+def _interval(ends: list[float] | None) -> str:
+    return "" if ends is None else f" ({ends[0] * 1000:.2f} to {ends[1] * 1000:.2f})"
+
+
+def _memorised(found: dict[str, float] | None) -> str:
+    """The card's sentence on copies of training pictures."""
+    if found is None:
+        return "Memorisation was not measured: the held-out pictures are training pictures too.\n"
+    return f"""
+Memorisation: the paintings' distance to their nearest training picture is {found["samples_median"]:.2f} in the median
+and {found["samples_first_percentile"]:.2f} at the first percentile; that of held-out real pictures \
+{found["held_out_median"]:.2f} and {found["held_out_first_percentile"]:.2f}.
+Smaller distances than those of real pictures would hint at copies; noise is far from everything, so read them beside
+precision.
 """

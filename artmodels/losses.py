@@ -1,4 +1,4 @@
-"""The hinge loss of adversarial training (arXiv:1705.02894) over several heads, and a loss against sameness."""
+"""The hinge loss of adversarial training (arXiv:1705.02894) over several heads, and losses for variety and style."""
 
 import torch
 import torch.nn.functional as F
@@ -36,3 +36,14 @@ def variety_loss(real_features: Tensor, fake_features: Tensor, style: Tensor) ->
     real, fake = mean_distances(real_features.float()).detach(), mean_distances(fake_features.float())
     shortfall = F.relu(1 - fake / real.clamp(min=1e-6)) * (pairs > 0)
     return shortfall.sum() / (pairs > 0).sum().clamp(min=1)
+
+
+def style_loss(real_logits: Tensor, fake_logits: Tensor, style: Tensor) -> Tensor:
+    """How much worse the probe reads the style of the fakes than that of the real pictures, in nats; at least 0.
+
+    Classifier guidance (StyleGAN-XL, arXiv:2202.00273) with the real pictures as the goal: max(0, CE_fake - CE_real),
+    so that the fakes become as typical of their style as real pictures are and no caricature of it. Logits are
+    `[N, S]`, `style` is `[N, S]`, rows of sum 1, the same for both.
+    """
+    goal = F.cross_entropy(real_logits.float(), style).detach()
+    return F.relu(F.cross_entropy(fake_logits.float(), style) - goal)

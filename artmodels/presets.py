@@ -32,6 +32,7 @@ class TrainConfig:
     learning_rate: float  # Adam, of the generator
     heads_learning_rate: float  # Adam, of the discriminator heads
     variety_weight: float  # of the loss against sameness within a style
+    style_weight: float  # of the loss for pictures whose style is not read as well as that of real ones
     beta1: float  # Adam
     beta2: float  # Adam
     ema_half_life: int  # images after which a weight's share in the average has halved
@@ -63,8 +64,9 @@ class TrainConfig:
         for name in ("learning_rate", "heads_learning_rate"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be above 0 and at most 1, found {getattr(self, name)}: try 0.0002")
-        if not 0 <= self.variety_weight <= 1000:
-            raise ValueError(f"variety_weight must be between 0 and 1000, found {self.variety_weight}: try 4")
+        for name, usual in (("variety_weight", 4), ("style_weight", 1)):
+            if not 0 <= getattr(self, name) <= 1000:
+                raise ValueError(f"{name} must be between 0 and 1000, found {getattr(self, name)}: try {usual}")
         if len(self.head_channels) != 4 or not all(1 <= channels <= 4096 for channels in self.head_channels):
             raise ValueError(f"head_channels must be four numbers from 1 to 4096, found {self.head_channels}")
         if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
@@ -128,6 +130,7 @@ def cpu() -> TrainConfig:
         learning_rate=2e-4,
         heads_learning_rate=4e-4,
         variety_weight=4.0,
+        style_weight=1.0,
         beta1=0.0,
         beta2=0.99,
         ema_half_life=10_000,

@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from artmodels import procedural
 from artmodels.checkpoint import list_checkpoints
 from artmodels.data import ArtDataset, load_dataset, open_collection
 from artmodels.files import only_one, write_json
+from artmodels.finetuning import InitialModel, load_initial_model, shape_after
 from artmodels.models.weights import read_json
 from artmodels.presets import PRESETS, TrainConfig
 
@@ -22,22 +23,40 @@ if TYPE_CHECKING:
 
 CONFIG_NAME = "config.json"
 MIN_PICTURES = 10
-# What --resume may change: a larger budget extends the run, compiling only rounds differently, and lower learning rates
-# or another weight of the variety loss are how an artist steers a run. Changes are noted in the run's config.
-MAY_CHANGE = frozenset(("images", "compile", "learning_rate", "heads_learning_rate", "variety_weight"))
+# What --resume may change: a larger budget extends the run, compiling only rounds differently, and other learning rates
+# or weights of the variety and style losses are how an artist steers a run. Changes are noted in its config.
+MAY_CHANGE = frozenset(("images", "compile", "learning_rate", "heads_learning_rate", "variety_weight", "style_weight"))
 
 
-def resolve_config(
-    given: dict[str, Any], data: str | None, output: Path, resume: bool
-) -> tuple[TrainConfig, str | None]:
-    """The preset, or on `resume` the run's own config, with the flags that were given laid over it; and the data.
+@dataclass(frozen=True)
+class Plan:
+    """What was asked for: the dials, where the pictures are, and which model to start from."""
+
+    config: TrainConfig
+    data: str | None  # None: the small drawn set
+    init: InitialModel | None = None
+
+
+def resolve_plan(given: dict[str, Any], data: str | None, output: Path, resume: bool) -> Plan:
+    """The preset, or on `resume` the run's own config, with the flags that were given laid over it.
 
     Raises:
         ValueError: a flag out of range, one that differs from the run's, or `--resume` without a run.
+        OSError: the model of `--init` cannot be read.
     """
     data = str(Path(data).resolve()) if data else None
+    init_name = given.pop("init", None)
+    init = None
     if resume:
-        config, saved_data = _saved_config(output)
+        config, saved_data, saved_init = _saved_config(output)
+        if init_name:
+            raise ValueError("--init begins a new run and --resume continues one: leave one of them away")
+        if saved_init and not list_checkpoints(output):  # it stopped before its first checkpoint
+            init = load_initial_model(saved_init["source"])
+            if init.model.weights_sha256 != saved_init["weights_sha256"]:
+                raise ValueError(
+                    f"{saved_init['source']} is not the model that the run in {output} began with: start a new run"
+                )
         for name, value in given.items():
             if name not in MAY_CHANGE and value != getattr(config, name):
                 flag = "--" + name.replace("_", "-")
@@ -49,6 +68,13 @@ def resolve_config(
         data = data or saved_data
     else:
         config = PRESETS[given.get("preset", "cpu")]()
+        if init_name:
+            if "width" in given:
+                raise ValueError("--width comes from the --init model: leave it away")
+            init = load_initial_model(init_name)
+            config = shape_after(config, init.generator, given.pop("resolution", None))
+        elif "resolution" in given and "feature_resolution" not in given:
+            config = replace(config, feature_resolution=max(config.feature_resolution, given["resolution"]))
         defaults = {"precision": best_precision(), "compile": config.compile and can_compile()}
         config = replace(config, **(defaults | given))
     if config.compile and not can_compile():
@@ -58,17 +84,19 @@ def resolve_config(
         raise ValueError(
             f"a batch of {config.batch_size} does not divide over {processes} processes: change --batch-size"
         )
-    return config, data
+    return Plan(config, data, init)
 
 
-def _saved_config(output: Path) -> tuple[TrainConfig, str | None]:
+def _saved_config(output: Path) -> tuple[TrainConfig, str | None, dict[str, str] | None]:
     path = output / CONFIG_NAME
     if not path.is_file():
         raise ValueError(f"--resume: {output} holds no run (no {CONFIG_NAME}); leave --resume away to start one there")
     saved = read_json(path)
     try:
-        source = saved["data"]["source"]
-        return TrainConfig(**saved["train"]), source if source is None else str(source)
+        source, init = saved["data"]["source"], saved.get("init")
+        if init is not None:
+            init = {key: str(init[key]) for key in ("source", "weights_sha256")}
+        return TrainConfig(**saved["train"]), source if source is None else str(source), init
     except (TypeError, LookupError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is not a run's config ({error}): start a new run in another folder") from error
 
@@ -103,25 +131,27 @@ def check_run_folder(output: Path, resume: bool) -> None:
         raise ValueError(f"--output {output} is not empty and holds no run: name a new folder")
 
 
-def start_run(config: TrainConfig, data: str | None, output: Path, resume: bool) -> None:
+def start_run(plan: Plan, output: Path, resume: bool) -> None:
     """Decode the data, write or check the run's `config.json`, and train.
 
     Raises:
         ValueError, OSError: bad data, data that is not what the run began with, or another process in the folder.
     """
+    config, data = plan.config, plan.data
     if int(os.environ.get("RANK", "0")) > 0:  # the first process alone checks and claims the folder
         from artmodels.training import train
 
-        train(config, load_dataset(data, config.resolution), output, resume)
+        train(config, load_dataset(data, config.resolution), output, resume, plan.init)
         return
     check_run_folder(output, resume)
     dataset = load_dataset(data, config.resolution)
     if dataset.skipped:
         print(f"{len(dataset.skipped)} files were skipped; reasons: {dataset.folder / 'skipped.tsv'}", file=sys.stderr)
     _check_pictures(len(dataset), dataset.styles, config, data)
-    changes = []
+    changes, init = [], plan.init.describe() if plan.init else None
     if resume:
         saved = read_json(output / CONFIG_NAME)
+        init = saved.get("init")
         changes = _note_changes(saved, config, output)
         began_with = saved["data"]
         if began_with.get("sha256") != dataset.digest:
@@ -133,9 +163,9 @@ def start_run(config: TrainConfig, data: str | None, output: Path, resume: bool)
 
     output.mkdir(parents=True, exist_ok=True)
     with only_one(output):
-        described = {"train": config.to_json(), "data": _describe_data(data, dataset)}
+        described = {"train": config.to_json(), "data": _describe_data(data, dataset), "init": init}
         write_json(output / CONFIG_NAME, {**described, "changes": changes})
-        train(config, dataset, output, resume)
+        train(config, dataset, output, resume, plan.init)
 
 
 def _note_changes(saved: dict[str, Any], config: TrainConfig, output: Path) -> list[dict[str, Any]]:
@@ -162,10 +192,11 @@ def _check_pictures(found: int, styles: tuple[str, ...], config: TrainConfig, da
     config.generator_config(styles)  # refuses names that no model can carry
 
 
-def describe_plan(config: TrainConfig, data: str | None, output: Path) -> str:
+def describe_plan(plan: Plan, output: Path) -> str:
     """What a run would do, with memory and time from three real steps on grey pictures; writes nothing."""
     from artmodels.training import build_networks, make_accelerator, prepare_passes
 
+    config, data = plan.config, plan.data
     if data:
         entries = open_collection(Path(data)).entries
         styles = tuple(sorted({entry.style for entry in entries}))
@@ -188,6 +219,7 @@ def describe_plan(config: TrainConfig, data: str | None, output: Path) -> str:
         (
             f"data        {source}",
             f"pictures    {config.resolution} x {config.resolution} px, styles: {', '.join(styles)}",
+            f"start       {plan.init.model.name if plan.init else 'random weights'}",
             f"budget      {config.images} images in batches of {config.batch_size}",
             f"parameters  generator {nets.generator.parameter_count:,}, discriminator heads {heads:,}",
             f"precision   {config.precision}, {'compiled' if config.compile else 'not compiled'}",

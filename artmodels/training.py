@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -31,10 +32,13 @@ from artmodels.checkpoint import (
 )
 from artmodels.data import ArtDataset, batch_indices
 from artmodels.files import replacing, write_atomically
-from artmodels.losses import discriminator_loss, generator_loss, variety_loss
-from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector
+from artmodels.finetuning import InitialModel, start_from
+from artmodels.losses import discriminator_loss, generator_loss, style_loss, variety_loss
+from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector, Verdict
 from artmodels.models.generator import ArtGenerator
+from artmodels.models.weights import read_json
 from artmodels.presets import TrainConfig
+from artmodels.report import write_report
 from artmodels.sampling import style_sheet
 
 SAMPLE_SEEDS = range(8)
@@ -92,7 +96,7 @@ class Passes:
 
     accelerator: Accelerator
     generator: Callable[[Tensor, Tensor], Tensor]
-    heads: Callable[[list[Tensor], Tensor], list[Tensor]]
+    heads: Callable[[list[Tensor], Tensor], Verdict]
     project: Callable[[Tensor], list[Tensor]]
 
 
@@ -130,6 +134,7 @@ class StepResult:
     real_logit: Tensor
     fake_logit: Tensor
     variety: Tensor  # 1 - variety_loss, on augmented pictures, whose augmentation alone keeps them some way apart
+    style_gap: Tensor  # style_loss, in nats
 
     def figures(self) -> dict[str, float]:
         """Numbers for the log; this waits for the device."""
@@ -152,20 +157,24 @@ def adversarial_step(
 
     # Heads: real and fake in one forward.
     both = [torch.cat([r, f.detach()]) for r, f in zip(real_maps, fake_maps, strict=True)]
-    logits = [head.chunk(2) for head in passes.heads(both, torch.cat([style, style]))]
-    real_logits, fake_logits = zip(*logits, strict=True)
+    verdict = passes.heads(both, torch.cat([style, style]))
+    real_logits, fake_logits = zip(*(logits.chunk(2) for logits in verdict.realness), strict=True)
+    real_style, _ = verdict.style.chunk(2)
     heads_loss = discriminator_loss(real_logits, fake_logits)
+    probe_loss = F.cross_entropy(real_style.float(), style)
     nets.heads_optimizer.zero_grad()
-    accelerator.backward(heads_loss)
+    accelerator.backward(heads_loss + probe_loss)
     nets.heads_optimizer.step()
 
     # Generator: through the updated heads, which themselves get no gradient.
     nets.heads.requires_grad_(False)
     with accelerator.autocast():
-        picture_loss = generator_loss(nets.heads(fake_maps, style))
+        verdict = nets.heads(fake_maps, style)
+    picture_loss = generator_loss(verdict.realness)
+    misread = style_loss(real_style, verdict.style, style)
     sameness = variety_loss(real_maps[-1].flatten(1), fake_maps[-1].flatten(1), style)
     nets.generator_optimizer.zero_grad()
-    accelerator.backward(picture_loss + config.variety_weight * sameness)
+    accelerator.backward(picture_loss + config.variety_weight * sameness + config.style_weight * misread)
     nets.generator_optimizer.step()
     nets.heads.requires_grad_(True)
 
@@ -175,6 +184,7 @@ def adversarial_step(
         real_logit=torch.stack([head.detach().mean() for head in real_logits]).mean(),
         fake_logit=torch.stack([head.detach().mean() for head in fake_logits]).mean(),
         variety=1 - sameness.detach(),
+        style_gap=misread.detach(),
     )
 
 
@@ -197,7 +207,9 @@ def update_ema(ema: nn.Module, module: nn.Module, decay: float) -> None:
     torch._foreach_lerp_(averages, weights, 1 - decay)
 
 
-def train(config: TrainConfig, dataset: ArtDataset, output: Path, resume: bool = False) -> None:
+def train(
+    config: TrainConfig, dataset: ArtDataset, output: Path, resume: bool = False, init: InitialModel | None = None
+) -> None:
     """Train until `config.images`, writing samples, metrics, checkpoints and `model/` into the run folder.
 
     Raises:
@@ -210,6 +222,9 @@ def train(config: TrainConfig, dataset: ArtDataset, output: Path, resume: bool =
     local_size = config.batch_size // processes
     styles = ("all",) if config.unconditional else dataset.styles
     nets = build_networks(config, styles, device)
+    if init:
+        start_from(nets.generator, init.generator)
+        nets.ema.load_state_dict(nets.generator.state_dict())
     labels = torch.zeros(len(dataset), dtype=torch.long) if config.unconditional else torch.from_numpy(dataset.labels)
     one_hot = torch.eye(len(styles))
 
@@ -255,6 +270,8 @@ def train(config: TrainConfig, dataset: ArtDataset, output: Path, resume: bool =
                     publish_model(output, painter, config, dataset, images, log.seconds)
                     save_checkpoint(output, images, nets.tensors(), {"seconds": log.seconds})
                     retain_checkpoints(output, config.keep_checkpoints)
+    if log:
+        write_report(output)
     accelerator.wait_for_everyone()
     accelerator.end_training()
 
@@ -309,6 +326,7 @@ def publish_model(
         "pictures": len(dataset),
         "style_counts": dataset.style_counts(),
         "config": config.to_json(),
+        "init": read_json(output / "config.json").get("init"),
     }
     with replacing(output / "model") as folder:
         hub.write_model_folder(folder, painter, training, history=read_history(output))
@@ -318,7 +336,7 @@ def read_history(output: Path) -> list[dict[str, Any]]:
     """The records of `metrics.jsonl`; a line that a power cut tore is passed over."""
     records = []
     for line in (output / "metrics.jsonl").read_text("utf-8", "replace").splitlines():
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             record = json.loads(line)
             if isinstance(record, dict) and isinstance(record.get("images"), int):
                 records.append(record)

@@ -23,8 +23,11 @@ def compare(chosen: argparse.Namespace) -> None:
         raise ValueError(f"the models paint at {sorted(resolutions)} px: compare models of one resolution")
     train, test = (load_dataset(path, *resolutions) for path in (chosen.data, chosen.test_data))
     real = look_at_real(train, test, chosen.samples)
-    print("| model | images | Fréchet distance | kernel distance x 1000 | mean variety | least varied style |")
-    print("| --- | ---: | ---: | ---: | ---: | --- |")
+    print(
+        "| model | images | Fréchet distance | kernel distance x 1000 | precision | recall "
+        "| mean variety | least varied style |"
+    )
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
     for folder, model in zip(chosen.models, models, strict=True):
         figures = evaluate(model.generator, real, chosen.samples, chosen.truncation)
         overall, styles = figures["overall"], figures["styles"]
@@ -33,12 +36,18 @@ def compare(chosen: argparse.Namespace) -> None:
         mean = sum(style["variety"] for style in styles.values()) / len(styles)
         print(
             f"| {folder} | {images:,} | {overall['frechet_distance']:.1f} | {overall['kernel_distance'] * 1000:.2f} "
+            f"| {number(overall['precision'])} | {number(overall['recall'])} "
             f"| {mean:.2f} | {styles[least]['variety']:.2f} {least} |",
             flush=True,
         )
     print(
-        f"| real pictures (the floor) | | {overall['frechet_floor']:.1f} | {overall['kernel_floor'] * 1000:.2f} | 1 | |"
+        f"| real pictures (the floor) | | {overall['frechet_floor']:.1f} | {overall['kernel_floor'] * 1000:.2f} "
+        f"| {number(overall['precision_floor'])} | {number(overall['recall_floor'])} | 1 | |"
     )
+
+
+def number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ FIGURES = {
     "picture_resolution": 32,
     "truncation": 1.0,
     "variety_seeds": 64,
+    "neighbours": 5,
     "overall": {
         "samples": 500,
         "test_pictures": 80,
@@ -30,9 +31,28 @@ FIGURES = {
         "floor_pictures": 90,
         "kernel_distance": 0.0123,
         "kernel_floor": 0.0001,
+        "precision": 0.51,
+        "precision_floor": 0.62,
+        "recall": None,
+        "recall_floor": None,
+        "sliced_wasserstein": {"32": 21.23, "16": 34.5},
+        "sliced_wasserstein_floor": {"32": 5.1, "16": 6.1},
+        "memorisation": {
+            "samples_median": 7.77,
+            "samples_first_percentile": 5.55,
+            "held_out_median": 7.0,
+            "held_out_first_percentile": 5.0,
+            "ratio": 1.11,
+        },
     },
     "styles": {
-        style: {"test_pictures": 20, "kernel_distance": 0.02, "kernel_floor": 0.001, "variety": 0.87}
+        style: {
+            "test_pictures": 20,
+            "kernel_distance": 0.02,
+            "kernel_interval": [-0.001, 0.04],
+            "kernel_floor": 0.001,
+            "variety": 0.87,
+        }
         for style in STYLES
     },
     "command": "python -m artmodels evaluate --model sketcher ...",
@@ -57,7 +77,15 @@ def test_a_card_before_any_measurement(folder):
 def test_measurements_and_provenance_are_added(folder):
     rewrite_card(load_model(folder), {"evaluation": FIGURES, "training": {"provenance": "my own drawings"}})
     card = (folder / "README.md").read_text()
-    for words in ("123.46", "45.60", "12.30", "| mosaic | 20 | 20.00 | 1.00 | 0.87 |", FIGURES["command"]):
+    for words in ("123.46", "45.60", "12.30", "| mosaic | 20 | 20.00 (-1.00 to 40.00) | 1.00 | 0.87 |"):
+        assert words in card
+    for words in (
+        "| precision, k = 5 | 0.51 | 0.62 |",
+        "| recall, k = 5 | too few pictures | too few pictures |",
+        "32 px | 21.2 | 5.1 |",
+        "7.77 in the median",
+        FIGURES["command"],
+    ):
         assert words in card
     assert "Training pictures: my own drawings" in card and "12,345 images" in card
     metrics = json.loads((folder / "metrics.json").read_text())

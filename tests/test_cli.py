@@ -93,6 +93,11 @@ def test_evaluate_prints_and_writes_the_same_figures(model_folder, tmp_path):
     overall = figures["overall"]
     assert overall["frechet_distance"] > overall["frechet_floor"] > 0  # untrained is worse than real
     assert overall["kernel_distance"] > overall["kernel_floor"]
+    assert overall["precision"] <= overall["precision_floor"] == overall["recall_floor"] == 1  # drawn from one seed
+    assert overall["sliced_wasserstein"]["32"] > overall["sliced_wasserstein_floor"]["32"]
+    assert overall["memorisation"] is None  # the test pictures are among the training pictures
+    low, high = figures["styles"]["mosaic"]["kernel_interval"]
+    assert low < figures["styles"]["mosaic"]["kernel_distance"] < high
 
 
 @pytest.mark.parametrize(

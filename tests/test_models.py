@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from conftest import STYLES, make_generator
 from torch import nn
 
-from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector
+from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector, StyleProbe
 from artmodels.models.features import POOLED_DIM, SameConv, _fold, load_efficientnet
 from artmodels.models.generator import ArtGenerator, GeneratorConfig
 from artmodels.models.layers import Modulation, normalise_latents
@@ -174,7 +174,7 @@ def test_the_generator_learns_through_the_frozen_network_which_itself_does_not()
     projector = FeatureProjector(CHANNELS, 64, 0)
     heads = DiscriminatorHeads(CHANNELS, 64, 8, 3).requires_grad_(False)
     picture = (torch.rand(2, 3, 32, 32) * 2 - 1).requires_grad_()
-    sum(head.mean() for head in heads(projector(picture), torch.eye(3)[:2])).backward()
+    sum(head.mean() for head in heads(projector(picture), torch.eye(3)[:2]).realness).backward()
     assert picture.grad.abs().sum() > 0
     assert all(parameter.grad is None for module in (projector, heads) for parameter in module.parameters())
 
@@ -182,10 +182,26 @@ def test_the_generator_learns_through_the_frozen_network_which_itself_does_not()
 def test_heads_heed_the_style_unless_there_is_only_one():
     maps = [torch.randn(1, c, s, s) for c, s in zip(CHANNELS, (16, 8, 4, 2), strict=True)]
     heads = DiscriminatorHeads(CHANNELS, 64, 8, 3).eval()
-    first, second = (heads(maps, torch.eye(3)[label][None]) for label in (0, 1))
+    first, second = (heads(maps, torch.eye(3)[label][None]).realness for label in (0, 1))
     assert not any(torch.allclose(a, b) for a, b in zip(first, second, strict=True))
     single = DiscriminatorHeads(CHANNELS, 64, 8, 1)
     assert not any("embedding" in name for name, _ in single.named_parameters())
+
+
+def test_the_probe_reads_a_style_that_lies_in_the_means_of_a_map():
+    """Two styles that differ in one channel's mean are told apart after a few steps; the places do not matter."""
+    random = torch.Generator().manual_seed(0)
+    style = torch.arange(64) % 2
+    maps = [torch.randn(64, c, s, s, generator=random) for c, s in zip(CHANNELS, (16, 8, 4, 2), strict=True)]
+    maps[1][style == 1, 3] += 2
+    probe = StyleProbe(CHANNELS, 2)
+    optimizer = torch.optim.Adam(probe.parameters(), 0.01)
+    for _ in range(50):
+        optimizer.zero_grad()
+        F.cross_entropy(probe(maps), style).backward()
+        optimizer.step()
+    assert (probe(maps).argmax(dim=1) == style).float().mean() > 0.95
+    assert torch.allclose(probe(maps), probe([scale.flip(2) for scale in maps]), atol=1e-5)
 
 
 def test_heads_are_spectrally_normalised():

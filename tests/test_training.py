@@ -66,7 +66,8 @@ def test_a_run_leaves_samples_metrics_checkpoints_and_a_model(finished):
         "images-00000256",
     ]
     sheets = sorted((finished / "samples").iterdir())
-    assert [path.name for path in sheets] == [f"images-{n:08d}.png" for n in (96, 128, 192, 256)]
+    assert [path.name for path in sheets] == ["film.webp", *(f"images-{n:08d}.png" for n in (96, 128, 192, 256))]
+    assert "256" in (finished / "report.html").read_text()
     assert image_array(sheets[-1]).std() > 1
     model = finished / "model"
     assert {"config.json", "model.safetensors", "README.md", "metrics.json", "samples.png", "history.json"} == {
@@ -78,7 +79,8 @@ def test_a_run_leaves_samples_metrics_checkpoints_and_a_model(finished):
 
 def test_a_run_folder_holds_nothing_that_runs_code(finished):
     files = [path for path in finished.rglob("*") if path.is_file() and path.name != ".lock"]
-    assert {path.suffix for path in files} == {".json", ".jsonl", ".safetensors", ".png", ".md"}
+    assert {path.suffix for path in files} == {".json", ".jsonl", ".safetensors", ".png", ".md", ".html", ".webp"}
+    assert "<script" not in (finished / "report.html").read_text()
 
 
 def test_a_killed_run_resumes_to_the_same_weights(finished, tmp_path):

@@ -6,6 +6,7 @@ random convolutions, `DiscriminatorHeads` the parameters that training updates a
 
 import math
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -77,18 +78,40 @@ class Head(nn.Module):
         return logits.flatten(1)
 
 
+class Verdict(NamedTuple):
+    """What the heads make of a batch of pictures."""
+
+    realness: list[Tensor]  # [N, K] logits of each head, one for each of its K places
+    style: Tensor  # [N, styles] logits of the style probe
+
+
+class StyleProbe(nn.Module):
+    """A linear reader of style: the channels' means over all four maps to logits `[N, styles]`."""
+
+    def __init__(self, channels: tuple[int, int, int, int], styles: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(sum(channels))
+        self.linear = nn.Linear(sum(channels), styles)
+
+    def forward(self, feature_maps: list[Tensor]) -> Tensor:
+        pooled = [feature_map.float().mean(dim=(2, 3)) for feature_map in feature_maps]
+        return self.linear(self.norm(torch.cat(pooled, dim=1)))
+
+
 class DiscriminatorHeads(nn.Module):
-    """Four maps and style weights `[N, styles]` to logits `[N, K]`, the K places of all four scales side by side.
+    """Four maps and style weights `[N, styles]` to what they tell: real or painted, and which style.
 
     With one style there is no projection: the heads are then unconditional.
     """
 
     def __init__(self, channels: tuple[int, int, int, int], feature_resolution: int, hidden: int, styles: int):
         super().__init__()
+        self.probe = StyleProbe(channels, styles)
         self.heads = nn.ModuleList(
             Head(wanted, feature_resolution // stride, hidden, styles)
             for wanted, stride in zip(channels, STRIDES, strict=True)
         )
 
-    def forward(self, feature_maps: list[Tensor], style_weights: Tensor) -> list[Tensor]:
-        return [head(scale, style_weights) for head, scale in zip(self.heads, feature_maps, strict=True)]
+    def forward(self, feature_maps: list[Tensor], style_weights: Tensor) -> Verdict:
+        realness = [head(scale, style_weights) for head, scale in zip(self.heads, feature_maps, strict=True)]
+        return Verdict(realness, self.probe(feature_maps))

@@ -2,12 +2,10 @@
 
 import math
 
-import pytest
 import torch
 
 from artmodels.augment import cut_out, diff_augment, jitter_colour, translate
-from artmodels.losses import discriminator_loss, generator_loss, variety_loss
-from artmodels.metrics import extract_features, frechet_distance, kernel_distance, mean_pairwise_distance
+from artmodels.losses import discriminator_loss, generator_loss, style_loss, variety_loss
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -75,59 +73,6 @@ def test_hinge_gives_no_gradient_beyond_the_margin():
     assert real.grad == 0 and fake.grad == 0
 
 
-@pytest.mark.parametrize("counts", [(300, 400), (20, 30), (20, 300)])
-def test_frechet_distance_is_that_of_the_fitted_normals(counts):
-    dim = 50
-    x = torch.randn(counts[0], dim, dtype=torch.double, generator=generator(1)) @ torch.randn(dim, dim).double()
-    y = torch.randn(counts[1], dim, dtype=torch.double, generator=generator(2)) * 2 + 1
-    # the textbook form, by the eigenvalues of C1 C2
-    c1, c2 = torch.cov(x.T), torch.cov(y.T)
-    roots = torch.linalg.eigvals(c1 @ c2).real.clamp(min=0).sqrt().sum()
-    expected = (x.mean(0) - y.mean(0)).square().sum() + c1.trace() + c2.trace() - 2 * roots
-    assert math.isclose(frechet_distance(x, y), expected.item(), rel_tol=1e-4)
-
-
-def test_frechet_distance_of_a_shift_is_its_square():
-    x = torch.randn(100, 8)
-    assert abs(frechet_distance(x, x)) < 1e-8
-    assert math.isclose(frechet_distance(x, x + 3), 8 * 9, rel_tol=1e-5)
-
-
-def test_kernel_distance_is_unbiased_and_grows():
-    values = [
-        kernel_distance(torch.randn(60, 16, generator=generator(i)), torch.randn(60, 16, generator=generator(100 + i)))
-        for i in range(60)
-    ]
-    mean, error = torch.tensor(values).mean(), torch.tensor(values).std() / 60**0.5
-    assert abs(mean) < 3 * error
-    near, far = (kernel_distance(torch.randn(60, 16), torch.randn(60, 16) + shift) for shift in (0.5, 2.0))
-    assert mean < near < far
-
-
-def test_kernel_distance_by_hand():
-    x, y = torch.tensor([[1.0], [2.0]]), torch.tensor([[0.0], [1.0]])
-    within = (1 * 2 + 1) ** 3 + (0 * 1 + 1) ** 3
-    between = ((1 + 0) ** 3 + (1 + 1) ** 3 + (1 + 0) ** 3 + (2 + 1) ** 3) / 4
-    assert math.isclose(kernel_distance(x, y), within - 2 * between)
-
-
-def test_mean_pairwise_distance_by_hand():
-    assert math.isclose(
-        mean_pairwise_distance(torch.tensor([[0.0], [3.0], [4.0]])).item(), (3 + 4 + 1) / 3, rel_tol=1e-6
-    )
-
-
-def test_features_are_taken_at_the_asked_resolution():
-    sizes = []
-
-    def extractor(pictures: torch.Tensor) -> torch.Tensor:
-        sizes.append(tuple(pictures.shape))
-        return pictures.mean(dim=(2, 3))
-
-    features = extract_features(extractor, torch.zeros(5, 3, 16, 16), resolution=32, batch_size=2)
-    assert features.shape == (5, 3) and sizes == [(2, 3, 32, 32), (2, 3, 32, 32), (1, 3, 32, 32)]
-
-
 def test_variety_loss_compares_within_styles():
     style = torch.eye(2)[[0, 0, 1, 1, 1]]
     real = torch.tensor([[0.0], [4.0], [0.0], [3.0], [6.0]])  # mean distances: 4 and 4
@@ -151,3 +96,17 @@ def test_variety_loss_pushes_same_pictures_apart_and_never_breaks():
     equal = torch.ones(4, 3, requires_grad=True)
     variety_loss(torch.randn(4, 3), equal, torch.ones(4, 1)).backward()
     assert torch.isfinite(equal.grad).all()
+
+
+def test_style_loss_is_what_fakes_are_read_worse_than_real():
+    style = torch.eye(2)
+    sure, guess, wrong = torch.tensor([[9.0, 0.0], [0.0, 9.0]]), torch.zeros(2, 2), torch.tensor([[0.0, 9.0], [9.0, 0]])
+    assert style_loss(guess, sure, style) == 0  # more typical than the real is good enough
+    assert abs(style_loss(sure, guess, style) - (math.log(2) - math.log(1 + math.exp(-9)))) < 1e-6
+    assert abs(style_loss(guess, wrong, style) - (9 + math.log(1 + math.exp(-9)) - math.log(2))) < 1e-5
+
+
+def test_style_loss_moves_the_fakes_alone():
+    real, fake = torch.zeros(2, 3, requires_grad=True), torch.ones(2, 3, requires_grad=True)
+    style_loss(real + torch.eye(3)[:2], fake, torch.eye(3)[:2]).backward()
+    assert real.grad is None and (fake.grad[torch.arange(2), torch.arange(2)] < 0).all()

@@ -1,0 +1,95 @@
+"""--init: a run that starts from a published model."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+from conftest import assert_one_clear_line, run
+
+from artmodels.finetuning import load_initial_model, shape_after, start_from
+from artmodels.hub import load_model
+from artmodels.models.generator import ArtGenerator, GeneratorConfig
+from artmodels.presets import PRESETS
+from artmodels.sampling import draw_latents, one_hot, paint
+
+CONFIG = GeneratorConfig(resolution=32, styles=("mosaic", "op-art"), latent_dim=16, width=8, max_channels=32)
+
+
+def test_what_both_have_is_copied_and_a_known_style_paints_as_before():
+    model = ArtGenerator(CONFIG).eval()
+    generator = ArtGenerator(replace(CONFIG, styles=("op-art", "portraits"))).eval()
+    start_from(generator, model)
+    latents = draw_latents(range(3), 16)
+    before, after = (paint(each, latents, one_hot(each.config.styles, "op-art")) for each in (model, generator))
+    assert torch.equal(before, after)
+    mean = model.style_embedding.mean(dim=0)
+    assert torch.linalg.norm(generator.style_embedding[1] - mean) < 0.3 * torch.linalg.norm(model.style_embedding[0])
+    assert not torch.equal(generator.style_embedding[1], mean)
+
+
+def test_a_grown_generator_keeps_every_block_below():
+    model = ArtGenerator(CONFIG)
+    config = shape_after(PRESETS["tiny"](), model, resolution=64)
+    assert (config.resolution, config.width, config.feature_resolution) == (64, 4, 64)
+    grown = ArtGenerator(config.generator_config(CONFIG.styles))
+    start_from(grown, model)
+    w = model.mapping(draw_latents([1], 16), torch.eye(2)[:1])
+    assert torch.equal(w[:, 1], grown.mapping(draw_latents([1], 16), torch.eye(2)[:1])[:, 1])
+    for name in ("first.weight", "blocks.0.convs.0.conv.weight", "blocks.2.convs.0.conv.weight"):
+        assert torch.equal(model.get_parameter(name), grown.get_parameter(name))
+
+
+def test_sizes_that_cannot_be_reached_are_refused():
+    model = ArtGenerator(CONFIG)
+    with pytest.raises(ValueError, match="smaller than that of the --init model"):
+        shape_after(PRESETS["tiny"](), model, resolution=16)
+    with pytest.raises(ValueError, match="too large to grow"):
+        shape_after(PRESETS["tiny"](), model, resolution=512)
+
+
+def test_a_run_starts_from_a_model_and_says_so(tmp_path, pictures):
+    bundled = load_initial_model("checkpoints/masters")
+    flags = ("--data", str(pictures), "--preset", "tiny", "--images", "32", "--no-compile", "--batch-size", "8")
+    output = tmp_path / "run"
+    result = run("train.py", "--init", "checkpoints/masters", "--output", str(output), *flags)
+    assert result.returncode == 0, result.stderr
+    config = json.loads((output / "config.json").read_text())
+    assert config["init"]["model"] == "masters"
+    assert config["init"]["weights_sha256"] == bundled.model.weights_sha256
+    assert config["train"]["width"] == bundled.generator.config.width
+    painter = load_model(output / "model").generator
+    assert painter.config.styles == ("flow-field", "mosaic", "op-art")
+    training = json.loads((output / "model" / "metrics.json").read_text())["training"]
+    assert training["init"] == config["init"]
+    assert "masters" in (output / "model" / "README.md").read_text()
+
+
+def test_a_run_that_stopped_before_its_first_checkpoint_starts_from_the_same_model(tmp_path):
+    """And from no other: the model's checksum is in the run's config."""
+    first, other = tmp_path / "first", tmp_path / "other"
+    short = ("--preset", "tiny", "--images", "32")
+    for output, seed in ((first, "0"), (other, "1")):
+        assert run("train.py", "--output", str(output), *short, "--seed", seed).returncode == 0
+    tuned = tmp_path / "tuned"
+    assert run("train.py", "--init", str(first / "model"), "--output", str(tuned), *short).returncode == 0
+    weights = (tuned / "model" / "model.safetensors").read_bytes()
+    for folder in [*tuned.glob("images-*"), tuned / "model"]:
+        shutil.rmtree(folder)
+    assert run("train.py", "--resume", "--output", str(tuned)).returncode == 0
+    assert (tuned / "model" / "model.safetensors").read_bytes() == weights
+
+    for folder in tuned.glob("images-*"):
+        shutil.rmtree(folder)
+    shutil.rmtree(first / "model")
+    shutil.copytree(other / "model", first / "model")
+    assert_one_clear_line(run("train.py", "--resume", "--output", str(tuned)), "not the model that the run")
+
+
+def test_flags_that_do_not_go_with_it_are_refused(tmp_path):
+    base = ("train.py", "--output", str(tmp_path / "run"))
+    assert_one_clear_line(run(*base, "--init", "nowhere"), "no model folder nowhere")
+    assert_one_clear_line(run(*base, "--init", "checkpoints/masters", "--width", "8"), "--width comes from")
+    assert_one_clear_line(run(*base, "--init", "checkpoints/masters", "--resolution", "32"), "smaller")
+    assert not (tmp_path / "run").exists()
