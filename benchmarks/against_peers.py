@@ -1,0 +1,440 @@
+"""Train ours, lightweight-gan and diffusers' UNet on the same pictures for the same time, and measure what they paint.
+
+python benchmarks/against_peers.py --data train.zip --test-data test.zip --minutes 30 --work /tmp/against \
+    --peers-venv /tmp/peers
+
+The contenders run one after another, each on the whole machine, so leave the machine alone meanwhile. A contender that
+has been trained in --work is not trained again unless --again says so; the figures of a snapshot are kept beside it
+(delete `figures.json` to have them measured anew). The peers live in a virtual environment of their own, made on
+request from peers-requirements.txt. With 30 minutes each and 512 samples, two cores need about three hours: most of
+the rest is DDIM's 50 passes a picture.
+
+Written to --results: `table.md`, `curves.json`, and a sheet of 8 x 8 pictures, not picked, for each contender.
+"""
+
+import argparse
+import os
+import platform
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from artmodels import __version__
+from artmodels.command import OneLineParser, main_with_clear_errors, natural
+from artmodels.data import ArtDataset, load_dataset, to_tensor
+from artmodels.evaluation import JUDGE_RESOLUTION, JUDGE_VARIANT
+from artmodels.files import write_json
+from artmodels.hub import describe_machine, load_model
+from artmodels.metrics import extract_features, frechet_distance, kernel_distance, precision_recall
+from artmodels.models.features import EfficientNetLite, load_efficientnet
+from artmodels.models.weights import read_json
+from artmodels.patches import sliced_wasserstein
+from artmodels.presets import PRESETS
+from artmodels.sampling import contact_sheet, draw_latents, paint, to_images
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = "ours"
+PEERS = {"lightweight-gan": "peer_lightweight_gan.py", "diffusers": "peer_diffusers.py"}
+CONTENDERS = (OURS, *PEERS)
+PRESET = "cpu"
+OURS_SETTINGS = (
+    f"`train.py --preset {PRESET}`; class-conditional, styles painted in the proportions of the training pictures; "
+    "truncation 1; the clock runs through compilation, sample sheets and checkpoints"
+)
+ENDLESS = 10**12  # images: the clock ends the run
+LOOK_EVERY = 0.5  # seconds
+NEIGHBOURS = 5  # precision and recall
+SHEET_SIDE = 8
+TRAINED_NAME, DRIVER_NAME, FIGURES_NAME, SNAPSHOTS = "trained.json", "driver.json", "figures.json", "snapshots"
+# glibc gives large blocks back to the system at once and has them zeroed again when they are next needed; kept instead,
+# a step of lightweight-gan took little more than half the time here. Ours is started as a user starts it.
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**34)}
+
+
+def compete(chosen: argparse.Namespace) -> None:
+    resolution = PRESETS[PRESET]().resolution
+    train, test = (load_dataset(path, resolution) for path in (chosen.data, chosen.test_data))
+    chosen.work.mkdir(parents=True, exist_ok=True)
+    terms = {"minutes": chosen.minutes, "samples": chosen.samples, "pictures": len(train), "data_sha256": train.digest}
+    for contender in [chosen.only] if chosen.only else CONTENDERS:
+        train_contender(contender, train, chosen, terms)
+    report(train, test, chosen, terms)
+
+
+# --- training --------------------------------------------------------------------------------------------------------
+
+
+def train_contender(contender: str, train: ArtDataset, chosen: argparse.Namespace, terms: dict[str, Any]) -> None:
+    """Train one contender in its folder of the work folder, unless that has been done.
+
+    Raises:
+        ValueError: it has been done, but on other terms.
+        OSError: the training failed.
+    """
+    folder = chosen.work / contender
+    if not chosen.again and read_run(folder, terms):
+        print(f"{contender}: trained already in {folder}")
+        return
+    print(f"{contender}: training for {chosen.minutes:g} minutes in {folder}", flush=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    driver = train_ours(folder, train, chosen) if contender == OURS else train_peer(contender, folder, train, chosen)
+    write_json(
+        folder / TRAINED_NAME,
+        {
+            "terms": terms,
+            **driver,
+            "machine": describe_hardware(),
+            "date": date.today().isoformat(),
+            "command": shlex.join(["python", *sys.argv]),
+        },
+    )
+
+
+def read_run(folder: Path, terms: dict[str, Any]) -> dict[str, Any] | None:
+    """What is known of a contender's training; None if it has not been trained to the end.
+
+    Raises:
+        ValueError: it has been trained with other pictures, minutes or samples.
+    """
+    if not (folder / TRAINED_NAME).exists():
+        return None
+    run = read_json(folder / TRAINED_NAME)
+    if run["terms"] != terms:
+        raise ValueError(f"{folder} was trained under {run['terms']}, not {terms}: add --again or name another --work")
+    return run
+
+
+def train_ours(folder: Path, train: ArtDataset, chosen: argparse.Namespace) -> dict[str, Any]:
+    """Run train.py to the end of the time, keep each model that it publishes, then paint with all of them."""
+    run, models = folder / "run", folder / "models"
+    models.mkdir()
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "1"]
+    flags = ["--data", chosen.data, "--preset", PRESET, "--output", str(run.resolve())]
+    flags += ["--images", str(ENDLESS), "--checkpoint-every", str(chosen.snapshot_every)]
+    environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str((folder / "inductor").resolve())}  # compiles anew
+    with (folder / "log.txt").open("wb") as log:
+        process = subprocess.Popen(
+            [*launch, str(ROOT / "train.py"), *flags],
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        ends_at = None
+        try:
+            while process.poll() is None:
+                time.sleep(LOOK_EVERY)
+                keep_model(run / "model", models)
+                if ends_at is None and (run / "metrics.jsonl").exists():  # written as train.py starts its clock
+                    ends_at = time.monotonic() + 60 * chosen.minutes
+                if ends_at is not None and time.monotonic() >= ends_at:
+                    for trainer in psutil.Process(process.pid).children():  # not the launcher, nor a compiler
+                        trainer.terminate()  # it writes a last checkpoint first
+                    ends_at = float("inf")
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    keep_model(run / "model", models)
+    if process.returncode or ends_at != float("inf"):
+        raise OSError(f"train.py ended with {process.returncode} before its time: see {folder / 'log.txt'}")
+
+    labels = labels_in_proportion(train, chosen.samples)
+    (folder / SNAPSHOTS).mkdir()
+    for model in tqdm(sorted(models.iterdir()), desc="painting", unit=" snapshots"):
+        generator = load_model(model).generator
+        weights = torch.eye(len(generator.config.styles))[labels]
+        began = time.monotonic()
+        images = to_images(paint(generator, draw_latents(range(len(labels)), generator.config.latent_dim), weights))
+        sampling = time.monotonic() - began
+        training = read_json(model / "metrics.json")["training"]
+        np.save(folder / SNAPSHOTS / f"{model.name}.npy", np.stack([np.asarray(image) for image in images]))
+        figures = {"images": training["images"], "seconds": training["seconds"], "sampling_seconds": round(sampling, 2)}
+        write_json(folder / SNAPSHOTS / f"{model.name}.json", figures)
+    versions = {"artmodels": __version__, "torch": torch.__version__}
+    return {"settings": OURS_SETTINGS, "versions": versions, "early_snapshots": True}
+
+
+def keep_model(model: Path, kept: Path) -> None:
+    """Copy a run's published model, unless that one is kept already or is being replaced this very moment."""
+    try:
+        images = read_json(model / "metrics.json")["training"]["images"]
+        target = kept / f"images-{images:08d}"
+        if target.exists():
+            return
+        copying = kept / ".copying"
+        shutil.rmtree(copying, ignore_errors=True)
+        shutil.copytree(model, copying)
+        if read_json(model / "metrics.json")["training"]["images"] == images:
+            copying.rename(target)
+    except (FileNotFoundError, shutil.Error):
+        return
+
+
+def labels_in_proportion(train: ArtDataset, samples: int) -> Tensor:
+    """Style labels `[samples]` in the proportions of the training pictures, shuffled."""
+    labels = np.sort(train.labels)[np.arange(samples) * len(train) // samples]
+    return torch.from_numpy(np.random.default_rng(0).permutation(labels))
+
+
+def train_peer(contender: str, folder: Path, train: ArtDataset, chosen: argparse.Namespace) -> dict[str, Any]:
+    """Run a peer's driver in the peers' environment; it leaves its snapshots painted."""
+    if not chosen.peers_venv:
+        raise ValueError(f"{contender} needs --peers-venv PATH: an environment is made there if there is none")
+    python = peers_python(chosen.peers_venv)
+    pictures = chosen.work / "pictures.npy"
+    np.save(pictures, train.pictures)
+    order = ["--pictures", pictures, "--folder", folder]
+    order += ["--seconds", str(60 * chosen.minutes), "--samples", str(chosen.samples)]
+    driver = Path(__file__).parent / PEERS[contender]
+    code = subprocess.run([python, driver, *order], env=os.environ | KEEP_MEMORY, check=False).returncode
+    if code:
+        raise OSError(f"{driver.name} ended with {code}: its last words are above")
+    return read_json(folder / DRIVER_NAME)
+
+
+def peers_python(environment: Path) -> Path:
+    """The interpreter of the peers' environment, which is made where there is none.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    python = environment / "bin" / "python"
+    if not python.exists():
+        print(f"making the peers' environment in {environment}", flush=True)
+        requirements = Path(__file__).parent / "peers-requirements.txt"
+        for command in (
+            [sys.executable, "-m", "venv", environment],
+            [python, "-m", "pip", "install", "-r", requirements],
+        ):
+            if subprocess.run(command, check=False).returncode:
+                shutil.rmtree(environment, ignore_errors=True)
+                raise OSError(f"{shlex.join(map(str, command))} failed: its last words are above")
+    return python
+
+
+def describe_hardware() -> str:
+    """Processor, cores and memory, and the GPU if there is one."""
+    cpu, memory = platform.processor() or platform.machine(), 0.0
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), cpu)
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{cpu}, {os.cpu_count()} cores, {memory:.0f} GiB; PyTorch computes on {describe_machine()}"
+
+
+# --- measuring -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Real:
+    """Held-out pictures, and what the judge sees in them."""
+
+    judge: EfficientNetLite
+    pictures: Tensor  # [M, 3, H, W]
+    features: Tensor  # [M, D]
+
+    def figures(self, pictures: np.ndarray) -> dict[str, Any]:
+        """All our figures of pictures `uint8 [N, H, W, 3]` against the held-out ones."""
+        painted = to_tensor(pictures)
+        features = look(self.judge, painted)
+        equal = min(len(features), len(self.features))
+        chosen = np.random.default_rng(0).permutation(len(self.features))[:equal]
+        precision, recall = precision_recall(self.features[chosen], features[:equal], NEIGHBOURS)
+        patches = sliced_wasserstein(self.pictures, painted)
+        return {
+            "samples": len(pictures),
+            "frechet_distance": frechet_distance(features, self.features),
+            "kernel_distance": kernel_distance(features, self.features),
+            "precision": precision,
+            "recall": recall,
+            "sliced_wasserstein": sum(patches.values()) / len(patches),
+            "sliced_wasserstein_levels": patches,
+        }
+
+
+def look(judge: EfficientNetLite, pictures: Tensor) -> Tensor:
+    return extract_features(judge, pictures, JUDGE_RESOLUTION)
+
+
+def measure(contender: str, folder: Path, real: Real) -> list[dict[str, Any]]:
+    """Images, seconds and figures of each snapshot of a contender, the earliest first."""
+    cache = folder / FIGURES_NAME
+    known = read_json(cache) if cache.exists() else {}
+    snapshots = sorted((folder / SNAPSHOTS).glob("*.json"))
+    for snapshot in tqdm(snapshots, desc=f"measuring {contender}", unit=" snapshots"):
+        if snapshot.stem not in known:
+            pictures = np.load(snapshot.with_suffix(".npy"))
+            known[snapshot.stem] = {**read_json(snapshot), **real.figures(pictures)}
+            write_json(cache, known)
+    return [known[snapshot.stem] for snapshot in snapshots]
+
+
+# --- reporting -------------------------------------------------------------------------------------------------------
+
+
+def report(train: ArtDataset, test: ArtDataset, chosen: argparse.Namespace, terms: dict[str, Any]) -> None:
+    """Measure what has been trained, and write the table, the curves and the sheets.
+
+    Raises:
+        ValueError: the contenders were not trained on the same terms.
+    """
+    chosen.results.mkdir(parents=True, exist_ok=True)
+    judge = load_efficientnet(JUDGE_VARIANT)
+    held_out = test.batch(np.arange(len(test)))
+    real = Real(judge, held_out, look(judge, held_out))
+    random = np.random.default_rng(0)
+    floor = real.figures(train.pictures[np.sort(random.permutation(len(train))[: chosen.samples])])
+
+    runs = {}
+    for contender in CONTENDERS:
+        folder = chosen.work / contender
+        if run := read_run(folder, terms):
+            runs[contender] = {**run, "snapshots": measure(contender, folder, real)}
+            last = np.load(max((folder / SNAPSHOTS).glob("*.npy")), mmap_mode="r")
+            images = [Image.fromarray(picture) for picture in last[: SHEET_SIDE**2]]
+            contact_sheet(images, SHEET_SIDE).save(chosen.results / f"{contender}.png")
+    write_json(chosen.results / "curves.json", {"floor": floor, "test_pictures": len(test), "contenders": runs})
+    text = table(runs, floor, len(test))
+    (chosen.results / "table.md").write_text(text, "utf-8")
+    print(text)
+
+
+def table(runs: dict[str, dict[str, Any]], floor: dict[str, Any], test_pictures: int) -> str:
+    """The report as Markdown."""
+    lines = [
+        "# Ours against its peers, at equal time",
+        "",
+        f"The same training pictures, machine and time for all; {floor['samples']} samples of each against "
+        f"{test_pictures} held-out pictures; judge EfficientNet-Lite{JUDGE_VARIANT} at {JUDGE_RESOLUTION} px, "
+        f"precision and recall with k = {NEIGHBOURS}. Sampling is not counted as training. The floor is what real "
+        "training pictures score in the place of samples; excess is the Fréchet distance above it.",
+        "",
+        "| | images seen | training | Fréchet distance | excess | kernel distance x 1000 | precision | recall "
+        "| sliced Wasserstein | seconds a picture |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for contender, run in runs.items():
+        last = run["snapshots"][-1]
+        speed = last["sampling_seconds"] / last["samples"]
+        lines.append(f"| {contender} {figures_row(last, floor)} {speed:.2g} |")
+    lines.append(f"| real pictures (the floor) {figures_row(floor, floor)} |")
+    if OURS in runs and len(runs) > 1:
+        lines += ["", "## At equal images, and the time to each peer's last figure", ""]
+        lines += against_curve(runs, floor)
+    lines += ["", "## All snapshots", ""]
+    lines += [
+        "| | images seen | training | Fréchet distance | excess | kernel distance x 1000 | precision | recall "
+        "| sliced Wasserstein |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for contender, run in runs.items():
+        lines += [f"| {contender} {figures_row(snapshot, floor)}" for snapshot in run["snapshots"]]
+    lines += ["", "## How", ""]
+    for contender, run in runs.items():
+        versions = ", ".join(f"{package} {number}" for package, number in run["versions"].items())
+        lines.append(f"- **{contender}** ({versions}): {run['settings']}.")
+        lines.append(f"  {run['date']}, {run['machine']}: `{run['command']}`")
+    for contender, run in runs.items():
+        if not run["early_snapshots"]:
+            lines.append(f"- {contender} was sampled at its end alone: more would have taken too long on this machine.")
+    lines.append(
+        "- The peers were spared their sample sheets and the decoding of files, and their memory was kept by the "
+        "allocator between steps (" + ", ".join(f"`{name}={value}`" for name, value in KEEP_MEMORY.items()) + ")."
+    )
+    return "\n".join(lines) + "\n"
+
+
+def figures_row(figures: dict[str, Any], floor: dict[str, Any]) -> str:
+    """The cells of one snapshot, or of the floor, from `|` to `|`."""
+    seen = "| |" if figures is floor else f"| {figures['images']:,} | {minutes(figures['seconds'])}"
+    excess = figures["frechet_distance"] - floor["frechet_distance"]
+    return (
+        f"{seen} | {figures['frechet_distance']:.1f} | {excess:.1f} | {figures['kernel_distance'] * 1000:.2f} "
+        f"| {figures['precision']:.2f} | {figures['recall']:.2f} | {figures['sliced_wasserstein']:.1f} |"
+    )
+
+
+def against_curve(runs: dict[str, dict[str, Any]], floor: dict[str, Any]) -> list[str]:
+    """For each peer: ours at the same number of images, and when ours reached the peer's last figures."""
+    ours = runs[OURS]["snapshots"]
+    lines = [
+        "| peer | its images | its excess | ours at as many images | ratio of the last excesses, ours to its "
+        "| ours reached its Fréchet distance after | and its kernel distance after |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for peer, run in runs.items():
+        if peer == OURS:
+            continue
+        last = run["snapshots"][-1]
+        seen_no_more = [snapshot for snapshot in ours if snapshot["images"] <= last["images"]]
+        equal = seen_no_more[-1] if seen_no_more else ours[0]
+        excess, ours_excess, ours_last = (
+            figures["frechet_distance"] - floor["frechet_distance"] for figures in (last, equal, ours[-1])
+        )
+        lines.append(
+            f"| {peer} | {last['images']:,} | {excess:.1f} | {ours_excess:.1f} (at {equal['images']:,}) "
+            f"| {ours_last / excess:.2f} | {reached(ours, last, 'frechet_distance')} "
+            f"| {reached(ours, last, 'kernel_distance')} |"
+        )
+    return [*lines, "", "The times are those of ours' first snapshot that is as good: it may have been so earlier."]
+
+
+def reached(ours: list[dict[str, Any]], last: dict[str, Any], figure: str) -> str:
+    """When ours was first at least as good as a peer's last snapshot, and as a share of the peer's time."""
+    for snapshot in ours:
+        if snapshot[figure] <= last[figure]:
+            return f"{minutes(snapshot['seconds'])} ({snapshot['seconds'] / last['seconds']:.0%} of its time)"
+    return "not yet"
+
+
+def minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f} min"
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--data", required=True, metavar="PATH", help="training pictures: a folder or zip")
+    add("--test-data", required=True, metavar="PATH", help="held-out pictures")
+    add("--work", required=True, type=Path, metavar="FOLDER", help="where the contenders train; kept for the next call")
+    add("--minutes", type=float, default=30, help="of training, for each contender")
+    add("--samples", type=natural, default=512, metavar="N", help="pictures that each snapshot is judged by")
+    add("--only", choices=CONTENDERS, help="train this one alone; the report covers all that are there")
+    add("--again", action="store_true", help="train anew what is there already")
+    add("--peers-venv", type=Path, metavar="PATH", help="the peers' virtual environment; made if there is none")
+    add(
+        "--snapshot-every",
+        type=natural,
+        default=960,
+        metavar="N",
+        help="images between snapshots of ours; on a GPU 50000",
+    )
+    add("--results", type=Path, default=ROOT / "benchmarks" / "results" / "peers", metavar="FOLDER")
+    chosen = parser.parse_args()
+    if chosen.minutes <= 0:
+        parser.error(f"--minutes must be above 0, found {chosen.minutes:g}")
+    if chosen.samples <= NEIGHBOURS:
+        parser.error(f"--samples must be above {NEIGHBOURS}, found {chosen.samples}")
+    return chosen
+
+
+if __name__ == "__main__":
+    arguments = parse_arguments()
+    sys.exit(main_with_clear_errors(lambda: compete(arguments)))
