@@ -41,6 +41,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--style-weight", type=float, metavar="X", help="weight of the loss for a style that is hard to read; 0: off")
     add("--precision", choices=PRECISIONS, help="bf16 pays on GPUs and on CPUs with AMX")
     add("--compile", action=argparse.BooleanOptionalAction, help="torch.compile the networks (needs a C++ compiler)")
+    add("--balance", type=float, metavar="X", help="0: each picture as often (default); 1: each style as often")
+    add("--flip", action=argparse.BooleanOptionalAction, help="show half of the pictures mirrored")
     add("--unconditional", action=argparse.BooleanOptionalAction, help="ignore the styles: one for all")
     return parser.parse_args(arguments)
 

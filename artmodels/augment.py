@@ -23,6 +23,12 @@ def diff_augment(pictures: Tensor, generator: torch.Generator) -> Tensor:
     return cut_out(pictures, random[:, 5], random[:, 6])
 
 
+def mirror_half(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """About half of the pictures `[N, 3, H, W]`, drawn by lot, left to right: twice the pictures, where that is art."""
+    chosen = torch.rand(len(pictures), generator=generator) < 0.5
+    return torch.where(chosen.to(pictures.device)[:, None, None, None], pictures.flip(3), pictures)
+
+
 def jitter_colour(pictures: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:
     """Brightness by -0.5 to 0.5, saturation by a factor of 0 to 2, contrast by 0.5 to 1.5, from `[N]` in [0, 1)."""
     pictures = pictures + (brightness - 0.5).view(-1, 1, 1, 1)

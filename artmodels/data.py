@@ -86,22 +86,6 @@ def to_tensor(pictures: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
-def batch_indices(count: int, start: int, size: int, seed: int) -> np.ndarray:
-    """Places `start .. start + size` of an endless shuffled reading of `count` pictures.
-
-    Each epoch is a permutation of its own, drawn from (seed, epoch), so the order depends on nothing but its arguments:
-    a run that resumes at `start` sees what it would have seen.
-    """
-    positions = np.arange(start, start + size)
-    epochs = positions // count
-    indices = np.empty(size, dtype=np.int64)
-    for epoch in np.unique(epochs):
-        order = np.random.default_rng((seed, int(epoch))).permutation(count)
-        here = epochs == epoch
-        indices[here] = order[positions[here] % count]
-    return indices
-
-
 def default_cache() -> Path:
     """Where decoded pictures are kept: `ARTMODELS_CACHE`, else `~/.cache/artmodels`."""
     return Path(os.environ.get("ARTMODELS_CACHE") or Path.home() / ".cache" / "artmodels")

@@ -44,6 +44,8 @@ class TrainConfig:
     precision: str  # "fp32" or "bf16" (autocast)
     compile: bool  # torch.compile: a minute at the start, faster steps
     unconditional: bool  # all styles as one
+    balance: float  # 0: each picture as often; 1: each style as often, however few its pictures
+    flip: bool  # show half of the pictures mirrored
     seed: int
 
     def __post_init__(self):
@@ -67,6 +69,8 @@ class TrainConfig:
         for name, usual in (("variety_weight", 4), ("style_weight", 1)):
             if not 0 <= getattr(self, name) <= 1000:
                 raise ValueError(f"{name} must be between 0 and 1000, found {getattr(self, name)}: try {usual}")
+        if not 0 <= self.balance <= 1:
+            raise ValueError(f"balance must be between 0 (pictures) and 1 (styles), found {self.balance}: try 0.5")
         if len(self.head_channels) != 4 or not all(1 <= channels <= 4096 for channels in self.head_channels):
             raise ValueError(f"head_channels must be four numbers from 1 to 4096, found {self.head_channels}")
         if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
@@ -142,6 +146,8 @@ def cpu() -> TrainConfig:
         precision="fp32",
         compile=True,
         unconditional=False,
+        balance=0.0,
+        flip=False,
         seed=0,
     )
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from artmodels import hub
-from artmodels.augment import diff_augment
+from artmodels.augment import diff_augment, mirror_half
 from artmodels.checkpoint import (
     list_checkpoints,
     load_latest,
@@ -30,13 +30,14 @@ from artmodels.checkpoint import (
     retain_checkpoints,
     save_checkpoint,
 )
-from artmodels.data import ArtDataset, batch_indices
+from artmodels.data import ArtDataset
 from artmodels.files import replacing, write_atomically
 from artmodels.finetuning import InitialModel, start_from
 from artmodels.losses import discriminator_loss, generator_loss, style_loss, variety_loss
 from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector, Verdict
 from artmodels.models.generator import ArtGenerator
 from artmodels.models.weights import read_json
+from artmodels.order import PictureOrder
 from artmodels.presets import TrainConfig
 from artmodels.report import write_report
 from artmodels.sampling import style_sheet
@@ -227,6 +228,7 @@ def train(
         nets.ema.load_state_dict(nets.generator.state_dict())
     labels = torch.zeros(len(dataset), dtype=torch.long) if config.unconditional else torch.from_numpy(dataset.labels)
     one_hot = torch.eye(len(styles))
+    order = PictureOrder(dataset.labels, config.seed, config.balance)
 
     images, seconds_before = 0, 0.0
     if resume and list_checkpoints(output):
@@ -246,8 +248,9 @@ def train(
     with bar, graceful_stop() as stop:
         while images < config.images and not stopping:
             random = seeded_generator(config.seed, images, rank)
-            indices = batch_indices(len(dataset), images + rank * local_size, local_size, config.seed)
+            indices = order.take(images + rank * local_size, local_size)
             real = dataset.batch(indices).to(device, non_blocking=True)
+            real = mirror_half(real, random) if config.flip else real
             style = one_hot[labels[indices]].to(device, non_blocking=True)
             step = adversarial_step(nets, passes, config, real, style, random)
 

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from artmodels.augment import cut_out, diff_augment, jitter_colour, translate
+from artmodels.augment import cut_out, diff_augment, jitter_colour, mirror_half, translate
 from artmodels.losses import discriminator_loss, generator_loss, style_loss, variety_loss
 
 
@@ -23,6 +23,14 @@ def test_augmentation_passes_gradients():
     pictures = torch.rand(4, 3, 16, 16, requires_grad=True)
     diff_augment(pictures, generator()).sum().backward()
     assert (pictures.grad != 0).any(dim=3).any(dim=2).any(dim=1).all()
+
+
+def test_half_of_the_pictures_are_mirrored():
+    pictures = torch.rand(400, 1, 2, 4)
+    mirrored = mirror_half(pictures, generator())
+    same = (mirrored == pictures).flatten(1).all(dim=1)
+    assert torch.equal(mirrored[~same], pictures[~same].flip(3))
+    assert 150 < same.sum() < 250
 
 
 def test_neutral_colour_changes_nothing():

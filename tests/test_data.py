@@ -15,7 +15,7 @@ from conftest import STYLES, assert_one_clear_line, draw_pictures, run
 from PIL import Image, ImageOps
 
 from artmodels import procedural
-from artmodels.data import MAX_PIXELS, batch_indices, decode_picture, load_dataset, open_collection, to_tensor
+from artmodels.data import MAX_PIXELS, decode_picture, load_dataset, open_collection, to_tensor
 
 
 def encode(image: Image.Image, format: str = "PNG", **options) -> bytes:
@@ -313,15 +313,6 @@ def test_the_drawn_set_needs_no_files_and_is_the_same_everywhere():
 def test_levels_map_to_minus_one_and_one():
     picture = np.array([[[[0, 255, 51]]]], np.uint8)
     assert torch.allclose(to_tensor(picture).flatten(), torch.tensor([-1.0, 1.0, -0.6]))
-
-
-def test_each_epoch_shows_each_picture_once_and_any_start_gives_the_same_order():
-    whole = batch_indices(10, 0, 40, seed=3)
-    for epoch in whole.reshape(4, 10):
-        assert sorted(epoch) == list(range(10))
-    assert len({tuple(epoch) for epoch in whole.reshape(4, 10)}) > 1
-    assert np.array_equal(batch_indices(10, 17, 9, seed=3), whole[17:26])
-    assert not np.array_equal(batch_indices(10, 0, 40, seed=4), whole)
 
 
 def test_decoding_a_folder_leaves_it_untouched(tmp_path):

@@ -137,7 +137,7 @@ def test_styles_of_a_folder_become_the_models(tmp_path, pictures):
     flags = ("--data", str(pictures), "--preset", "tiny", "--images", "32")
     assert train(tmp_path / "run", *flags).returncode == 0
     assert load_model(tmp_path / "run" / "model").generator.config.styles == ("flow-field", "mosaic", "op-art")
-    assert train(tmp_path / "plain", *flags, "--unconditional").returncode == 0
+    assert train(tmp_path / "plain", *flags, "--unconditional", "--flip").returncode == 0
     assert load_model(tmp_path / "plain" / "model").generator.config.styles == ("all",)
 
 
@@ -213,6 +213,7 @@ def test_torn_lines_of_the_log_are_passed_over(tmp_path):
         (("--learning-rate", "0"), "learning_rate"),
         (("--learning-rate", "nan"), "learning_rate"),
         (("--seed", str(2**32)), "seed must be"),
+        (("--balance", "2"), "balance must be"),
         (("--preset", "huge"), "invalid choice"),
         (("--colour", "red"), "unrecognized arguments"),
     ],
