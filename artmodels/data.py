@@ -23,7 +23,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from artmodels import procedural
-from artmodels.files import flush_folder, sha256
+from artmodels.files import flush_folder, in_turn, sha256
 
 LAYOUT_VERSION = 2  # part of every cache key: raise it when decoding changes
 SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"))
@@ -102,13 +102,15 @@ def load_dataset(source: str | Path | None, resolution: int, cache: Path | None 
         OSError: the cache cannot be written.
     """
     cache = cache or default_cache()
+    cache.mkdir(parents=True, exist_ok=True)
     if source is None:
         return _load_procedural(resolution, cache)
     collection = open_collection(Path(source))
     key = hashlib.sha256(f"{LAYOUT_VERSION} {resolution} {collection.fingerprint}".encode()).hexdigest()[:24]
     folder = cache / f"{collection.path.stem[:40]}-{resolution}px-{key}"
-    if not (folder / INDEX_NAME).is_file():
-        _build(collection, resolution, folder)
+    with in_turn(cache):  # of several processes that start together, the first decodes and the others wait
+        if not (folder / INDEX_NAME).is_file():
+            _build(collection, resolution, folder)
     return _open_built(folder)
 
 
@@ -444,12 +446,14 @@ def _load_procedural(resolution: int, cache: Path) -> ArtDataset:
     folder = (
         cache / f"procedural-{resolution}px-{procedural.COUNT_PER_STYLE}x{len(procedural.STYLES)}-v{LAYOUT_VERSION}"
     )
-    if not (folder / INDEX_NAME).is_file():
-        entries = [
-            Entry(f"{style}/{index:04d}", style, f"{style.replace('-', ' ')} number {index}")
-            for style in sorted(procedural.STYLES)
-            for index in range(procedural.COUNT_PER_STYLE)
-        ]
+    entries = [
+        Entry(f"{style}/{index:04d}", style, f"{style.replace('-', ' ')} number {index}")
+        for style in sorted(procedural.STYLES)
+        for index in range(procedural.COUNT_PER_STYLE)
+    ]
+    with in_turn(cache):
+        if (folder / INDEX_NAME).is_file():
+            return _open_built(folder)
         with _building(folder) as building:
             pictures = _create_array(building / PICTURES_NAME, (len(entries), resolution, resolution, 3))
             for place, entry in enumerate(tqdm(entries, desc="drawing pictures", unit=" pictures")):

@@ -4,6 +4,8 @@ import io
 import json
 import os
 import struct
+import subprocess
+import sys
 import zipfile
 import zlib
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import STYLES, assert_one_clear_line, draw_pictures, run
+from conftest import ROOT, STYLES, assert_one_clear_line, draw_pictures, run
 from PIL import Image, ImageOps
 
 from artmodels import procedural
@@ -333,3 +335,17 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path, pictures):
     )
     assert_one_clear_line(run("-c", script), "File too large")
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_processes_that_start_together_decode_once(tmp_path, pictures):
+    script = f"from artmodels.data import load_dataset; print(len(load_dataset({str(pictures)!r}, 32)))"
+    environment = {**os.environ, "ARTMODELS_CACHE": str(tmp_path / "shared")}
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", script], cwd=ROOT, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for _ in range(3)
+    ]
+    answers = [process.communicate(timeout=120) for process in started]
+    assert [answer.strip() for answer, _ in answers] == [b"18"] * 3
+    assert sum(b"decoding pictures" in progress for _, progress in answers) == 1
