@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from conftest import ROOT, assert_one_clear_line, draw_pictures, image_array, read_jsonl, run
@@ -258,24 +259,42 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path):
     assert train(output, "--resume", "--images", "64").returncode == 0
 
 
-def test_two_processes_share_the_batch(tmp_path):
-    """Launched over two gloo processes: the same number of images, one set of files, and one refusal."""
-    output = tmp_path / "two"
+def start_two(output: Path, *flags: str) -> subprocess.Popen:
+    """train.py over two gloo processes, launched as the README says."""
     launch = "launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no"
     command = [str(Path(sys.executable).parent / "accelerate"), *launch.split(), "train.py", "--output", str(output)]
+    return subprocess.Popen(
+        [*command, *flags],
+        cwd=ROOT,
+        env={**os.environ, "ACCELERATE_USE_CPU": "true"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
-    def start() -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "ACCELERATE_USE_CPU": "true"}
-        return subprocess.run(
-            [*command, *SHORT], cwd=ROOT, capture_output=True, text=True, timeout=240, env=environment
-        )
 
-    result = start()
-    assert result.returncode == 0, result.stderr[-3000:]
-    assert [record["images"] for record in read_jsonl(output / "metrics.jsonl")] == [96, 128, 192, 256]
-    assert load_model(output / "model")
-    result = start()
-    assert result.returncode != 0 and "already holds a run" in result.stderr
+def test_two_processes_share_the_batch_and_resume_exactly(tmp_path):
+    """One set of files; killed without warning and resumed, bit for bit the weights of the uninterrupted run."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    process = start_two(whole, *SHORT)
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors[-3000:]
+    assert [record["images"] for record in read_jsonl(whole / "metrics.jsonl")] == [96, 128, 192, 256]
+    assert load_model(whole / "model")
+
+    process = start_two(killed, *SHORT)
+    wait_for(killed / "images-00000096")
+    for each in [*psutil.Process(process.pid).children(recursive=True), process]:
+        each.kill()
+    process.communicate()
+    process = start_two(killed, "--resume")
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors[-3000:]
+    assert same(whole, killed)
+
+    process = start_two(whole, *SHORT)
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode != 0 and "already holds a run" in errors
 
 
 def test_noise_depends_on_the_whole_key():
