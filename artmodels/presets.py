@@ -5,9 +5,9 @@ from typing import Any
 
 from artmodels.models.generator import GeneratorConfig
 from artmodels.models.weights import check_config_types
+from artmodels.recipe import SEED_LIMIT
 
 PRECISIONS = ("fp32", "bf16")
-MAX_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class TrainConfig:
             raise ValueError(f"images ({self.images}) must be at least one batch ({self.batch_size})")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, found {self.precision!r}")
-        if not 0 <= self.seed <= MAX_SEED:
-            raise ValueError(f"seed must be between 0 and {MAX_SEED}, found {self.seed}")
+        if not 0 <= self.seed < SEED_LIMIT:
+            raise ValueError(f"seed must be between 0 and {SEED_LIMIT - 1}, found {self.seed}")
         for name in ("learning_rate", "heads_learning_rate"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be above 0 and at most 1, found {getattr(self, name)}: try 0.0002")

@@ -331,6 +331,8 @@ def publish_model(
         "config": config.to_json(),
         "init": read_json(output / "config.json").get("init"),
     }
+    if training["init"]:
+        del training["init"]["source"]  # where it lay on this machine is nobody else's business
     with replacing(output / "model") as folder:
         hub.write_model_folder(folder, painter, training, history=read_history(output))
 
