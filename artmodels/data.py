@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -104,13 +105,16 @@ def load_dataset(source: str | Path | None, resolution: int, cache: Path | None 
     cache = cache or default_cache()
     cache.mkdir(parents=True, exist_ok=True)
     if source is None:
-        return _load_procedural(resolution, cache)
-    collection = open_collection(Path(source))
-    key = hashlib.sha256(f"{LAYOUT_VERSION} {resolution} {collection.fingerprint}".encode()).hexdigest()[:24]
-    folder = cache / f"{collection.path.stem[:40]}-{resolution}px-{key}"
-    with in_turn(cache):  # of several processes that start together, the first decodes and the others wait
+        drawn = f"{procedural.COUNT_PER_STYLE}x{len(procedural.STYLES)}-v{LAYOUT_VERSION}"
+        folder, build = cache / f"procedural-{resolution}px-{drawn}", partial(_build_procedural, resolution)
+    else:
+        collection = open_collection(Path(source))
+        key = hashlib.sha256(f"{LAYOUT_VERSION} {resolution} {collection.fingerprint}".encode()).hexdigest()[:24]
+        folder = cache / f"{collection.path.stem[:40]}-{resolution}px-{key}"
+        build = partial(_build, collection, resolution)
+    with in_turn(cache):  # of several processes that start together, the first builds and the others wait
         if not (folder / INDEX_NAME).is_file():
-            _build(collection, resolution, folder)
+            build(folder)
     return _open_built(folder)
 
 
@@ -441,23 +445,16 @@ def _open_built(folder: Path) -> ArtDataset:
     )
 
 
-def _load_procedural(resolution: int, cache: Path) -> ArtDataset:
+def _build_procedural(resolution: int, folder: Path) -> None:
     """The built-in set of drawn pictures, for newcomers and tests: four named styles from one seed."""
-    folder = (
-        cache / f"procedural-{resolution}px-{procedural.COUNT_PER_STYLE}x{len(procedural.STYLES)}-v{LAYOUT_VERSION}"
-    )
     entries = [
         Entry(f"{style}/{index:04d}", style, f"{style.replace('-', ' ')} number {index}")
         for style in sorted(procedural.STYLES)
         for index in range(procedural.COUNT_PER_STYLE)
     ]
-    with in_turn(cache):
-        if (folder / INDEX_NAME).is_file():
-            return _open_built(folder)
-        with _building(folder) as building:
-            pictures = _create_array(building / PICTURES_NAME, (len(entries), resolution, resolution, 3))
-            for place, entry in enumerate(tqdm(entries, desc="drawing pictures", unit=" pictures")):
-                pictures[place] = procedural.draw(entry.style, int(entry.name.rpartition("/")[2]), resolution)
-            pictures.flush()
-            _write_index(building, entries, [])
-    return _open_built(folder)
+    with _building(folder) as building:
+        pictures = _create_array(building / PICTURES_NAME, (len(entries), resolution, resolution, 3))
+        for place, entry in enumerate(tqdm(entries, desc="drawing pictures", unit=" pictures")):
+            pictures[place] = procedural.draw(entry.style, int(entry.name.rpartition("/")[2]), resolution)
+        pictures.flush()
+        _write_index(building, entries, [])

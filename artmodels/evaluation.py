@@ -46,7 +46,7 @@ class RealPictures:
     train: Tensor  # features [N, D] of at most 10,000 training pictures
     of_style: dict[str, Tensor]  # rows of `train`, at most 500 of each style
     floor: Tensor  # rows of `train`, at most as many as samples
-    floor_pictures: Tensor  # at most 1,000 of those, [., 3, H, W]
+    floor_figures: dict[str, Any]  # what those score against the test pictures
 
     def look(self, pictures: Tensor) -> Tensor:
         return extract_features(self.judge, pictures, self.judge_resolution)
@@ -80,17 +80,20 @@ def look_at_real(train: ArtDataset, test: ArtDataset, samples: int) -> RealPictu
                 bar.update(len(part))
             return torch.cat(parts)
 
-        return RealPictures(
-            judge=judge,
-            judge_resolution=resolution,
-            test=look(test, np.arange(len(test))),
-            test_styles=[test.styles[label] for label in test.labels],
-            test_pictures=test.batch(spread(len(test), MAX_PATCH_PICTURES)),
-            train=look(train, known),
-            of_style={style: torch.from_numpy(rows) for style, rows in of_style.items()},
-            floor=torch.from_numpy(floor),
-            floor_pictures=train.batch(known[floor[spread(len(floor), MAX_PATCH_PICTURES)]]),
-        )
+        test_features, train_features = look(test, np.arange(len(test))), look(train, known)
+    test_pictures = test.batch(spread(len(test), MAX_PATCH_PICTURES))
+    floor_pictures = train.batch(known[floor[spread(len(floor), MAX_PATCH_PICTURES)]])
+    return RealPictures(
+        judge=judge,
+        judge_resolution=resolution,
+        test=test_features,
+        test_styles=[test.styles[label] for label in test.labels],
+        test_pictures=test_pictures,
+        train=train_features,
+        of_style={style: torch.from_numpy(rows) for style, rows in of_style.items()},
+        floor=torch.from_numpy(floor),
+        floor_figures=compare(train_features[torch.from_numpy(floor)], floor_pictures, test_features, test_pictures),
+    )
 
 
 def spread(count: int, most: int) -> np.ndarray:
@@ -141,9 +144,8 @@ def evaluate(
             "variety": (mean_pairwise_distance(seeds) / mean_pairwise_distance(of_train)).item(),
         }
     overall = {"samples": samples, "test_pictures": len(real.test), "floor_pictures": len(real.floor)}
-    of_floor = compare(real.train[real.floor], real.floor_pictures, real)
-    for name, figure in compare(painted, pictures, real).items():
-        overall |= {name: figure, name.removesuffix("_distance") + "_floor": of_floor[name]}
+    for name, figure in compare(painted, pictures, real.test, real.test_pictures).items():
+        overall |= {name: figure, name.removesuffix("_distance") + "_floor": real.floor_figures[name]}
     overall["memorisation"] = None
     with suppress(ValueError):  # held-out pictures that are training pictures too
         overall["memorisation"] = memorisation(painted, real.test, real.train)
@@ -164,31 +166,32 @@ def paint_and_look(
 ) -> tuple[Tensor, Tensor]:
     """Features `[N, D]` of one picture for each label, seeds from 0 on, and at most 1,000 of the pictures."""
     eye = torch.eye(len(generator.config.styles))
-    kept = set(spread(len(labels), MAX_PATCH_PICTURES).tolist())
+    kept = torch.zeros(len(labels), dtype=torch.bool)
+    kept[torch.from_numpy(spread(len(labels), MAX_PATCH_PICTURES))] = True
     features, pictures = [], []
     for start in tqdm(range(0, len(labels), BATCH), desc="painting", unit_scale=BATCH, unit=" pictures"):
         chosen = labels[start : start + BATCH]
         latents = draw_latents(range(start, start + len(chosen)), generator.config.latent_dim)
         painted = paint(generator, latents, eye[chosen], truncation)
         features.append(real.look(painted))
-        pictures.append(painted[[place for place in range(len(chosen)) if start + place in kept]])
+        pictures.append(painted[kept[start : start + BATCH]])
     return torch.cat(features), torch.cat(pictures)
 
 
-def compare(features: Tensor, pictures: Tensor, real: RealPictures) -> dict[str, Any]:
-    """Every figure of one set, painted or real, against the test pictures.
+def compare(features: Tensor, pictures: Tensor, test: Tensor, test_pictures: Tensor) -> dict[str, Any]:
+    """Every figure of one set, painted or real, against the test set: features `[., D]`, pictures `[., 3, H, W]`.
 
     Precision and recall are taken at equal counts; the sliced Wasserstein distance is in parts by level, in px.
     """
-    equal = min(len(features), len(real.test))
+    equal = min(len(features), len(test))
     precision = recall = None
     if equal > NEIGHBOURS:
-        ours, theirs = (rows[torch.from_numpy(spread(len(rows), equal))] for rows in (features, real.test))
+        ours, theirs = (rows[torch.from_numpy(spread(len(rows), equal))] for rows in (features, test))
         precision, recall = precision_recall(theirs, ours, NEIGHBOURS)
-    levels = sliced_wasserstein(real.test_pictures, pictures)  # no generator paints below its 16 px
+    levels = sliced_wasserstein(test_pictures, pictures)  # no generator paints below its 16 px
     return {
-        "frechet_distance": frechet_distance(features, real.test),
-        "kernel_distance": kernel_distance(features, real.test),
+        "frechet_distance": frechet_distance(features, test),
+        "kernel_distance": kernel_distance(features, test),
         "precision": precision,
         "recall": recall,
         "sliced_wasserstein": {str(level): distance for level, distance in levels.items()},

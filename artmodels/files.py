@@ -88,14 +88,9 @@ def only_one(folder: Path) -> Iterator[None]:
     Raises:
         OSError: another process holds it.
     """
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such lock
-        yield
-        return
     with (folder / ".lock").open("w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file.fileno(), wait=False)
         except OSError as error:
             raise OSError(f"another process is training in {folder}: wait for it to end, or end it") from error
         yield
@@ -104,17 +99,22 @@ def only_one(folder: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def in_turn(folder: Path) -> Iterator[None]:
     """Wait until no other process holds this folder, and hold it; the system frees it however the process ends."""
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such lock
+    if os.name == "nt":  # no folder can be opened there
         yield
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        _lock(descriptor, wait=True)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int, wait: bool) -> None:
+    with contextlib.suppress(ImportError):  # Windows has no such lock
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def sha256(path: Path) -> str:

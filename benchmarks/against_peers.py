@@ -38,13 +38,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from artmodels import __version__
 from artmodels.command import OneLineParser, main_with_clear_errors, natural
 from artmodels.data import ArtDataset, load_dataset, to_tensor
-from artmodels.evaluation import JUDGE_RESOLUTION, JUDGE_VARIANT
+from artmodels.evaluation import JUDGE_RESOLUTION, JUDGE_VARIANT, NEIGHBOURS, compare
 from artmodels.files import write_json
 from artmodels.hub import describe_machine, load_model
-from artmodels.metrics import extract_features, frechet_distance, kernel_distance, precision_recall
+from artmodels.metrics import extract_features
 from artmodels.models.features import EfficientNetLite, load_efficientnet
 from artmodels.models.weights import read_json
-from artmodels.patches import sliced_wasserstein
 from artmodels.presets import PRESETS
 from artmodels.sampling import contact_sheet, draw_latents, paint, to_images
 
@@ -59,7 +58,6 @@ OURS_SETTINGS = (
 )
 ENDLESS = 10**12  # images: the clock ends the run
 LOOK_EVERY = 0.5  # seconds
-NEIGHBOURS = 5  # precision and recall
 SHEET_SIDE = 8
 TRAINED_NAME, DRIVER_NAME, FIGURES_NAME, SNAPSHOTS = "trained.json", "driver.json", "figures.json", "snapshots"
 # glibc gives large blocks back to the system at once and has them zeroed again when they are next needed; kept instead,
@@ -254,19 +252,10 @@ class Real:
         """All our figures of pictures `uint8 [N, H, W, 3]` against the held-out ones."""
         painted = to_tensor(pictures)
         features = look(self.judge, painted)
-        equal = min(len(features), len(self.features))
-        chosen = np.random.default_rng(0).permutation(len(self.features))[:equal]
-        precision, recall = precision_recall(self.features[chosen], features[:equal], NEIGHBOURS)
-        patches = sliced_wasserstein(self.pictures, painted)
-        return {
-            "samples": len(pictures),
-            "frechet_distance": frechet_distance(features, self.features),
-            "kernel_distance": kernel_distance(features, self.features),
-            "precision": precision,
-            "recall": recall,
-            "sliced_wasserstein": sum(patches.values()) / len(patches),
-            "sliced_wasserstein_levels": patches,
-        }
+        figures = compare(features, painted, self.features, self.pictures)
+        patches = figures["sliced_wasserstein"]
+        mean = sum(patches.values()) / len(patches)
+        return {**figures, "samples": len(pictures), "sliced_wasserstein": mean, "sliced_wasserstein_levels": patches}
 
 
 def look(judge: EfficientNetLite, pictures: Tensor) -> Tensor:
