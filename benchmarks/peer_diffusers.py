@@ -14,7 +14,6 @@ from diffusers import DDIMPipeline, DDIMScheduler, DDPMScheduler, UNet2DModel
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 from peer_runs import Order, drive, read_order, shuffled_batches
-from tqdm import tqdm
 
 SEED = 0
 BATCH = 16
@@ -68,22 +67,19 @@ def main(order: Order) -> None:
         loss.item()  # its example logs each step, which waits for the device
         return BATCH
 
-    def sample(count: int) -> np.ndarray:
+    def sample(first: int, count: int) -> np.ndarray:
         ema.store(unet.parameters())
         ema.copy_to(unet.parameters())
         pipeline = DDIMPipeline(unet, DDIMScheduler.from_config(noise_scheduler.config))
         pipeline.set_progress_bar_config(disable=True)
-        parts = []
-        for start in tqdm(range(0, count, BATCH), desc="DDIM", unit=" batches"):
-            painted = pipeline(
-                batch_size=min(BATCH, count - start),
-                generator=torch.Generator(device).manual_seed(start),
-                num_inference_steps=DDIM_STEPS,
-                output_type="np",
-            ).images  # [N, H, W, 3] in [0, 1]
-            parts.append((painted * 255).round().astype(np.uint8))
+        painted = pipeline(
+            batch_size=count,
+            generator=torch.Generator(device).manual_seed(first),
+            num_inference_steps=DDIM_STEPS,
+            output_type="np",
+        ).images  # [N, H, W, 3] in [0, 1]
         ema.restore(unet.parameters())
-        return np.concatenate(parts)
+        return (painted * 255).round().astype(np.uint8)
 
     drive(order, step, sample, device.type == "cuda", SETTINGS, ("diffusers", "torch"))
 

@@ -87,10 +87,10 @@ def main(order: Order) -> None:
         retry_call(trainer.train, tries=3, exceptions=package.NanException)
         return trainer.batch_size * trainer.gradient_accumulate_every
 
-    def sample(count: int) -> np.ndarray:
+    def sample(first: int, count: int) -> np.ndarray:
         trainer.GAN.eval()
         generator = trainer.GAN.GE if trainer.steps > EMA_STARTS_AFTER else trainer.GAN.G
-        latents = torch.randn(count, trainer.latent_dim, generator=torch.Generator().manual_seed(0))
+        latents = torch.randn(count, trainer.latent_dim, generator=torch.Generator().manual_seed(first))
         painted = trainer.generate_(generator, latents.cuda())  # [N, 3, H, W] in [0, 1]
         return painted.mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
