@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -26,7 +26,7 @@ from tqdm import tqdm
 from artmodels import procedural
 from artmodels.files import flush_folder, in_turn, sha256
 
-LAYOUT_VERSION = 2  # part of every cache key: raise it when decoding changes
+LAYOUT_VERSION = 3  # part of every cache key: raise it when decoding changes
 SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"))
 UNREAD_SUFFIXES = frozenset((".heic", ".heif", ".jp2", ".jxl", ".psd", ".svg", ".eps", ".pdf", ".dng", ".cr2", ".nef"))
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")  # no format whose decoder starts other programs
@@ -47,44 +47,61 @@ METADATA_NAME = "metadata.jsonl"
 PICTURES_NAME = "pictures.npy"
 INDEX_NAME = "index.json"
 SKIPPED_NAME = "skipped.tsv"
+DIGEST_LENGTH = 16  # hex digits of a file's SHA-256 that are kept: enough to tell files apart
 
 
 @dataclass(frozen=True)
 class ArtDataset:
     """Square pictures with a style label each.
 
-    `pictures` is `uint8 [N, H, W, 3]`, memory-mapped; `labels` is `int64 [N]` into `styles`; `names` and `captions`
-    are as in the source (captions may be empty); `skipped` pairs a file with the reason why it was left out.
+    `pictures` is `uint8 [P, H, W, 3]`, memory-mapped, and picture i lies in its row `rows[i]`; `labels` is `int64 [N]`
+    into `styles`; `names` and `captions` are as in the source (captions may be empty), `file_digests` tell equal files
+    from different ones; `skipped` pairs a file with the reason why it was left out.
     """
 
     pictures: np.ndarray
+    rows: np.ndarray  # int64 [N]
     labels: np.ndarray
     styles: tuple[str, ...]
     names: tuple[str, ...]
     captions: tuple[str, ...]
+    file_digests: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...]
     digest: str  # of pictures, labels and style names: the same wherever the collection lies
     folder: Path
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.rows)
 
     @property
     def resolution(self) -> int:
         return self.pictures.shape[1]
 
-    def batch(self, indices: np.ndarray) -> Tensor:
-        """Pictures as a tensor `[N, 3, H, W]` in [-1, 1] on the CPU, in channels_last order."""
-        return to_tensor(self.pictures[indices])
+    def batch(self, indices: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+        """Pictures as a tensor `[N, 3, H, W]` in [-1, 1], channels_last; they travel to the device as bytes."""
+        return to_tensor(self.pictures[self.rows[indices]], device)
+
+    def select(self, indices: np.ndarray) -> "ArtDataset":
+        """Some of the pictures as a data set of their own, with all style names; nothing is copied."""
+        return replace(
+            self,
+            rows=self.rows[indices],
+            labels=self.labels[indices],
+            names=tuple(self.names[index] for index in indices),
+            captions=tuple(self.captions[index] for index in indices),
+            file_digests=tuple(self.file_digests[index] for index in indices),
+            digest=hashlib.sha256(f"{self.digest} {indices.tolist()}".encode()).hexdigest(),
+        )
 
     def style_counts(self) -> dict[str, int]:
         counts = np.bincount(self.labels, minlength=len(self.styles))
         return dict(zip(self.styles, counts.tolist(), strict=True))
 
 
-def to_tensor(pictures: np.ndarray) -> Tensor:
+def to_tensor(pictures: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """`uint8 [N, H, W, 3]` to a float picture tensor `[N, 3, H, W]` in [-1, 1], channels_last."""
-    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    levels = torch.from_numpy(np.ascontiguousarray(pictures)).to(device, non_blocking=True)
+    return levels.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 def default_cache() -> Path:
@@ -368,32 +385,40 @@ def _create_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 
 def _build(collection: Collection, resolution: int, folder: Path) -> None:
     with _building(folder) as building:
-        kept, skipped = _decode_all(collection, resolution, building / PICTURES_NAME)
+        kept, digests, skipped = _decode_all(collection, resolution, building / PICTURES_NAME)
         if not kept:
             name, reason = skipped[0]
             raise ValueError(
                 f"{collection.path}: none of its {len(collection.entries)} pictures can be used; "
                 f"the first, {name}: {reason}"
             )
-        _write_index(building, kept, skipped)
+        _write_index(building, kept, digests, skipped)
 
 
-def _decode_all(collection: Collection, resolution: int, path: Path) -> tuple[list[Entry], list[tuple[str, str]]]:
-    """Write the pictures that can be used to `path`; decoding runs in threads, since Pillow releases the lock."""
+def _decode_all(
+    collection: Collection, resolution: int, path: Path
+) -> tuple[list[Entry], list[str], list[tuple[str, str]]]:
+    """Write the pictures that can be used to `path`: which, their files' digests, and what was left out.
+
+    Decoding runs in threads, since Pillow releases the lock.
+    """
     workers = os.cpu_count() or 1
     entries = collection.entries
     chunks = [entries[start : start + 64] for start in range(0, len(entries), 64)]
     kept: list[Entry] = []
+    digests: list[str] = []
     skipped = list(collection.refused)
 
-    def decode_chunk(chunk: tuple[Entry, ...]) -> list[np.ndarray | str]:
-        results: list[np.ndarray | str] = []
-        for _, content in collection.read([entry.name for entry in chunk]):
-            try:
-                results.append(content if isinstance(content, str) else decode_picture(content, resolution))
-            except ValueError as error:
-                results.append(str(error))
-        return results
+    def decode(content: bytes | str) -> tuple[np.ndarray, str] | str:
+        if isinstance(content, str):
+            return content
+        try:
+            return decode_picture(content, resolution), hashlib.sha256(content).hexdigest()[:DIGEST_LENGTH]
+        except ValueError as error:
+            return str(error)
+
+    def decode_chunk(chunk: tuple[Entry, ...]) -> list[tuple[np.ndarray, str] | str]:
+        return [decode(content) for _, content in collection.read([entry.name for entry in chunk])]
 
     pictures = _create_array(path, (len(entries), resolution, resolution, 3))
     with (
@@ -407,14 +432,15 @@ def _decode_all(collection: Collection, resolution: int, path: Path) -> tuple[li
                 if isinstance(result, str):
                     skipped.append((entry.name, result))
                 else:
-                    pictures[len(kept)] = result
+                    pictures[len(kept)], digest = result
                     kept.append(entry)
+                    digests.append(digest)
             bar.update(len(chunk))
     pictures.flush()
-    return kept, skipped
+    return kept, digests, skipped
 
 
-def _write_index(folder: Path, kept: list[Entry], skipped: list[tuple[str, str]]) -> None:
+def _write_index(folder: Path, kept: list[Entry], digests: list[str], skipped: list[tuple[str, str]]) -> None:
     styles = sorted({entry.style for entry in kept})
     label = {style: index for index, style in enumerate(styles)}
     index = {
@@ -423,6 +449,7 @@ def _write_index(folder: Path, kept: list[Entry], skipped: list[tuple[str, str]]
         "labels": [label[entry.style] for entry in kept],
         "names": [entry.name for entry in kept],
         "captions": [entry.caption for entry in kept],
+        "file_digests": digests,
         "skipped": skipped,
     }
     (folder / INDEX_NAME).write_text(json.dumps(index, ensure_ascii=False), "utf-8", "backslashreplace")
@@ -435,10 +462,12 @@ def _open_built(folder: Path) -> ArtDataset:
     count = len(index["labels"])
     return ArtDataset(
         pictures=np.load(folder / PICTURES_NAME, mmap_mode="r")[:count],
+        rows=np.arange(count),
         labels=np.asarray(index["labels"], dtype=np.int64),
         styles=tuple(index["styles"]),
         names=tuple(index["names"]),
         captions=tuple(index["captions"]),
+        file_digests=tuple(index["file_digests"]),
         skipped=tuple((name, reason) for name, reason in index["skipped"]),
         digest=hashlib.sha256(repr([index["sha256"], index["labels"], index["styles"]]).encode()).hexdigest(),
         folder=folder,
@@ -457,4 +486,5 @@ def _build_procedural(resolution: int, folder: Path) -> None:
         for place, entry in enumerate(tqdm(entries, desc="drawing pictures", unit=" pictures")):
             pictures[place] = procedural.draw(entry.style, int(entry.name.rpartition("/")[2]), resolution)
         pictures.flush()
-        _write_index(building, entries, [])
+        digests = [hashlib.sha256(entry.name.encode()).hexdigest()[:DIGEST_LENGTH] for entry in entries]
+        _write_index(building, entries, digests, [])

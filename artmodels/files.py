@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
+
+LOCK_NAME = ".lock"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -35,8 +38,8 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON for people to read, atomically."""
-    write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+    """Write JSON for people to read, atomically; what is no Unicode (file names may not be) is escaped."""
+    write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace"))
 
 
 @contextlib.contextmanager
@@ -64,6 +67,7 @@ def replacing(folder: Path) -> Iterator[Path]:
             if old.exists():
                 old.rename(folder)
             raise
+        flush(folder.parent)
         shutil.rmtree(old, ignore_errors=True)
     except SafetensorError as error:  # its own words for a full disk
         raise OSError(f"could not write {folder}: {error}; is the disk full?") from error
@@ -71,14 +75,33 @@ def replacing(folder: Path) -> Iterator[Path]:
         shutil.rmtree(building, ignore_errors=True)
 
 
+def clear_leftovers(folder: Path, names: re.Pattern[str]) -> None:
+    """Remove what killed processes left half-written of the files and folders so named; put back what was replaced."""
+    for path in sorted(folder.glob(".*")):
+        name, _, ending = path.name.removeprefix(".").rpartition(".")
+        if not names.fullmatch(name) or not re.fullmatch("old|[a-z0-9_]{8}", ending):
+            continue
+        if ending == "old" and not (folder / name).exists():
+            path.rename(folder / name)
+        elif path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def flush_folder(folder: Path) -> None:
     """Wait until the files of a folder are on the disk, and their names too."""
     for path in [*folder.rglob("*"), folder]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        flush(path)
+
+
+def flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -88,7 +111,7 @@ def only_one(folder: Path) -> Iterator[None]:
     Raises:
         OSError: another process holds it.
     """
-    with (folder / ".lock").open("w") as file:
+    with (folder / LOCK_NAME).open("w") as file:
         try:
             _lock(file.fileno(), wait=False)
         except OSError as error:
