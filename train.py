@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from artmodels.command import OneLineParser, main_with_clear_errors, natural
-from artmodels.presets import PRECISIONS, PRESETS
+from artmodels.presets import PRECISIONS, PRESETS, TRACKERS
 
 EXAMPLES = """examples:
   accelerate launch train.py --preset tiny --output runs/first          no data needed: it draws its own
@@ -22,6 +22,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--data", metavar="PATH", help="training pictures: a folder or zip; without it, a small set is drawn")
+    add("--test-data", metavar="PATH", help="pictures to measure by; without it, a part of --data is held out for that")
     add("--output", metavar="RUN", required=True, type=Path, help="the run folder, for example runs/mine")
     add("--preset", choices=PRESETS, help="where all other values come from (default: cpu)")
     add("--resume", action="store_true", help="continue the run in --output")
@@ -32,33 +33,42 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--feature-resolution", type=natural, metavar="PX", help="size at which the discriminator's network looks")
     add("--images", type=natural, metavar="N", help="budget: how many images the discriminator sees")
     add("--batch-size", type=natural, metavar="N", help="images a step, over all processes")
+    add("--accumulate", type=natural, metavar="N", help="parts of a process's batch, one after the other: less memory")
     add("--seed", type=natural, metavar="N", help="of all randomness")
     add("--checkpoint-every", type=natural, metavar="N", help="images between checkpoints")
     add("--sample-every", type=natural, metavar="N", help="images between sample sheets")
     add("--learning-rate", type=float, metavar="X", help="of the generator")
     add("--heads-learning-rate", type=float, metavar="X", help="of the discriminator heads")
+    add("--decay-after", type=natural, metavar="N", help="images after which both rates fall with their root; 0: never")
     add("--variety-weight", type=float, metavar="X", help="weight of the loss against sameness; 0 turns it off")
     add("--style-weight", type=float, metavar="X", help="weight of the loss for a style that is hard to read; 0: off")
-    add("--precision", choices=PRECISIONS, help="bf16 pays on GPUs and on CPUs with AMX")
+    add("--precision", choices=PRECISIONS, help="bf16 pays on GPUs and on CPUs with AMX or AVX512_BF16")
     add("--compile", action=argparse.BooleanOptionalAction, help="torch.compile the networks (needs a C++ compiler)")
     add("--balance", type=float, metavar="X", help="0: each picture as often (default); 1: each style as often")
     add("--flip", action=argparse.BooleanOptionalAction, help="show half of the pictures mirrored")
+    add("--augment", type=float, metavar="X", help="share of pictures shown changed to the discriminator (default: 1)")
+    add("--augment-target", type=float, metavar="X", help="adapt that share, to know this share as real (0: do not)")
+    add("--hold-out", type=float, metavar="X", help="share of --data kept from training, to measure by (default: 0.1)")
+    add("--evaluate-samples", type=natural, metavar="N", help="pictures painted for a checkpoint's figures")
+    add("--feature-network", type=natural, metavar="N", help="EfficientNet-Lite 0 or 1 in the discriminator")
+    add("--tracker", choices=TRACKERS, help="also log to one of these, by its own package")
     add("--unconditional", action=argparse.BooleanOptionalAction, help="ignore the styles: one for all")
     return parser.parse_args(arguments)
 
 
 def run(arguments: argparse.Namespace) -> None:
     # Accelerate and the rest load only when argparse has nothing to object to.
-    from artmodels.runs import describe_plan, resolve_plan, start_run
+    from artmodels.runs import check_tracker, describe_plan, resolve_plan, start_run
 
     given = {name: value for name, value in vars(arguments).items() if value is not None}
-    output, data = given.pop("output"), given.pop("data", None)
-    resume, dry_run = given.pop("resume"), given.pop("dry_run")
-    plan = resolve_plan(given, data, output, resume)
+    output, data, test_data = given.pop("output"), given.pop("data", None), given.pop("test_data", None)
+    resume, dry_run, tracker = given.pop("resume"), given.pop("dry_run"), given.pop("tracker", None)
+    check_tracker(tracker)
+    plan = resolve_plan(given, data, output, resume, test_data)
     if dry_run:
         print(describe_plan(plan, output))
     else:
-        start_run(plan, output, resume)
+        start_run(plan, output, resume, tracker)
 
 
 if __name__ == "__main__":

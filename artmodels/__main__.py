@@ -1,4 +1,4 @@
-"""The verbs: `python -m artmodels generate|evaluate|recipe ...`."""
+"""The verbs: `python -m artmodels generate|evaluate|recipe|benchmark ...`."""
 
 import argparse
 import sys
@@ -13,6 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
     _add_generate(verbs)
     _add_evaluate(verbs)
     _add_recipe(verbs)
+    _add_benchmark(verbs)
     chosen = parser.parse_args(arguments)
     return main_with_clear_errors(lambda: chosen.run(chosen))
 
@@ -64,8 +65,8 @@ def _add_evaluate(verbs: argparse._SubParsersAction) -> None:
     example = "python -m artmodels evaluate --model runs/mine/model --data paintings.zip --test-data held_out.zip"
     parser = _verb(verbs, "evaluate", _evaluate, "Measure a model against held-out pictures.", example)
     parser.add_argument("--model", required=True, help="a model folder or a Hub id")
-    parser.add_argument("--data", required=True, help="training pictures, for the floor and the variety")
-    parser.add_argument("--test-data", required=True, help="held-out pictures")
+    parser.add_argument("--data", help="training pictures, for floor and variety; without it, the small drawn set")
+    parser.add_argument("--test-data", help="held-out pictures; without it, those of --data that training held out")
     parser.add_argument("--samples", type=natural, default=2000, help="pictures to paint (default: 2000)")
     parser.add_argument("--truncation", type=float, default=1.0, help="0 to 1.5 (default: 1)")
     parser.add_argument("--out", type=Path, help="where to write the figures as JSON too")
@@ -84,19 +85,29 @@ def _evaluate(chosen: argparse.Namespace) -> None:
     from artmodels.data import load_dataset
     from artmodels.evaluation import evaluate, look_at_real
     from artmodels.files import write_json
-    from artmodels.hub import check_card_target, load_model, rewrite_card
+    from artmodels.hub import check_card_target, load_model, read_hold_out, rewrite_card
+    from artmodels.monitoring import measuring_command
+    from artmodels.split import fingerprint, split
 
     if chosen.write_card:
         check_card_target(chosen.model)
     model = load_model(chosen.model)
     resolution = model.generator.config.resolution
-    train, test = load_dataset(chosen.data, resolution), load_dataset(chosen.test_data, resolution)
+    train = load_dataset(chosen.data, resolution)
+    if chosen.test_data:
+        test = load_dataset(chosen.test_data, resolution)
+    else:
+        share, expected = read_hold_out(model)
+        train, test = split(train, share)
+        if fingerprint(test) != expected:
+            raise ValueError(
+                f"{chosen.data or 'the drawn set'} is not the collection that {model.name} was trained on, so what "
+                "its training held out is not known here: name pictures with --test-data"
+            )
     real = look_at_real(train, test, chosen.samples)
     figures = evaluate(model.generator, real, chosen.samples, chosen.truncation)
-    figures["command"] = (
-        f"python -m artmodels evaluate --model {chosen.model} --data {Path(chosen.data).name} "
-        f"--test-data {Path(chosen.test_data).name} --samples {chosen.samples} --truncation {chosen.truncation:g}"
-    )
+    command = measuring_command(chosen.data, chosen.test_data, chosen.samples, chosen.model)
+    figures["command"] = f"{command} --truncation {chosen.truncation:g}"
     print(json.dumps(figures, indent=2))
     if chosen.out:
         write_json(chosen.out, figures)
@@ -123,6 +134,40 @@ def _recipe(chosen: argparse.Namespace) -> None:
         from artmodels.painting import repaint
 
         repaint(recipes, chosen.repaint, chosen.model, chosen.anyway)
+
+
+def _add_benchmark(verbs: argparse._SubParsersAction) -> None:
+    example = "python -m artmodels benchmark train --preset cpu --data paintings.zip"
+    parser = _verb(verbs, "benchmark", _benchmark, "Measure how fast this machine is.", example)
+    parser.add_argument("what", choices=("train",), help="train: images/s, and how a step's time divides")
+    parser.add_argument("--preset", default="cpu", help="whose networks and batch (default: cpu)")
+    parser.add_argument("--data", help="training pictures; without it, the small drawn set")
+    parser.add_argument("--steps", type=natural, default=10, help="timed, after 3 to warm up (default: 10)")
+    parser.add_argument("--batch-size", type=natural, help="images a step")
+    parser.add_argument("--precision", help="fp32 or bf16 (default: as train.py would)")
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, help="torch.compile (default: likewise)")
+    parser.add_argument("--out", type=Path, help="where to write the figures as JSON too")
+
+
+def _benchmark(chosen: argparse.Namespace) -> None:
+    if chosen.steps < 1:
+        raise ValueError("--steps must be at least 1")
+    if chosen.out and not chosen.out.parent.is_dir():
+        raise ValueError(f"--out {chosen.out}: there is no folder {chosen.out.parent}; make it first")
+    from artmodels.benchmark import benchmark_training, describe
+    from artmodels.files import write_json
+    from artmodels.presets import PRESETS
+    from artmodels.runs import resolve_plan
+
+    if chosen.preset not in PRESETS:
+        raise ValueError(f"--preset must be one of {', '.join(PRESETS)}, found {chosen.preset!r}")
+    dials = ("preset", "batch_size", "precision", "compile")
+    given = {name: getattr(chosen, name) for name in dials if getattr(chosen, name) is not None}
+    plan = resolve_plan(given, chosen.data, Path(), resume=False)
+    found = benchmark_training(plan.config, plan.data, chosen.steps)
+    print(describe(found))
+    if chosen.out:
+        write_json(chosen.out, found)
 
 
 if __name__ == "__main__":

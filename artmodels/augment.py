@@ -4,23 +4,60 @@ A discriminator that sees only augmented pictures cannot memorise a small collec
 the augmentations, because real pictures carry them too.
 """
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 TRANSLATION = 0.125  # of the side, at most
 CUTOUT = 0.5  # side of the square, of the picture's
+ADAPTING_IMAGES = 100_000  # in which an adapted share goes all the way from 0 to 1
 
 
-def diff_augment(pictures: Tensor, generator: torch.Generator) -> Tensor:
+def diff_augment(pictures: Tensor, generator: torch.Generator, share: float = 1.0) -> Tensor:
     """Colour, translation and cutout, drawn anew for each of the pictures `[N, 3, H, W]` in [-1, 1].
 
-    Random numbers come from the CPU `generator`, so they do not depend on the device.
+    Each of the three changes is made to a `share` (0 to 1) of the pictures, by lot. Random numbers come from the CPU
+    `generator`, so they do not depend on the device.
     """
-    random = torch.rand(len(pictures), 7, generator=generator).to(pictures.device)  # [N, 7] in [0, 1)
-    pictures = jitter_colour(pictures, random[:, 0], random[:, 1], random[:, 2])
-    pictures = translate(pictures, random[:, 3], random[:, 4])
-    return cut_out(pictures, random[:, 5], random[:, 6])
+    random = torch.rand(len(pictures), 10, generator=generator).to(pictures.device)  # [N, 10] in [0, 1)
+
+    def some(changed: Tensor, column: int) -> Tensor:
+        return changed if share >= 1 else torch.where(random[:, column, None, None, None] < share, changed, pictures)
+
+    pictures = some(jitter_colour(pictures, random[:, 0], random[:, 1], random[:, 2]), 7)
+    pictures = some(translate(pictures, random[:, 3], random[:, 4]), 8)
+    return some(cut_out(pictures, random[:, 5], random[:, 6]), 9)
+
+
+@dataclass
+class AugmentShare:
+    """The share of pictures that is augmented, kept as it is or adapted to how sure the discriminator is.
+
+    Adaptive augmentation (arXiv:2006.06676): where the discriminator knows more than the target share of the training
+    pictures to be real, measured by the mean sign of its logits, the share rises, else it falls; from 0 to 1 it takes
+    100,000 images. A target of 0 keeps the share as it is.
+    """
+
+    share: float
+    target: float
+    signs: Tensor | float = 0.0  # sum of the mean signs of real logits, over the steps since the share was last adapted
+    steps: int = 0
+
+    def see(self, real_sign: Tensor) -> None:
+        """Count a step's mean sign of the real logits, in -1..1; nothing waits for the device."""
+        if self.target > 0:
+            self.signs, self.steps = self.signs + real_sign, self.steps + 1
+
+    def adapt(self, mean_sign: float, images: int) -> None:
+        """Move by `images` shown since the last time, towards what brings the mean sign to the target."""
+        move = images / ADAPTING_IMAGES * (1 if mean_sign > self.target else -1)
+        self.share = min(max(self.share + move, 0.0), 1.0)
+        self.signs, self.steps = 0.0, 0
+
+    def to_json(self) -> dict[str, float]:
+        return {"share": self.share, "signs": float(self.signs), "steps": self.steps}
 
 
 def mirror_half(pictures: Tensor, generator: torch.Generator) -> Tensor:

@@ -4,6 +4,7 @@ import re
 import shutil
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +16,22 @@ from torch import Tensor, nn
 from artmodels.files import replacing, sha256, write_json
 from artmodels.models.weights import read_json, save_weights
 
-STATE_NAME = "state.json"
+STATE_NAME, PROGRESS_NAME = "state.json", "progress.json"
+DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError)  # what a torn one can raise
 FOLDER_PATTERN = re.compile(r"images-(\d{8,})")
 
 
 def save_checkpoint(
     run: Path, images: int, tensors: Mapping[str, Mapping[str, Tensor]], progress: dict[str, Any]
 ) -> Path:
-    """Write `images-XXXXXXXX/`: one safetensors file per entry of `tensors`, and `state.json` with their checksums."""
-    folder = run / f"images-{images:08d}"
+    """Write `images-XXXXXXXX/`: a safetensors file per entry of `tensors`, `progress.json`, and their checksums."""
+    folder = checkpoint_folder(run, images)
     with replacing(folder) as building:
         for name, state in tensors.items():
             save_weights(state, building / f"{name}.safetensors")
+        write_json(building / PROGRESS_NAME, progress)
         checksums = {path.name: sha256(path) for path in sorted(building.iterdir())}
-        state = {"images": images, "progress": progress, "sha256": checksums}
-        write_json(building / STATE_NAME, state)
+        write_json(building / STATE_NAME, {"images": images, "sha256": checksums})
     return folder
 
 
@@ -39,10 +41,21 @@ def list_checkpoints(run: Path) -> list[Path]:
     return sorted(found, key=lambda path: int(path.name.removeprefix("images-")))
 
 
+def checkpoint_folder(run: Path, images: int) -> Path:
+    """Where the state after so many images lies, or will."""
+    return run / f"images-{images:08d}"
+
+
 def retain_checkpoints(run: Path, keep: int) -> None:
-    """Delete all but the last `keep`."""
-    for folder in list_checkpoints(run)[:-keep]:
-        shutil.rmtree(folder, ignore_errors=True)
+    """Delete all but the last `keep` and what each of these calls the best so far: a torn one may be passed over."""
+    folders = list_checkpoints(run)
+    kept = set(folders[-keep:])
+    for folder in folders[-keep:]:
+        with suppress(*DAMAGE):
+            kept.add(checkpoint_folder(run, read_json(folder / PROGRESS_NAME)["best"]["images"]))
+    for folder in folders:
+        if folder not in kept:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def load_latest(run: Path) -> tuple[int, dict[str, dict[str, Tensor]], dict[str, Any]]:
@@ -53,19 +66,21 @@ def load_latest(run: Path) -> tuple[int, dict[str, dict[str, Tensor]], dict[str,
     """
     for folder in reversed(list_checkpoints(run)):
         try:
-            return _load(folder)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError) as error:
+            return load_checkpoint(folder)
+        except DAMAGE as error:
             warnings.warn(f"checkpoint {folder} is damaged ({error}): going back to the one before it", stacklevel=2)
     raise FileNotFoundError(f"{run} holds no whole checkpoint: start anew in another folder")
 
 
-def _load(folder: Path) -> tuple[int, dict[str, dict[str, Tensor]], dict[str, Any]]:
+def load_checkpoint(folder: Path) -> tuple[int, dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """Images, tensors by file and progress of one checkpoint; raises one of `DAMAGE` if it is not whole."""
     state = read_json(folder / STATE_NAME)
-    for name, expected in state["sha256"].items():
+    checksums = state["sha256"]
+    for name, expected in checksums.items():
         if sha256(folder / name) != expected:
             raise ValueError(f"{name} has another checksum than when it was written")
-    tensors = {Path(name).stem: load_file(folder / name) for name in state["sha256"]}
-    return int(state["images"]), tensors, state["progress"]
+    tensors = {Path(name).stem: load_file(folder / name) for name in checksums if name != PROGRESS_NAME}
+    return int(state["images"]), tensors, read_json(folder / PROGRESS_NAME)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -49,18 +49,26 @@ class RealPictures:
     floor_figures: dict[str, Any]  # what those score against the test pictures
 
     def look(self, pictures: Tensor) -> Tensor:
-        return extract_features(self.judge, pictures, self.judge_resolution)
+        return look(self.judge, pictures, self.judge_resolution)
 
 
-def look_at_real(train: ArtDataset, test: ArtDataset, samples: int) -> RealPictures:
+def look(judge: EfficientNetLite, pictures: Tensor, resolution: int) -> Tensor:
+    """The judge's features `[N, D]` of pictures `[N, 3, H, W]`, on the CPU, wherever it lives."""
+    device = judge.stem.weight.device
+    return torch.cat([extract_features(judge, part.to(device), resolution).cpu() for part in pictures.split(BATCH)])
+
+
+def look_at_real(train: ArtDataset, test: ArtDataset, samples: int, device: torch.device | str = "cpu") -> RealPictures:
     """Look at the test pictures and at the training pictures, of which `samples` are set apart as the floor.
+
+    The judge lives on `device`.
 
     Raises:
         ValueError: fewer than 2 pictures on a side, or fewer than 2 samples.
     """
     if len(test) < 2 or len(train) < 2 or samples < 2:
         raise ValueError("evaluation needs at least 2 pictures on each side, and at least 2 samples")
-    judge = load_efficientnet(JUDGE_VARIANT)
+    judge = load_efficientnet(JUDGE_VARIANT).to(device)
     resolution = max(JUDGE_RESOLUTION, test.resolution)
     known = np.arange(len(train))
     if len(train) > MAX_TRAINING_FEATURES:
@@ -71,16 +79,16 @@ def look_at_real(train: ArtDataset, test: ArtDataset, samples: int) -> RealPictu
         for label, style in enumerate(train.styles)
     }
     floor = np.sort(random.permutation(len(known))[:samples])
-    with tqdm(total=len(test) + len(known), desc="looking at real pictures", unit=" pictures") as bar:
+    with tqdm(total=len(test) + len(known), desc="looking at real pictures", unit=" pictures", leave=False) as bar:
 
-        def look(dataset: ArtDataset, indices: np.ndarray) -> Tensor:
+        def look_at(dataset: ArtDataset, indices: np.ndarray) -> Tensor:
             parts = []
             for part in np.array_split(indices, max(1, len(indices) // BATCH)):
-                parts.append(extract_features(judge, dataset.batch(part), resolution))
+                parts.append(look(judge, dataset.batch(part), resolution))
                 bar.update(len(part))
             return torch.cat(parts)
 
-        test_features, train_features = look(test, np.arange(len(test))), look(train, known)
+        test_features, train_features = look_at(test, np.arange(len(test))), look_at(train, known)
     test_pictures = test.batch(spread(len(test), MAX_PATCH_PICTURES))
     floor_pictures = train.batch(known[floor[spread(len(floor), MAX_PATCH_PICTURES)]])
     return RealPictures(
@@ -169,7 +177,7 @@ def paint_and_look(
     kept = torch.zeros(len(labels), dtype=torch.bool)
     kept[torch.from_numpy(spread(len(labels), MAX_PATCH_PICTURES))] = True
     features, pictures = [], []
-    for start in tqdm(range(0, len(labels), BATCH), desc="painting", unit_scale=BATCH, unit=" pictures"):
+    for start in tqdm(range(0, len(labels), BATCH), desc="painting", unit_scale=BATCH, unit=" pictures", leave=False):
         chosen = labels[start : start + BATCH]
         latents = draw_latents(range(start, start + len(chosen)), generator.config.latent_dim)
         painted = paint(generator, latents, eye[chosen], truncation)

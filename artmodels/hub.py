@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def write_model_folder(
 ) -> None:
     """Write weights, config, card, metrics, samples and history into an existing folder.
 
-    `training` is what the card tells of the run (see `training.publish_model`); `metrics` what `evaluate` measured.
+    `training` is what the card tells of the run (see `keeping.publish_model`); `metrics` what `evaluate` measured.
     """
     generator._save_pretrained(folder)
     style_sheet(generator, SHEET_SEEDS, SHEET_TRUNCATION).save(folder / "samples.png")
@@ -128,6 +129,21 @@ def bundled_model_named(name: str) -> Path:
         if folder.name == name:
             return folder
     raise ValueError(f"the recipe's model {name!r} does not come with artmodels: name it, or its folder, with --model")
+
+
+def read_hold_out(model: LoadedModel) -> tuple[float, str]:
+    """The share of its collection that a model's training held out to measure by, and those pictures' fingerprint.
+
+    Raises:
+        ValueError: it held none out, or does not say.
+    """
+    metrics, share, found = model.folder / METRICS_NAME, None, None
+    with suppress(KeyError, TypeError, FileNotFoundError):
+        training = read_json(metrics)["training"]
+        share, found = training["config"]["hold_out"], training["held_out_sha256"]
+    if not isinstance(share, float) or not 0 < share <= 0.5 or not isinstance(found, str):
+        raise ValueError(f"the training of {model.name} held no pictures out: name some with --test-data")
+    return share, found
 
 
 def check_card_target(name: str) -> None:

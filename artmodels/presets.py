@@ -8,6 +8,8 @@ from artmodels.models.weights import check_config_types
 from artmodels.recipe import SEED_LIMIT
 
 PRECISIONS = ("fp32", "bf16")
+FEATURE_NETWORKS = (0, 1)
+TRACKERS = ("tensorboard", "trackio", "wandb")
 
 
 @dataclass(frozen=True)
@@ -22,15 +24,18 @@ class TrainConfig:
     resolution: int  # px
     images: int  # budget of the whole run
     batch_size: int  # over all processes
+    accumulate: int  # parts in which a process takes its share of the batch, one after the other, to save memory
     width: int  # generator channels at full resolution
     max_channels: int  # generator channels at most
     convs_per_block: int  # generator depth
     latent_dim: int
+    feature_network: int  # EfficientNet-Lite0 or -Lite1
     feature_resolution: int  # px at which the frozen network looks
     head_channels: tuple[int, ...]  # of the projected maps at strides 4, 8, 16, 32
     head_hidden: int  # channels inside a discriminator head
     learning_rate: float  # Adam, of the generator
     heads_learning_rate: float  # Adam, of the discriminator heads
+    decay_after: int  # images, after which both rates fall with the root of the images seen; 0: never
     variety_weight: float  # of the loss against sameness within a style
     style_weight: float  # of the loss for pictures whose style is not read as well as that of real ones
     beta1: float  # Adam
@@ -46,13 +51,17 @@ class TrainConfig:
     unconditional: bool  # all styles as one
     balance: float  # 0: each picture as often; 1: each style as often, however few its pictures
     flip: bool  # show half of the pictures mirrored
+    augment: float  # share of pictures that the discriminator sees changed, of real and painted alike
+    augment_target: float  # 0: the share stays; else it adapts until this share of training pictures is known as real
+    hold_out: float  # share of the collection kept from training, to measure by; 0 where test pictures are given
+    evaluate_samples: int  # pictures painted for the figures of each checkpoint
     seed: int
 
     def __post_init__(self):
         check_config_types(self)
         object.__setattr__(self, "head_channels", tuple(self.head_channels))
         counts = ("images", "batch_size", "checkpoint_every", "sample_every", "log_every", "keep_checkpoints")
-        for name in (*counts, "head_hidden", "ema_half_life"):
+        for name in (*counts, "head_hidden", "ema_half_life", "accumulate"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, found {getattr(self, name)}")
         if self.batch_size < 2:
@@ -63,12 +72,31 @@ class TrainConfig:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, found {self.precision!r}")
         if not 0 <= self.seed < SEED_LIMIT:
             raise ValueError(f"seed must be between 0 and {SEED_LIMIT - 1}, found {self.seed}")
+        if self.decay_after < 0:
+            raise ValueError(f"decay_after must be at least 0, found {self.decay_after}")
         for name in ("learning_rate", "heads_learning_rate"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be above 0 and at most 1, found {getattr(self, name)}: try 0.0002")
         for name, usual in (("variety_weight", 4), ("style_weight", 1)):
             if not 0 <= getattr(self, name) <= 1000:
                 raise ValueError(f"{name} must be between 0 and 1000, found {getattr(self, name)}: try {usual}")
+        if self.batch_size % self.accumulate or self.batch_size // self.accumulate < 2:
+            raise ValueError(
+                f"a batch of {self.batch_size} does not divide into {self.accumulate} parts of at least 2 pictures: "
+                "change --accumulate or --batch-size"
+            )
+        if self.feature_network not in FEATURE_NETWORKS:
+            raise ValueError(
+                f"feature_network must be {' or '.join(map(str, FEATURE_NETWORKS))}, found {self.feature_network} "
+                "(2 is the judge, which training must never see through)"
+            )
+        for name in ("augment", "augment_target"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be between 0 and 1, found {getattr(self, name)}")
+        if not 0 <= self.hold_out <= 0.5:
+            raise ValueError(f"hold_out must be between 0 and 0.5, found {self.hold_out}: try 0.1")
+        if self.evaluate_samples < 16:
+            raise ValueError(f"evaluate_samples must be at least 16, found {self.evaluate_samples}: try 1000")
         if not 0 <= self.balance <= 1:
             raise ValueError(f"balance must be between 0 (pictures) and 1 (styles), found {self.balance}: try 0.5")
         if len(self.head_channels) != 4 or not all(1 <= channels <= 4096 for channels in self.head_channels):
@@ -114,6 +142,7 @@ def tiny() -> TrainConfig:
         sample_every=1_024,
         log_every=128,
         compile=False,
+        evaluate_samples=128,
     )
 
 
@@ -124,15 +153,18 @@ def cpu() -> TrainConfig:
         resolution=64,
         images=400_000,
         batch_size=32,
+        accumulate=1,
         width=32,
         max_channels=256,
         convs_per_block=2,
         latent_dim=128,
+        feature_network=0,
         feature_resolution=64,
         head_channels=(64, 128, 256, 256),
         head_hidden=128,
         learning_rate=2e-4,
         heads_learning_rate=4e-4,
+        decay_after=0,
         variety_weight=4.0,
         style_weight=1.0,
         beta1=0.0,
@@ -148,6 +180,10 @@ def cpu() -> TrainConfig:
         unconditional=False,
         balance=0.0,
         flip=False,
+        augment=1.0,
+        augment_target=0.0,
+        hold_out=0.1,
+        evaluate_samples=1_000,
         seed=0,
     )
 

@@ -15,12 +15,15 @@ from PIL import Image
 
 from artmodels import __version__
 from artmodels.files import write_atomically
+from artmodels.keeping import read_history
 from artmodels.models.weights import read_json
 
 SHEET_NAME = re.compile(r"images-(\d{8,12})\.png", re.ASCII)
 FILM_SIZE = (1000, 2000)  # px at most
 MAX_FRAMES, FRAME_MS, LAST_FRAME_MS = 60, 160, 3000
 MAX_POINTS, MAX_DOTS, MAX_ROWS = 400, 40, 20  # of a curve, of one whose every point gets a dot, of a table
+STYLE_FIGURES = {"kernel_distance": "kernel distance", "variety": "variety"}
+MAX_STYLES = 200  # rows of the table of styles
 MAX_CHARTS, MAX_WARNINGS, MAX_TEXT, LARGEST = 24, 50, 500, 1e12  # what a damaged record may put on the page
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 300, 196, 38, 288, 26, 160  # px of a chart, and of the plot within it
 
@@ -45,6 +48,9 @@ TRAINING = (
     Chart("Logits", "logit", "the nearer, the harder to tell apart", {"real": "real_logit", "fake": "fake_logit"}),
     Chart("Variety", "ratio", "1: fakes differ as real pictures do", {"fakes": "variety"}),
     Chart("Style gap", "nats", "0: styles show as well in fakes", {"fakes": "style_gap"}),
+    Chart("Certainty", "mean sign", "of logits of training pictures; 1: sure", {"real": "real_sign"}),
+    Chart("Known by heart", "share", "1: unseen pictures look painted to it", {"discriminator": "known_by_heart"}),
+    Chart("Augmentation", "share", "of pictures that it sees changed", {"changed": "augment"}),
 )
 EVALUATION = {  # key: title, unit, hint; other figures are drawn under their own names
     "frechet_distance": ("Fréchet distance", "distance", "lower is better"),
@@ -53,8 +59,10 @@ EVALUATION = {  # key: title, unit, hint; other figures are drawn under their ow
     "precision": ("Precision", "share", "higher is better"),
     "recall": ("Recall", "share", "higher is better"),
     "variety": ("Variety of seeds", "ratio", "1: as varied as real pictures"),
-    "memorisation_ratio": ("Memorisation", "ratio", ""),
+    "memorisation_ratio": ("Memorisation", "ratio", "below 1: nearer than unseen pictures"),
+    "memorisation_ratio_nearest": ("Memorisation, nearest", "ratio", "the same of the nearest hundredth"),
 }
+NO_FIGURES = {"images", "seconds", "samples"}
 
 
 def write_report(run: Path) -> Path:
@@ -65,8 +73,6 @@ def write_report(run: Path) -> Path:
     Raises:
         OSError: there is no such folder, or it cannot be written.
     """
-    from artmodels.training import read_history  # training itself ends a run with this report
-
     history: list[Record] = []
     with suppress(OSError, RecursionError):
         history = [record for record in read_history(run) if 0 <= record["images"] < LARGEST]
@@ -218,7 +224,7 @@ def draw_chart(chart: Chart, records: Sequence[Record], end: float, best: float 
 def _evaluation_charts(evaluations: Sequence[Record]) -> list[Chart]:
     """A chart for each figure of the evaluations, those we know first, each with its floor where there is one."""
     found = {key for record in evaluations for key in record if _number(record[key]) is not None}
-    keys = [key for key in [*EVALUATION, *sorted(found - EVALUATION.keys() - {"images", "seconds"})] if key in found]
+    keys = [key for key in [*EVALUATION, *sorted(found - EVALUATION.keys() - NO_FIGURES)] if key in found]
     charts = []
     for key in [key for key in keys if not key.endswith("_floor")][:MAX_CHARTS]:
         title, unit, hint = EVALUATION.get(key, (key[:MAX_TEXT].replace("_", " ").capitalize(), "", ""))
@@ -249,6 +255,31 @@ def _curves(title: str, charts: Sequence[Chart], records: Sequence[Record], end:
     return f"""<section><h2>{title}</h2><div class="charts">{figures}</div>
 <details><summary>{title} as a table</summary><div role="region" aria-label="{title} as a table" tabindex="0">
 {_table(charts, records, best)}</div></details></section>"""
+
+
+def _styles(evaluations: Sequence[Record], best: float | None) -> str:
+    """The figures of each style in the best evaluation, else the last."""
+    judged = next(
+        (record for record in evaluations if record["images"] == best), evaluations[-1] if evaluations else {}
+    )
+    styles = judged.get("styles")
+    rows = {
+        str(style)[:MAX_TEXT]: [_number(figures.get(key)) for key in STYLE_FIGURES]
+        for style, figures in (list(styles.items())[:MAX_STYLES] if isinstance(styles, dict) else ())
+        if isinstance(figures, dict)
+    }
+    if not rows:
+        return ""
+    heads = "".join(f'<th scope="col">{title}</th>' for title in STYLE_FIGURES.values())
+    body = "".join(
+        f'<tr><th scope="row">{escape(style)}</th>'
+        + "".join(f"<td>{'' if value is None else _text(value)}</td>" for value in values)
+        + "</tr>"
+        for style, values in rows.items()
+    )
+    return f"""<section><h2>Styles after {_text(judged["images"])} images</h2>
+<div role="region" aria-label="Figures of each style" tabindex="0"><table>
+<thead><tr><th scope="col">style</th>{heads}</tr></thead><tbody>{body}</tbody></table></div></section>"""
 
 
 def _warnings(history: Sequence[Record]) -> str:
@@ -334,6 +365,7 @@ def _page(run: Path, history: Sequence[Record], film: Path | None) -> str:
     best = next((record["images"] for record in reversed(evaluations) if record["best"]), None)
     end = max(history[-1]["images"], 1) if history else 1
     curves = _curves("Evaluation", _evaluation_charts(evaluations), evaluations, end, best)
+    curves += _styles(evaluations, best)
     curves += _curves("Training", TRAINING, steps, end, None)
     return f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>{escape(run.resolve().name)}: training report</title>
@@ -369,6 +401,7 @@ header ul { display: flex; flex-wrap: wrap; gap: 6px 8px; font-size: 0.9rem; }
 header li { border: 1px solid var(--line); border-radius: 14px; padding: 2px 12px; }
 header li b { font-weight: 400; color: var(--soft); }
 section { margin-top: 48px; }
+section > div[role=region] { overflow-x: auto; }
 figure { margin: 0; min-width: 0; }
 .warnings { background: var(--warn); border-radius: 8px; padding: 18px 22px; }
 .warnings h2 { font-size: 1.25rem; margin-bottom: 8px; }

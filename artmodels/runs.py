@@ -1,6 +1,8 @@
 """What happens before a run trains: its config from preset and flags, the checks, the plan."""
 
+import importlib.util
 import os
+import re
 import shutil
 import sys
 import time
@@ -13,19 +15,27 @@ import torch
 from artmodels import procedural
 from artmodels.checkpoint import list_checkpoints
 from artmodels.data import ArtDataset, load_dataset, open_collection
-from artmodels.files import only_one, write_json
+from artmodels.files import LOCK_NAME, clear_leftovers, only_one, write_json
 from artmodels.finetuning import InitialModel, load_initial_model, shape_after
 from artmodels.models.weights import read_json
+from artmodels.monitoring import Monitor, measuring_command
 from artmodels.presets import PRESETS, TrainConfig
+from artmodels.split import FEWEST, SPLIT_NAME, keep_split, near_copies_between, share_held_out
 
 if TYPE_CHECKING:
-    from artmodels.training import Networks, Passes
+    from artmodels.step import Networks, Passes
 
 CONFIG_NAME = "config.json"
+OUR_NAMES = re.compile(
+    rf"images-\d+|model|{re.escape(CONFIG_NAME)}|{re.escape(SPLIT_NAME)}|metrics\.jsonl|report\.html", re.ASCII
+)
+SAMPLE_NAMES = re.compile(r"images-\d+\.png|film\.webp", re.ASCII)
 MIN_PICTURES = 10
 # What --resume may change: a larger budget extends the run, compiling only rounds differently, and other learning rates
 # or weights of the variety and style losses are how an artist steers a run. Changes are noted in its config.
-MAY_CHANGE = frozenset(("images", "compile", "learning_rate", "heads_learning_rate", "variety_weight", "style_weight"))
+MAY_CHANGE = frozenset(
+    ("images", "compile", "learning_rate", "heads_learning_rate", "decay_after", "variety_weight", "style_weight")
+)
 
 
 @dataclass(frozen=True)
@@ -35,20 +45,24 @@ class Plan:
     config: TrainConfig
     data: str | None  # None: the small drawn set
     init: InitialModel | None = None
+    test_data: str | None = None  # None: a part of the training pictures is held out
 
 
-def resolve_plan(given: dict[str, Any], data: str | None, output: Path, resume: bool) -> Plan:
+def resolve_plan(
+    given: dict[str, Any], data: str | None, output: Path, resume: bool, test_data: str | None = None
+) -> Plan:
     """The preset, or on `resume` the run's own config, with the flags that were given laid over it.
 
     Raises:
         ValueError: a flag out of range, one that differs from the run's, or `--resume` without a run.
         OSError: the model of `--init` cannot be read.
     """
-    data = str(Path(data).resolve()) if data else None
+    data, test_data = (str(Path(path).resolve()) if path else None for path in (data, test_data))
+    given = dict(given)
     init_name = given.pop("init", None)
     init = None
     if resume:
-        config, saved_data, saved_init = _saved_config(output)
+        config, saved_data, saved_test_data, saved_init = _saved_config(output)
         if init_name:
             raise ValueError("--init begins a new run and --resume continues one: leave one of them away")
         if saved_init and not list_checkpoints(output):  # it stopped before its first checkpoint
@@ -65,8 +79,9 @@ def resolve_plan(given: dict[str, Any], data: str | None, output: Path, resume: 
                     "leave the flag away, or start a new run in another folder"
                 )
         config = replace(config, **{name: value for name, value in given.items() if name in MAY_CHANGE})
-        data = data or saved_data
+        data, test_data = data or saved_data, test_data or saved_test_data
     else:
+        given = {"hold_out": 0.0, **given} if test_data else given  # all of the collection may be trained on
         config = PRESETS[given.get("preset", "cpu")]()
         if init_name:
             if "width" in given:
@@ -84,28 +99,35 @@ def resolve_plan(given: dict[str, Any], data: str | None, output: Path, resume: 
         raise ValueError(
             f"a batch of {config.batch_size} does not divide over {processes} processes: change --batch-size"
         )
-    return Plan(config, data, init)
+    if config.batch_size // processes % config.accumulate or config.batch_size // processes < 2 * config.accumulate:
+        raise ValueError(
+            f"a process's {config.batch_size // processes} pictures of a batch do not divide into {config.accumulate} "
+            "parts of at least 2: change --accumulate or --batch-size"
+        )
+    return Plan(config, data, init, test_data)
 
 
-def _saved_config(output: Path) -> tuple[TrainConfig, str | None, dict[str, str] | None]:
+def _saved_config(output: Path) -> tuple[TrainConfig, str | None, str | None, dict[str, str] | None]:
     path = output / CONFIG_NAME
     if not path.is_file():
         raise ValueError(f"--resume: {output} holds no run (no {CONFIG_NAME}); leave --resume away to start one there")
     saved = read_json(path)
     try:
-        source, init = saved["data"]["source"], saved.get("init")
+        source, test, init = saved["data"]["source"], saved["data"].get("test"), saved.get("init")
         if init is not None:
             init = {key: str(init[key]) for key in ("source", "weights_sha256")}
-        return TrainConfig(**saved["train"]), source if source is None else str(source), init
+        test_source = None if test is None else str(test["source"])
+        return TrainConfig(**saved["train"]), source if source is None else str(source), test_source, init
     except (TypeError, LookupError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is not a run's config ({error}): start a new run in another folder") from error
 
 
 def best_precision() -> str:
-    """bf16 where this machine multiplies it in hardware: GPUs since Ampere, CPUs with AMX; else fp32."""
+    """bf16 where this machine multiplies it in hardware: GPUs since Ampere, CPUs with AMX or AVX512_BF16; else fp32."""
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    return "bf16" if torch.cpu._is_amx_tile_supported() else "fp32"
+    asked = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")  # private, and not in every version
+    return "bf16" if any(getattr(torch.cpu, name, bool)() for name in asked) else "fp32"
 
 
 def can_compile() -> bool:
@@ -113,6 +135,16 @@ def can_compile() -> bool:
     if torch.cuda.is_available():
         return any(shutil.which(name) for name in (os.environ.get("CC", "gcc"), "gcc", "clang"))
     return shutil.which(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")) is not None
+
+
+def check_tracker(tracker: str | None) -> None:
+    """Refuse a tracker whose package is not installed.
+
+    Raises:
+        ValueError: see above.
+    """
+    if tracker and importlib.util.find_spec(tracker) is None:
+        raise ValueError(f"--tracker {tracker} needs its package: pip install {tracker}")
 
 
 def check_run_folder(output: Path, resume: bool) -> None:
@@ -123,7 +155,7 @@ def check_run_folder(output: Path, resume: bool) -> None:
     """
     if output.is_file():
         raise ValueError(f"--output {output} is a file: name a folder for the run")
-    if not resume and output.is_dir() and any(output.iterdir()):
+    if not resume and output.is_dir() and any(path.name != LOCK_NAME for path in output.iterdir()):
         if (output / CONFIG_NAME).is_file():
             raise ValueError(
                 f"--output {output} already holds a run: add --resume to continue it, or name a new folder"
@@ -131,41 +163,85 @@ def check_run_folder(output: Path, resume: bool) -> None:
         raise ValueError(f"--output {output} is not empty and holds no run: name a new folder")
 
 
-def start_run(plan: Plan, output: Path, resume: bool) -> None:
-    """Decode the data, write or check the run's `config.json`, and train.
+def start_run(plan: Plan, output: Path, resume: bool, tracker: str | None = None) -> None:
+    """Decode the data, divide it, write or check the run's `config.json`, and train.
 
     Raises:
         ValueError, OSError: bad data, data that is not what the run began with, or another process in the folder.
     """
     config, data = plan.config, plan.data
-    if int(os.environ.get("RANK", "0")) > 0:  # the first process alone checks and claims the folder
-        from artmodels.training import train
+    from artmodels.training import train
 
-        train(config, load_dataset(data, config.resolution), output, resume, plan.init)
+    if int(os.environ.get("RANK", "0")) > 0:  # the first process alone checks, claims and measures
+        dataset = load_dataset(data, config.resolution)
+        trained_on, _ = keep_split(output, dataset, config.hold_out, write=False)
+        train(config, trained_on, output, None, resume, plan.init)
         return
     check_run_folder(output, resume)
     dataset = load_dataset(data, config.resolution)
     if dataset.skipped:
         print(f"{len(dataset.skipped)} files were skipped; reasons: {dataset.folder / 'skipped.tsv'}", file=sys.stderr)
     _check_pictures(len(dataset), dataset.styles, config, data)
+    test = load_dataset(plan.test_data, config.resolution) if plan.test_data else None
+    described = _describe_data(data, dataset)
+    if test:
+        _check_test(test, dataset, config, plan.test_data)
+        described["test"] = {"source": plan.test_data, "pictures": len(test), "sha256": test.digest}
     changes, init = [], plan.init.describe() if plan.init else None
     if resume:
         saved = read_json(output / CONFIG_NAME)
         init = saved.get("init")
         changes = _note_changes(saved, config, output)
-        began_with = saved["data"]
-        if began_with.get("sha256") != dataset.digest:
-            raise ValueError(
-                f"the pictures are not those that the run began with ({began_with.get('pictures')} then, "
-                f"{len(dataset)} now): restore them, or start a new run in another folder"
-            )
-    from artmodels.training import train
+        _check_same("pictures", saved["data"], described)
+        _check_same("test pictures", saved["data"].get("test") or {}, described.get("test", {}))
 
     output.mkdir(parents=True, exist_ok=True)
     with only_one(output):
-        described = {"train": config.to_json(), "data": _describe_data(data, dataset), "init": init}
-        write_json(output / CONFIG_NAME, {**described, "changes": changes})
-        train(config, dataset, output, resume, plan.init)
+        clear_leftovers(output, OUR_NAMES)
+        clear_leftovers(output / "samples", SAMPLE_NAMES)
+        write_json(
+            output / CONFIG_NAME, {"train": config.to_json(), "data": described, "init": init, "changes": changes}
+        )
+        trained_on, held_out = keep_split(output, dataset, config.hold_out, write=True)
+        monitor, measured_by = None, test or held_out
+        if len(measured_by) >= FEWEST:
+            print(f"measured by {len(measured_by)} pictures that are not trained on", file=sys.stderr)
+            command = measuring_command(data, plan.test_data, config.evaluate_samples)
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+            monitor = Monitor(trained_on, measured_by, config.evaluate_samples, command, device)
+        else:
+            print("nothing is held out, so nothing is measured: model/ will be the last average", file=sys.stderr)
+        train(config, trained_on, output, monitor, resume, plan.init, tracker)
+
+
+def _check_same(what: str, began_with: dict[str, Any], found: dict[str, Any]) -> None:
+    if began_with.get("sha256") != found.get("sha256"):
+        raise ValueError(
+            f"the {what} are not those that the run began with ({began_with.get('pictures', 'none')} then, "
+            f"{found.get('pictures', 'none')} now): restore them, or start a new run in another folder"
+        )
+
+
+def _check_test(test: ArtDataset, dataset: ArtDataset, config: TrainConfig, source: str | None) -> None:
+    """Refuse styles that are not trained on, and say where test pictures are training pictures too."""
+    unknown = sorted({test.styles[label] for label in test.labels} - set(dataset.styles))
+    if unknown and not config.unconditional:
+        raise ValueError(
+            f"--test-data {source} has styles that --data lacks: {', '.join(unknown)}; "
+            f"--data has {', '.join(dataset.styles)}"
+        )
+    if both := set(test.file_digests) & set(dataset.file_digests):
+        names = [name for name, digest in zip(test.names, test.file_digests, strict=True) if digest in both]
+        raise ValueError(
+            f"--test-data {source} holds {len(names)} files that are in --data too, like {names[0]}: pictures that "
+            "measure must not be trained on, so take them out of one of the two"
+        )
+    if len(near := near_copies_between(test, dataset)):
+        print(
+            f"warning: {len(near)} pictures of --test-data look like copies of pictures in --data, like "
+            f"{test.names[near[0]]}; where they are, figures flatter the model",
+            file=sys.stderr,
+        )
 
 
 def _note_changes(saved: dict[str, Any], config: TrainConfig, output: Path) -> list[dict[str, Any]]:
@@ -194,18 +270,21 @@ def _check_pictures(found: int, styles: tuple[str, ...], config: TrainConfig, da
 
 def describe_plan(plan: Plan, output: Path) -> str:
     """What a run would do, with memory and time from three real steps on grey pictures; writes nothing."""
-    from artmodels.training import build_networks, make_accelerator, prepare_passes
+    from artmodels.step import build_networks
+    from artmodels.training import make_accelerator, prepare_passes
 
     config, data = plan.config, plan.data
     if data:
         entries = open_collection(Path(data)).entries
         styles = tuple(sorted({entry.style for entry in entries}))
         _check_pictures(len(entries), styles, config, data)
-        source = f"{len(entries)} pictures in {len(styles)} styles from {data}"
+        count = len(entries)
+        source = f"{count} pictures in {len(styles)} styles from {data}"
     else:
         styles = tuple(sorted(procedural.STYLES))
         count = procedural.COUNT_PER_STYLE * len(styles)
         source = f"{count} pictures in {len(styles)} styles, drawn by artmodels"
+    measured_by = plan.test_data or f"about {round(count * share_held_out(count, config.hold_out))} of them, held out"
     if config.unconditional:
         styles = ("all",)
     accelerator = make_accelerator(config)
@@ -218,6 +297,7 @@ def describe_plan(plan: Plan, output: Path) -> str:
     return "\n".join(
         (
             f"data        {source}",
+            f"measured    by {measured_by}",
             f"pictures    {config.resolution} x {config.resolution} px, styles: {', '.join(styles)}",
             f"start       {plan.init.model.name if plan.init else 'random weights'}",
             f"budget      {config.images} images in batches of {config.batch_size}",
@@ -225,7 +305,7 @@ def describe_plan(plan: Plan, output: Path) -> str:
             f"precision   {config.precision}, {'compiled' if config.compile else 'not compiled'}",
             f"memory      {_peak_memory(device) / 2**30:.1f} GiB on {device.type} (measured over three steps)",
             f"time        {hours:.1f} hours ({config.batch_size / seconds:.0f} images/s, measured without compiling)",
-            f"disk        {config.keep_checkpoints} checkpoints of {checkpoint / 2**20:.0f} MiB in {output}",
+            f"disk        {config.keep_checkpoints + 1} checkpoints of {checkpoint / 2**20:.0f} MiB in {output}",
             "nothing was written: leave --dry-run away to start",
         )
     )
@@ -233,7 +313,7 @@ def describe_plan(plan: Plan, output: Path) -> str:
 
 def _time_steps(nets: "Networks", passes: "Passes", config: TrainConfig, device: torch.device) -> float:
     """Seconds of the faster of two optimisation steps, after one to warm up."""
-    from artmodels.training import adversarial_step
+    from artmodels.step import adversarial_step
 
     styles = len(nets.generator.config.styles)
     real = torch.zeros(config.batch_size, 3, config.resolution, config.resolution, device=device)

@@ -1,10 +1,20 @@
 """Pure functions on tensors, against closed forms."""
 
+import json
 import math
 
+import pytest
 import torch
 
-from artmodels.augment import cut_out, diff_augment, jitter_colour, mirror_half, translate
+from artmodels.augment import (
+    ADAPTING_IMAGES,
+    AugmentShare,
+    cut_out,
+    diff_augment,
+    jitter_colour,
+    mirror_half,
+    translate,
+)
 from artmodels.losses import discriminator_loss, generator_loss, style_loss, variety_loss
 
 
@@ -118,3 +128,41 @@ def test_style_loss_moves_the_fakes_alone():
     real, fake = torch.zeros(2, 3, requires_grad=True), torch.ones(2, 3, requires_grad=True)
     style_loss(real + torch.eye(3)[:2], fake, torch.eye(3)[:2]).backward()
     assert real.grad is None and (fake.grad[torch.arange(2), torch.arange(2)] < 0).all()
+
+
+def test_a_share_of_the_pictures_is_changed():
+    pictures = torch.rand(2000, 3, 16, 16, generator=generator()) * 2 - 1
+    assert torch.equal(diff_augment(pictures, generator(1), share=0.0), pictures)
+    changed = diff_augment(pictures, generator(1), share=0.3)
+    untouched = (changed == pictures).flatten(1).all(dim=1).float().mean().item()
+    assert abs(untouched - 0.7**3) < 0.04  # three changes by three lots
+    whole = diff_augment(pictures, generator(1), share=1.0)
+    assert not (whole == pictures).flatten(1).all(dim=1).any()
+
+
+def test_the_share_follows_how_sure_the_discriminator_is():
+    sure, unsure = (AugmentShare(0.5, target=0.6) for _ in range(2))
+    for _ in range(3):
+        sure.see(torch.tensor(0.9))
+        unsure.see(torch.tensor(0.2))
+    assert float(sure.signs) / sure.steps == pytest.approx(0.9)
+    sure.adapt(0.9, images=1000)
+    unsure.adapt(0.2, images=1000)
+    assert sure.share == pytest.approx(0.5 + 1000 / ADAPTING_IMAGES) and sure.steps == 0
+    assert unsure.share == pytest.approx(0.5 - 1000 / ADAPTING_IMAGES)
+    sure.adapt(0.9, images=10 * ADAPTING_IMAGES)
+    unsure.adapt(0.2, images=10 * ADAPTING_IMAGES)
+    assert (sure.share, unsure.share) == (1.0, 0.0)
+    fixed = AugmentShare(0.5, target=0.0)
+    fixed.see(torch.tensor(1.0))
+    assert fixed.to_json() == {"share": 0.5, "signs": 0.0, "steps": 0}
+
+
+def test_the_share_survives_json_to_the_last_bit():
+    share = AugmentShare(0.5, 0.6)
+    for value in (0.1, 0.7, 1 / 3):
+        share.see(torch.tensor(value))
+    again = AugmentShare(**json.loads(json.dumps(share.to_json())), target=0.6)
+    share.see(torch.tensor(0.3))
+    again.see(torch.tensor(0.3))
+    assert float(again.signs) == float(share.signs) and again.steps == share.steps

@@ -19,23 +19,25 @@ from artmodels.checkpoint import (
     retain_checkpoints,
     save_checkpoint,
 )
-from artmodels.files import replacing
+from artmodels.files import clear_leftovers, replacing
+from artmodels.runs import OUR_NAMES
 
 
-def save(run_folder: Path, images: int) -> Path:
-    return save_checkpoint(run_folder, images, {"weights": {"w": torch.full((64,), float(images))}}, {"seconds": 1.5})
+def save(run_folder: Path, images: int, best: int | None = None) -> Path:
+    progress = {"seconds": 1.5, "best": best and {"images": best}}
+    return save_checkpoint(run_folder, images, {"weights": {"w": torch.full((64,), float(images))}}, progress)
 
 
 def test_a_checkpoint_survives(tmp_path):
     save(tmp_path, 100)
     images, tensors, progress = load_latest(tmp_path)
-    assert images == 100 and progress == {"seconds": 1.5}
+    assert images == 100 and progress == {"seconds": 1.5, "best": None}
     assert torch.equal(tensors["weights"]["w"], torch.full((64,), 100.0))
 
 
 def test_only_safetensors_and_json_are_written(tmp_path):
     folder = save(tmp_path, 100)
-    assert sorted(path.name for path in folder.iterdir()) == ["state.json", "weights.safetensors"]
+    assert sorted(path.name for path in folder.iterdir()) == ["progress.json", "state.json", "weights.safetensors"]
 
 
 def test_the_newest_counts_and_only_the_last_few_stay(tmp_path):
@@ -46,7 +48,33 @@ def test_the_newest_counts_and_only_the_last_few_stay(tmp_path):
     assert [path.name for path in list_checkpoints(tmp_path)] == ["images-99999999", "images-100000000"]
 
 
-@pytest.mark.parametrize("damage", ["flip", "truncate", "delete", "state", "state-json", "state-keys"])
+def test_the_best_of_each_that_stays_stays_too(tmp_path):
+    """Should the newest be torn, the one before it finds its own best still there."""
+    for images, best in ((100, 100), (200, 200), (300, 200), (400, 200), (500, 500)):
+        save(tmp_path, images, best)
+        retain_checkpoints(tmp_path, keep=2)
+    names = [path.name for path in list_checkpoints(tmp_path)]
+    assert names == [f"images-{images:08d}" for images in (200, 400, 500)]
+    save(tmp_path, 600, 500)
+    retain_checkpoints(tmp_path, keep=2)
+    assert [path.name for path in list_checkpoints(tmp_path)] == ["images-00000500", "images-00000600"]
+
+
+def test_what_killed_processes_left_is_cleared_and_nothing_else(tmp_path):
+    save(tmp_path, 100)
+    for name in (".images-00000200.abcd1234", ".model.zz_zz_12", ".images-00000100.old", ".model.old", ".git.abcd1234"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    for name in (".metrics.jsonl.abcd1234", ".lock", ".notes", ".config.json.backup-of-mine"):
+        (tmp_path / name).write_text(name)
+    clear_leftovers(tmp_path, OUR_NAMES)
+    kept = {".git.abcd1234", ".lock", ".notes", ".config.json.backup-of-mine", "images-00000100", "model"}
+    assert {path.name for path in tmp_path.iterdir()} == kept
+    assert (tmp_path / "model" / "file").read_text() == ".model.old"  # killed between two renames: it is put back
+    assert load_latest(tmp_path)[0] == 100
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "delete", "progress", "state", "state-json", "state-keys"])
 def test_a_damaged_checkpoint_is_passed_over_with_a_warning(tmp_path, damage):
     save(tmp_path, 100)
     folder = save(tmp_path, 200)
@@ -59,6 +87,8 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(tmp_path, damage):
         weights.write_bytes(weights.read_bytes()[:-10])
     elif damage == "delete":
         weights.unlink()
+    elif damage == "progress":
+        (folder / "progress.json").write_text('{"seconds": 2.5, "best": null}')
     elif damage == "state":
         state.unlink()
     else:
@@ -128,4 +158,5 @@ def test_a_checkpoint_is_written_without_warnings(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         state = json.loads((save(tmp_path, 7) / "state.json").read_text())
-    assert set(state) == {"images", "progress", "sha256"}
+    assert set(state) == {"images", "sha256"}
+    assert set(state["sha256"]) == {"progress.json", "weights.safetensors"}

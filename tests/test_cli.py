@@ -153,7 +153,27 @@ def test_an_out_that_is_a_file(model_folder, tmp_path):
     assert (tmp_path / "out").read_text() == "mine"
 
 
-@pytest.mark.parametrize("verb", ["generate", "evaluate", "recipe"])
+def test_benchmark_train_prints_rates_and_how_the_time_divides(tmp_path):
+    out = tmp_path / "speed.json"
+    result = artmodels("benchmark", "train", "--preset", "tiny", "--steps", "3", "--out", out)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(out.read_text())
+    assert found["loader_images_per_second"] > 5 * found["images_per_second"] > 0
+    assert set(found["stages"]) == {
+        "reading",
+        "generator",
+        "features",
+        "heads' update",
+        "generator's update",
+        "average",
+    }
+    whole = sum(found["stages"].values())
+    assert 0.3 < whole * found["images_per_second"] / found["batch_size"] < 3  # the stages make up the step
+    assert "images/s" in result.stdout and "generator's update" in result.stdout
+    assert_one_clear_line(artmodels("benchmark", "train", "--preset", "huge"), "--preset must be one of")
+
+
+@pytest.mark.parametrize("verb", ["generate", "evaluate", "recipe", "benchmark"])
 def test_every_verb_has_help_with_an_example(verb):
     result = artmodels(verb, "--help")
     assert result.returncode == 0 and f"python -m artmodels {verb}" in result.stdout

@@ -170,10 +170,10 @@ def test_the_page_of_a_run(run):
         "Custom score", "8,000 (best)",
     ):  # fmt: skip
         assert words in page.text, words
-    assert len(page.all("svg")) == 4 + 3
+    assert len(page.all("svg")) == 7 + 3
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in page.all("svg"))
     assert len(page.all("polyline", "floor")) == 1 and len(page.all("circle", "best")) == 3
-    assert [len(line["points"].split()) for line in page.all("polyline")] == [3, 4, 4, 4] + [11] * 6
+    assert [len(line["points"].split()) for line in page.all("polyline")] == [3, 4, 4, 4] + [11] * 9
     pictures = [image["src"] for image in page.all("img")]
     assert pictures == ["samples/images-00003000.png", "samples/film.webp"]
     assert all((run / picture).is_file() for picture in pictures)
@@ -214,7 +214,7 @@ def test_files_of_another_shape_are_passed_over(run, content):
     ]
     write_metrics(run, records, tail='5\n[]\n{"images": "7"}\n{"images": 3000, "discrim')
     page = Page(write_report(run))
-    assert "Images seen 2,000" in page.text and len(page.all("polyline")) == 5
+    assert "Images seen 2,000" in page.text and len(page.all("polyline")) == 8
     (run / "metrics.jsonl").write_text("[" * 99999)
     assert "No figures yet" in Page(write_report(run)).text
 
@@ -259,3 +259,15 @@ def test_sheets_that_are_torn_or_of_another_size_are_left_out(run):
     (samples / "images-00000500.png").unlink()
     assert sample_film(run) is None
     assert [image["src"] for image in Page(write_report(run)).all("img")] == ["samples/images-00010000.png"]
+
+
+def test_styles_are_listed_as_the_best_evaluation_had_them(tmp_path):
+    def record(images: int, variety: float, **more) -> dict:
+        styles = {"<i>ink</i>": {"kernel_distance": 0.25, "variety": variety}, "odd": 3, "empty": {}}
+        return {"images": images, "evaluation": {"kernel_distance": 0.2, "styles": styles, "samples": 64}, **more}
+
+    write_metrics(tmp_path, [record(100, 0.5), record(200, 0.75, best=True), record(300, 0.9)])
+    page = Page(write_report(tmp_path))
+    assert "Styles after 200 images" in page.text
+    assert "<i>ink</i> 0.25 0.75" in page.text and "odd" not in page.text
+    assert "Samples" not in page.text  # a count is no figure to draw

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -14,14 +15,19 @@ import psutil
 import pytest
 import torch
 from conftest import ROOT, assert_one_clear_line, draw_pictures, image_array, read_jsonl, run
+from PIL import Image
 from safetensors.torch import load_file
 
+from artmodels import procedural
 from artmodels.checkpoint import list_checkpoints
 from artmodels.hub import load_model
+from artmodels.keeping import read_history
 from artmodels.presets import PRESETS, TrainConfig
-from artmodels.training import check_finite, ema_decay, read_history, seeded_generator, update_ema
+from artmodels.step import ema_decay, seeded_generator, update_ema
+from artmodels.training import check_finite, flat_numbers
 
-SHORT = ("--preset", "tiny", "--images", "256", "--checkpoint-every", "96", "--sample-every", "128")
+UNMEASURED = ("--hold-out", "0")
+SHORT = ("--preset", "tiny", *UNMEASURED, "--images", "256", "--checkpoint-every", "96", "--sample-every", "128")
 
 
 def train(output: Path, *flags: str) -> subprocess.CompletedProcess[str]:
@@ -81,40 +87,217 @@ def test_a_run_leaves_samples_metrics_checkpoints_and_a_model(finished):
 def test_a_run_folder_holds_nothing_that_runs_code(finished):
     files = [path for path in finished.rglob("*") if path.is_file() and path.name != ".lock"]
     assert {path.suffix for path in files} == {".json", ".jsonl", ".safetensors", ".png", ".md", ".html", ".webp"}
+    assert json.loads((finished / "split.json").read_text()) == {"held_out": {}}
     assert "<script" not in (finished / "report.html").read_text()
 
 
-def test_a_killed_run_resumes_to_the_same_weights(finished, tmp_path):
-    """Killed after its first checkpoint without warning, then resumed twice: bit for bit the uninterrupted run."""
+def begin(output: Path, *flags: str) -> subprocess.Popen:
+    command = [sys.executable, "train.py", "--output", str(output), *flags]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def kill_while_writing(process: subprocess.Popen, output: Path, name: str) -> None:
+    """SIGKILL a run while it writes `name*`: as soon as the half-written folder of one is there."""
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        if any(path.name.startswith(f".{name}") for path in output.glob(".*")):
+            process.send_signal(signal.SIGSTOP)
+            if any(path.name.startswith(f".{name}") for path in output.glob(".*")):
+                process.kill()
+                process.wait()
+                return
+            process.send_signal(signal.SIGCONT)
+    pytest.fail(f"{name} was never seen half-written")
+
+
+def test_a_run_killed_again_and_again_ends_in_the_same_weights(finished, tmp_path):
+    """While it writes a checkpoint, while it writes its model, with its newest checkpoint torn, and at any moment."""
     output = tmp_path / "killed"
-    process = subprocess.Popen(
-        [sys.executable, "train.py", "--output", str(output), *SHORT], cwd=ROOT, stderr=subprocess.DEVNULL
-    )
-    wait_for(output / "images-00000096")
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    flags = [*SHORT]
+    flags[flags.index("--checkpoint-every") + 1] = "32"  # when a run is saved changes nothing of it
+    kill_while_writing(begin(output, *flags), output, "images-00000064")
+    assert [path.name for path in list_checkpoints(output)] == ["images-00000032"]
+    kill_while_writing(begin(output, "--resume"), output, "model")
+
+    newest = list_checkpoints(output)[-1]
+    torn = newest / "heads.safetensors"
+    torn.write_bytes(torn.read_bytes()[:-100])
     with (output / "metrics.jsonl").open("a") as file:
         file.write(json.dumps({"images": 10**6}) + "\n")  # what a later, lost stretch had logged
+    process = begin(output, "--resume")
+    time.sleep(random.uniform(1, 12))
+    process.kill()
+    process.wait()
 
-    assert train(output, "--resume").returncode == 0
+    result = train(output, "--resume")
+    assert result.returncode == 0, result.stderr
     assert same(finished, output)
-    assert [record["images"] for record in read_jsonl(output / "metrics.jsonl")] == [96, 128, 192, 256]
+    assert read_jsonl(output / "metrics.jsonl")[-1]["images"] == 256
+    assert json.loads((output / "model" / "metrics.json").read_text())["training"]["images"] == 256
+    assert not [path.name for path in output.glob(".*") if path.name != ".lock"]
 
     again = train(output, "--resume")
     assert again.returncode == 0 and "this run is finished" in again.stdout
+
+
+def test_a_torn_checkpoint_is_warned_of_and_the_one_before_it_used(finished, tmp_path):
+    output = shutil.copytree(finished, tmp_path / "torn")
+    (output / "images-00000256" / "ema.safetensors").unlink()
+    result = train(output, "--resume")
+    assert result.returncode == 0 and "images-00000256 is damaged" in result.stderr
+    assert same(finished, output)
+
+
+def draw_unseen(folder: Path, first: int = 5000) -> Path:
+    """Pictures that no training on the drawn set has seen."""
+    for style in procedural.STYLES:
+        (folder / style).mkdir(parents=True)
+        for index in range(first, first + 6):
+            Image.fromarray(procedural.draw(style, index, 48)).save(folder / style / f"{index}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory) -> Path:
+    """The same run as `finished`, measured at each checkpoint by pictures of its own."""
+    folder = tmp_path_factory.mktemp("measured")
+    flags = [*SHORT, "--test-data", str(draw_unseen(folder / "unseen")), "--evaluate-samples", "32"]
+    result = train(folder / "run", *flags)
+    assert result.returncode == 0, result.stderr
+    assert "(the best so far)" in result.stderr
+    return folder / "run"
+
+
+def test_measuring_changes_nothing_of_a_run_and_its_model_is_the_best(finished, measured):
+    assert same(finished, measured)
+    judged = [record for record in read_jsonl(measured / "metrics.jsonl") if "evaluation" in record]
+    assert [record["images"] for record in judged] == [96, 192, 256]
+    distances = [record["evaluation"]["kernel_distance"] for record in judged]
+    best = judged[distances.index(min(distances))]["images"]
+    assert [record["images"] for record in judged if record.get("best")][-1] == best
+    assert all(math.isfinite(record["known_by_heart"]) for record in judged)
+    names = ("frechet_distance", "kernel_floor", "precision", "recall", "sliced_wasserstein", "memorisation_ratio")
+    assert all(name in judged[0]["evaluation"] for name in names)
+    assert set(judged[0]["evaluation"]["styles"]) == set(procedural.STYLES)
+
+    figures = json.loads((measured / "model" / "metrics.json").read_text())
+    assert figures["training"]["images"] == best
+    assert round(figures["evaluation"]["overall"]["kernel_distance"], 6) == round(min(distances), 6)
+    assert "--test-data unseen --samples 32" in figures["evaluation"]["command"]
+    assert "kernel distance x 1000" in (measured / "model" / "README.md").read_text()
+    assert "Kernel distance" in (measured / "report.html").read_text()
+
+
+def test_the_model_is_the_best_again_after_a_kill_between_its_checkpoint_and_its_publication(measured, tmp_path):
+    output = shutil.copytree(measured, tmp_path / "run")
+    expected = load_file(output / "model" / "model.safetensors")
+    metrics = json.loads((output / "model" / "metrics.json").read_text())
+    shutil.rmtree(output / "model")
+    result = train(output, "--resume")
+    assert result.returncode == 0 and "this run is finished" in result.stdout
+    mended = load_file(output / "model" / "model.safetensors")
+    assert all(torch.equal(mended[name], tensor) for name, tensor in expected.items())
+    again = json.loads((output / "model" / "metrics.json").read_text())
+    assert again["evaluation"] == metrics["evaluation"] and again["training"] == metrics["training"]
+
+
+def test_held_out_pictures_measure_and_evaluate_finds_them_again(tmp_path):
+    pictures = draw_pictures(tmp_path / "paintings", per_style=12)
+    flags = ("--data", str(pictures), "--preset", "tiny", "--images", "32", "--evaluate-samples", "16")
+    result = train(tmp_path / "run", *flags)
+    assert result.returncode == 0, result.stderr
+    held_out = len(json.loads((tmp_path / "run" / "split.json").read_text())["held_out"])
+    assert 3 <= held_out <= 15 and f"measured by {held_out} pictures" in result.stderr
+    model = tmp_path / "run" / "model"
+    in_run = json.loads((model / "metrics.json").read_text())
+    assert in_run["training"]["pictures"] == 36 - held_out
+    verb = ("-m", "artmodels", "evaluate", "--samples", "16", "--data", str(pictures), "--model")
+    result = run(*verb, str(model))
+    assert result.returncode == 0, result.stderr
+    after = json.loads(result.stdout)["overall"]
+    assert after["test_pictures"] == held_out
+    assert after["kernel_distance"] == pytest.approx(in_run["evaluation"]["overall"]["kernel_distance"], rel=0.02)
+
+    draw_unseen(tmp_path / "more")
+    shutil.copytree(tmp_path / "more", pictures, dirs_exist_ok=True)
+    assert_one_clear_line(run(*verb, str(model)), "is not the collection", "--test-data")
+    result = train(tmp_path / "all", *flags, *UNMEASURED)
+    assert result.returncode == 0 and "nothing is held out" in result.stderr
+    assert_one_clear_line(run(*verb, str(tmp_path / "all" / "model")), "held no pictures out", "--test-data")
+
+
+def test_test_pictures_that_do_not_fit_are_refused(tmp_path, pictures, finished, measured):
+    flags = ("--data", str(pictures), "--preset", "tiny", "--images", "32")
+    unseen = draw_unseen(tmp_path / "unseen", first=9000)
+    assert_one_clear_line(
+        train(tmp_path / "a", *flags, "--test-data", str(unseen)), "styles that --data lacks: stained"
+    )
+    assert_one_clear_line(
+        train(tmp_path / "b", *flags, "--test-data", str(pictures)), "18 files that are in --data too"
+    )
+    assert_one_clear_line(
+        train(measured, "--resume", "--images", "256", "--test-data", str(unseen)), "the test pictures are not those"
+    )
+    assert_one_clear_line(train(finished, "--resume", "--test-data", str(unseen)), "the test pictures", "(none then")
+    assert not (tmp_path / "a").exists() and not (tmp_path / "b").exists()
+
+
+def test_a_batch_in_parts_trains_and_adapting_augmentation_resumes_exactly(tmp_path):
+    flags = ("--preset", "tiny", *UNMEASURED, "--accumulate", "2", "--augment", "0.5", "--augment-target", "0.6")
+    every = ("--checkpoint-every", "112")  # not where the share is adapted
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert train(whole, *flags, *every, "--images", "288").returncode == 0
+    assert train(parts, *flags, *every, "--images", "160").returncode == 0
+    assert train(parts, "--resume", "--images", "288").returncode == 0
+    assert same(whole, parts)
+    shares, of_whole = (
+        {record["images"]: record["augment"] for record in read_jsonl(output / "metrics.jsonl")}
+        for output in (parts, whole)
+    )
+    assert all(shares[images] == of_whole[images] for images in (112, 128, 224, 256, 288))
+    assert shares[112] == 0.5 and {shares[128], shares[224]} == {shares[128]} != {0.5}
+
+
+def test_a_tracker_gets_the_figures(measured, tmp_path):
+    output = shutil.copytree(measured, tmp_path / "run")
+    result = train(output, "--resume", "--images", "384", "--tracker", "tensorboard")
+    assert result.returncode == 0, result.stderr
+    script = (
+        "from tensorboard.backend.event_processing.event_accumulator import EventAccumulator\n"
+        f"events = EventAccumulator({str(output / 'artmodels')!r}); events.Reload()\n"
+        "print([(tag, [event.step for event in events.Scalars(tag)]) for tag in events.Tags()['scalars']])"
+    )
+    found = dict(eval(run("-W", "ignore", "-c", script).stdout))
+    assert found["discriminator_loss"] == [288, 384] and found["evaluation/kernel_distance"] == [288, 384]
+    assert_one_clear_line(train(tmp_path / "other", "--preset", "tiny", "--tracker", "wandb"), "pip install wandb")
+
+
+def test_nested_numbers_get_joined_names():
+    record = {"images": 1, "best": True, "warnings": ["a"], "evaluation": {"recall": 0.5, "styles": {"x": {"v": 1}}}}
+    assert flat_numbers(record) == {"images": 1, "evaluation/recall": 0.5, "evaluation/styles/x/v": 1}
 
 
 def test_a_finished_run_extends_to_what_a_longer_one_would_be(finished, tmp_path):
     extended, whole = tmp_path / "extended", tmp_path / "whole"
     shutil.copytree(finished, extended)
     assert train(extended, "--resume", "--images", "320").returncode == 0
-    assert train(whole, *SHORT[:2], "--images", "320", *SHORT[4:]).returncode == 0
+    assert train(whole, *SHORT, "--images", "320").returncode == 0
     assert same(extended, whole)
 
 
 def test_ctrl_c_leaves_a_checkpoint_and_a_model(tmp_path):
     output = tmp_path / "stopped"
-    command = [sys.executable, "train.py", "--output", str(output), "--preset", "tiny", "--images", "1000000"]
+    command = [
+        sys.executable,
+        "train.py",
+        "--output",
+        str(output),
+        "--preset",
+        "tiny",
+        *UNMEASURED,
+        "--images",
+        "1000000",
+    ]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     wait_for(output / "metrics.jsonl")
     time.sleep(3)
@@ -135,7 +318,7 @@ def test_a_dry_run_tells_the_plan_and_does_nothing(tmp_path):
 
 
 def test_styles_of_a_folder_become_the_models(tmp_path, pictures):
-    flags = ("--data", str(pictures), "--preset", "tiny", "--images", "32")
+    flags = ("--data", str(pictures), "--preset", "tiny", *UNMEASURED, "--images", "32")
     assert train(tmp_path / "run", *flags).returncode == 0
     assert load_model(tmp_path / "run" / "model").generator.config.styles == ("flow-field", "mosaic", "op-art")
     assert train(tmp_path / "plain", *flags, "--unconditional", "--flip").returncode == 0
@@ -156,7 +339,7 @@ def test_existing_runs_and_changed_flags_are_refused(finished, tmp_path):
 
 
 def test_a_collection_may_move_but_not_change(tmp_path, pictures):
-    flags = ("--data", str(pictures), "--preset", "tiny", "--images", "32")
+    flags = ("--data", str(pictures), "--preset", "tiny", *UNMEASURED, "--images", "32")
     assert train(tmp_path / "run", *flags).returncode == 0
     moved = pictures.rename(tmp_path / "moved")
     resume = ("--resume", "--images", "64", "--data", str(moved))
@@ -182,7 +365,17 @@ def test_learning_rates_may_change_on_resume_and_it_is_noted(finished, tmp_path)
 
 def test_two_runs_never_share_a_folder(tmp_path):
     output = tmp_path / "run"
-    command = [sys.executable, "train.py", "--output", str(output), "--preset", "tiny", "--images", "1000000"]
+    command = [
+        sys.executable,
+        "train.py",
+        "--output",
+        str(output),
+        "--preset",
+        "tiny",
+        *UNMEASURED,
+        "--images",
+        "1000000",
+    ]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     try:
         wait_for(output / "metrics.jsonl")
@@ -215,6 +408,12 @@ def test_torn_lines_of_the_log_are_passed_over(tmp_path):
         (("--learning-rate", "nan"), "learning_rate"),
         (("--seed", str(2**32)), "seed must be"),
         (("--balance", "2"), "balance must be"),
+        (("--hold-out", "0.9"), "hold_out must be"),
+        (("--augment", "1.5"), "augment must be"),
+        (("--accumulate", "3"), "does not divide into 3 parts"),
+        (("--accumulate", "32"), "parts of at least 2"),
+        (("--feature-network", "2"), "2 is the judge"),
+        (("--evaluate-samples", "2"), "at least 16"),
         (("--preset", "huge"), "invalid choice"),
         (("--colour", "red"), "unrecognized arguments"),
     ],
@@ -246,7 +445,7 @@ def test_data_that_is_none_is_refused(tmp_path):
 def test_a_full_disk_keeps_the_last_checkpoint(tmp_path):
     """A limit on the size of files stands in for the disk; the samples still fit, the next state does not."""
     output = tmp_path / "run"
-    assert train(output, "--preset", "tiny", "--images", "32").returncode == 0
+    assert train(output, "--preset", "tiny", *UNMEASURED, "--images", "32").returncode == 0
     script = (
         "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000));"
         f"sys.argv = ['train.py', '--output', {str(output)!r}, '--resume', '--images', '64'];"
@@ -274,15 +473,21 @@ def start_two(output: Path, *flags: str) -> subprocess.Popen:
 
 
 def test_two_processes_share_the_batch_and_resume_exactly(tmp_path):
-    """One set of files; killed without warning and resumed, bit for bit the weights of the uninterrupted run."""
+    """One set of files; killed without warning and resumed, bit for bit the weights of the uninterrupted run.
+
+    The batch is taken in parts, the augmentation adapts, and only the whole run is measured, by its first process.
+    """
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    process = start_two(whole, *SHORT)
+    flags = (*SHORT, "--accumulate", "2", "--augment", "0.5", "--augment-target", "0.6")
+    process = start_two(whole, *flags, "--test-data", str(draw_unseen(tmp_path / "unseen")), "--evaluate-samples", "16")
     _, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors[-3000:]
-    assert [record["images"] for record in read_jsonl(whole / "metrics.jsonl")] == [96, 128, 192, 256]
+    records = read_jsonl(whole / "metrics.jsonl")
+    assert [record["images"] for record in records] == [96, 128, 192, 256]
+    assert "evaluation" in records[0] and records[1]["augment"] != 0.5
     assert load_model(whole / "model")
 
-    process = start_two(killed, *SHORT)
+    process = start_two(killed, *flags)
     wait_for(killed / "images-00000096")
     for each in [*psutil.Process(process.pid).children(recursive=True), process]:
         each.kill()
@@ -295,6 +500,23 @@ def test_two_processes_share_the_batch_and_resume_exactly(tmp_path):
     process = start_two(whole, *SHORT)
     _, errors = process.communicate(timeout=240)
     assert process.returncode != 0 and "already holds a run" in errors
+
+
+def test_a_failed_process_ends_the_run_with_a_message_and_the_run_goes_on(tmp_path):
+    output = tmp_path / "run"
+    flags = ("--preset", "tiny", *UNMEASURED, "--images", "100000", "--checkpoint-every", "96")
+    process = start_two(output, *flags)
+    wait_for(output / "images-00000096")
+    others = [each for each in psutil.Process(process.pid).children(recursive=True) if "train.py" in each.cmdline()]
+    (second,) = [each for each in others if each.environ().get("RANK") == "1"]
+    second.kill()
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "another process of this run has ended" in errors and "continue with --resume" in errors, errors[-3000:]
+    images = int(list_checkpoints(output)[-1].name.removeprefix("images-"))
+    process = start_two(output, "--resume", "--images", str(images + 64))
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors[-3000:]
 
 
 def test_noise_depends_on_the_whole_key():

@@ -24,10 +24,10 @@ class FeatureProjector(nn.Module):
     The random weights are drawn from `seed`, so a checkpoint need not hold them.
     """
 
-    def __init__(self, channels: tuple[int, int, int, int], feature_resolution: int, seed: int):
+    def __init__(self, channels: tuple[int, int, int, int], feature_resolution: int, seed: int, variant: int = 0):
         super().__init__()
         self.feature_resolution = feature_resolution
-        self.network = load_efficientnet(0)
+        self.network = load_efficientnet(variant)
         self.channel_mixing = nn.ModuleList(
             nn.Conv2d(found, wanted, 1) for found, wanted in zip(self.network.scale_channels, channels, strict=True)
         )

