@@ -116,13 +116,14 @@ def evaluate(
     """Distances to the test pictures, precision, recall and memorisation, each with what real pictures score.
 
     Styles are painted in the proportions of the test pictures, seeds 0, 1, 2 and so on. The floor is what training
-    pictures score in the place of the samples. Variety: mean feature distance between 64 seeds of a style over that
-    between real training pictures of it. A model of one style is compared with all test pictures. A figure that so few
-    pictures cannot carry is None.
+    pictures score in the place of the samples. Variety: mean feature distance between 64 seeds of a style (or
+    `samples`, if fewer) over that between real training pictures of it. A model of one style is compared with all test
+    pictures. A figure that so few pictures cannot carry is None.
 
     Raises:
         ValueError: the test pictures have a style that the model lacks.
     """
+    variety_seeds = min(VARIETY_SEEDS, samples)
     styles, latent_dim = generator.config.styles, generator.config.latent_dim
     test_styles, of_style = real.test_styles, real.of_style
     if len(styles) == 1:
@@ -142,7 +143,7 @@ def evaluate(
         if min(len(of_test), len(of_painted), len(of_train)) < 2:
             continue
         weights = torch.eye(len(styles))[label][None]
-        seeds = real.look(paint(generator, draw_latents(range(VARIETY_SEEDS), latent_dim), weights, truncation))
+        seeds = real.look(paint(generator, draw_latents(range(variety_seeds), latent_dim), weights, truncation))
         enough = min(len(of_test), len(of_painted)) > 2
         per_style[style] = {
             "test_pictures": len(of_test),
@@ -162,7 +163,7 @@ def evaluate(
         "judge_resolution": real.judge_resolution,
         "picture_resolution": generator.config.resolution,
         "truncation": truncation,
-        "variety_seeds": VARIETY_SEEDS,
+        "variety_seeds": variety_seeds,
         "neighbours": NEIGHBOURS,
         "overall": overall,
         "styles": per_style,

@@ -73,6 +73,7 @@ def compete(chosen: argparse.Namespace) -> None:
     train, test = (load_dataset(path, resolution) for path in (chosen.data, chosen.test_data))
     chosen.work.mkdir(parents=True, exist_ok=True)
     terms = {"minutes": chosen.minutes, "samples": chosen.samples, "pictures": len(train), "data_sha256": train.digest}
+    terms["machine"] = describe_hardware()
     for contender in [chosen.only] if chosen.only else CONTENDERS:
         train_contender(contender, train, chosen, terms)
     report(train, test, chosen, terms)
@@ -101,7 +102,6 @@ def train_contender(contender: str, train: ArtDataset, chosen: argparse.Namespac
         {
             "terms": terms,
             **driver,
-            "machine": describe_hardware(),
             "date": date.today().isoformat(),
             "command": shlex.join(["python", *sys.argv]),
         },
@@ -112,7 +112,7 @@ def read_run(folder: Path, terms: dict[str, Any]) -> dict[str, Any] | None:
     """What is known of a contender's training; None if it has not been trained to the end.
 
     Raises:
-        ValueError: it has been trained with other pictures, minutes or samples.
+        ValueError: it has been trained on other terms: pictures, minutes, samples or machine.
     """
     if not (folder / TRAINED_NAME).exists():
         return None
@@ -348,7 +348,7 @@ def table(runs: dict[str, dict[str, Any]], floor: dict[str, Any], test_pictures:
     for contender, run in runs.items():
         versions = ", ".join(f"{package} {number}" for package, number in run["versions"].items())
         lines.append(f"- **{contender}** ({versions}): {run['settings']}.")
-        lines.append(f"  {run['date']}, {run['machine']}: `{run['command']}`")
+        lines.append(f"  {run['date']}, {run['terms']['machine']}: `{run['command']}`")
     for contender, run in runs.items():
         if not run["early_snapshots"]:
             lines.append(f"- {contender} was sampled at its end alone: more would have taken too long on this machine.")

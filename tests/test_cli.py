@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import STYLES, assert_one_clear_line, draw_pictures, image_array, run
+from conftest import STYLES, assert_one_clear_line, draw_pictures, image_array, run, run_here
 from PIL import Image
 
+from artmodels.__main__ import main
 from artmodels.recipe import png_bytes, read_recipes
 
 
@@ -115,14 +116,15 @@ def test_evaluate_prints_and_writes_the_same_figures(model_folder, tmp_path):
         (("--model", "missing/model"), ("missing/model",)),
     ],
 )
-def test_wrong_flags_get_one_line_and_write_nothing(model_folder, tmp_path, flags, expected):
-    result = artmodels("generate", "--model", model_folder, "--out", tmp_path / "out", *flags)
+def test_wrong_flags_get_one_line_and_write_nothing(model_folder, tmp_path, flags, expected, capsys):
+    arguments = ["generate", "--model", str(model_folder), "--out", str(tmp_path / "out"), *flags]
+    result = run_here(lambda: main(arguments), capsys)
     assert_one_clear_line(result, *expected)
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("damage", ["truncated", "pickle", "config"])
-def test_damaged_models_get_one_line_and_write_nothing(model_folder, tmp_path, damage):
+def test_damaged_models_get_one_line_and_write_nothing(model_folder, tmp_path, damage, capsys):
     folder = shutil.copytree(model_folder, tmp_path / "model")
     weights = folder / "model.safetensors"
     if damage == "truncated":
@@ -132,7 +134,8 @@ def test_damaged_models_get_one_line_and_write_nothing(model_folder, tmp_path, d
     else:
         config = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps({**config, "width": 12}))
-    assert_one_clear_line(artmodels("generate", "--model", folder, "--out", tmp_path / "out"), str(weights))
+    arguments = ["generate", "--model", str(folder), "--out", str(tmp_path / "out")]
+    assert_one_clear_line(run_here(lambda: main(arguments), capsys), str(weights))
     assert not (tmp_path / "out").exists()
 
 

@@ -52,6 +52,7 @@ def test_sizes_that_cannot_be_reached_are_refused():
 def test_a_run_starts_from_a_model_and_says_so(tmp_path, pictures):
     bundled = load_initial_model("checkpoints/masters")
     flags = ("--data", str(pictures), "--preset", "tiny", "--images", "32", "--no-compile", "--batch-size", "8")
+    flags = (*flags, "--hold-out", "0")
     output = tmp_path / "run"
     result = run("train.py", "--init", "checkpoints/masters", "--output", str(output), *flags)
     assert result.returncode == 0, result.stderr
@@ -70,7 +71,7 @@ def test_a_run_starts_from_a_model_and_says_so(tmp_path, pictures):
 def test_a_run_that_stopped_before_its_first_checkpoint_starts_from_the_same_model(tmp_path):
     """And from no other: the model's checksum is in the run's config."""
     first, other = tmp_path / "first", tmp_path / "other"
-    short = ("--preset", "tiny", "--images", "32")
+    short = ("--preset", "tiny", "--images", "32", "--hold-out", "0")
     for output, seed in ((first, "0"), (other, "1")):
         assert run("train.py", "--output", str(output), *short, "--seed", seed).returncode == 0
     tuned = tmp_path / "tuned"

@@ -14,12 +14,14 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from conftest import ROOT, assert_one_clear_line, draw_pictures, image_array, read_jsonl, run
+from conftest import ROOT, assert_one_clear_line, draw_pictures, image_array, read_jsonl, run, run_here
 from PIL import Image
 from safetensors.torch import load_file
 
+import train as script
 from artmodels import procedural
 from artmodels.checkpoint import list_checkpoints
+from artmodels.command import main_with_clear_errors
 from artmodels.hub import load_model
 from artmodels.keeping import read_history
 from artmodels.presets import PRESETS, TrainConfig
@@ -418,8 +420,10 @@ def test_torn_lines_of_the_log_are_passed_over(tmp_path):
         (("--colour", "red"), "unrecognized arguments"),
     ],
 )
-def test_flags_that_make_no_sense_are_refused_before_anything_loads(tmp_path, flags, expected):
-    assert_one_clear_line(train(tmp_path / "run", *flags), expected)
+def test_flags_that_make_no_sense_are_refused(tmp_path, flags, expected, capsys):
+    arguments = ["--output", str(tmp_path / "run"), *flags]
+    result = run_here(lambda: main_with_clear_errors(lambda: script.run(script.parse_arguments(arguments))), capsys)
+    assert_one_clear_line(result, expected)
     assert list(tmp_path.iterdir()) == []
 
 
