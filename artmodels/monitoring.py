@@ -18,7 +18,7 @@ LEAST_VARIETY = 0.6  # of that of real pictures, in a style
 EASY_LOSS = 0.1  # of the hinge loss of heads that cannot tell at all; below it the heads tell with ease
 KNOWN_BY_HEART = 0.5  # of the gap between training pictures and fakes, by which unseen pictures fall short
 NEAREST, NEAREST_FEW = 0.85, 0.6  # distance to the nearest training picture over that of unseen ones: median, 1st perc.
-START = 3  # evaluations in which a low recall is only a beginning
+START = 3  # evaluations in which low recall and variety are only a beginning
 PATIENCE = 5  # evaluations without a new best
 
 Record = Mapping[str, Any]
@@ -118,7 +118,7 @@ def _of_paintings(judged: Sequence[Record]) -> list[str]:
     found += [
         f"The seeds of {style} look alike: raise --variety-weight with --resume."
         for style, figures in now["styles"].items()
-        if figures["variety"] < LEAST_VARIETY
+        if figures["variety"] < LEAST_VARIETY and len(judged) > START
     ]
     if now.get("memorisation_ratio", 1) < NEAREST or now.get("memorisation_ratio_nearest", 1) < NEAREST_FEW:
         found.append(

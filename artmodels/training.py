@@ -147,10 +147,10 @@ def train(
             stopping = stop.agreed(accelerator, look=due(config.log_every))
             saving = due(config.checkpoint_every) or stopping or images >= config.images
             if config.augment_target and due(config.log_every):
-                sure = accelerator.reduce(torch.as_tensor(augment.signs / augment.steps), "mean")
+                sure = accelerator.reduce(torch.as_tensor(augment.signs / augment.steps, device=device), "mean")
                 augment.adapt(sure.item(), augment.steps * config.batch_size)
             if config.augment_target and saving:  # every process goes on from what the checkpoint keeps
-                augment.signs = accelerator.reduce(torch.as_tensor(augment.signs), "mean")
+                augment.signs = accelerator.reduce(torch.as_tensor(augment.signs, device=device), "mean")
             if not log or not (saving or due(config.log_every) or due(config.sample_every)):
                 continue
             record = {"images": images, "seconds": round(log.seconds, 2)}

@@ -46,8 +46,9 @@ def test_trouble_is_named_when_it_begins_and_not_after_it_ends(figures, words):
     assert warnings_of([*history, judged(6000)], HEADS) == []
 
 
-def test_a_low_recall_is_a_collapse_only_once_a_run_has_begun():
-    low = [judged(1000 * number, recall=0.0) for number in range(1, 6)]
+@pytest.mark.parametrize("figures", [{"recall": 0.0}, {"variety": 0.4}])
+def test_a_run_that_has_only_begun_is_no_collapse(figures):
+    low = [judged(1000 * number, **figures) for number in range(1, 6)]
     assert [bool(warnings_of(low[:count], HEADS)) for count in range(1, 6)] == [False, False, False, True, True]
 
 
