@@ -30,6 +30,12 @@ def _verb(verbs: argparse._SubParsersAction, name: str, run, summary: str, examp
     return parser
 
 
+def _check_out(path: Path | None) -> None:
+    """Refuse, before any work is done, a file that could not be written after it."""
+    if path and not path.parent.is_dir():
+        raise ValueError(f"--out {path}: there is no folder {path.parent}; make it first")
+
+
 def _add_generate(verbs: argparse._SubParsersAction) -> None:
     example = (
         "python -m artmodels generate --model checkpoints/masters --style ukiyo-e --seeds 0-15 "
@@ -77,8 +83,7 @@ def _evaluate(chosen: argparse.Namespace) -> None:
     from artmodels.sampling import check_truncation
 
     check_truncation(chosen.truncation)
-    if chosen.out and not chosen.out.parent.is_dir():
-        raise ValueError(f"--out {chosen.out}: there is no folder {chosen.out.parent}; make it first")
+    _check_out(chosen.out)
 
     import json
 
@@ -152,8 +157,7 @@ def _add_benchmark(verbs: argparse._SubParsersAction) -> None:
 def _benchmark(chosen: argparse.Namespace) -> None:
     if chosen.steps < 1:
         raise ValueError("--steps must be at least 1")
-    if chosen.out and not chosen.out.parent.is_dir():
-        raise ValueError(f"--out {chosen.out}: there is no folder {chosen.out.parent}; make it first")
+    _check_out(chosen.out)
     from artmodels.benchmark import benchmark_training, describe
     from artmodels.files import write_json
     from artmodels.presets import PRESETS

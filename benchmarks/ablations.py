@@ -23,6 +23,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from compare_models import number
+
 from artmodels.command import OneLineParser, main_with_clear_errors, natural
 from artmodels.data import METADATA_NAME, Entry, load_dataset, open_collection
 from artmodels.evaluation import RealPictures, evaluate, look_at_real
@@ -127,9 +129,9 @@ def draw_lots(collection: Path, count: int, folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     lines = []
-    for number, (name, content) in enumerate(found.read(list(chosen))):
+    for place, (name, content) in enumerate(found.read(list(chosen))):
         if isinstance(content, bytes):
-            file_name = f"{number:05d}{Path(name).suffix}"
+            file_name = f"{place:05d}{Path(name).suffix}"
             (folder / file_name).write_bytes(content)
             lines.append(json.dumps({"file_name": file_name, "style": chosen[name].style}))
     (folder / METADATA_NAME).write_text("\n".join(lines) + "\n", "utf-8")
@@ -190,10 +192,6 @@ def write_table(chosen: argparse.Namespace, terms: dict[str, Any]) -> None:
     lines += ["", f"`{command} --preset {terms['preset']} --images {terms['images']} --work FOLDER`"]
     (chosen.results / "table.md").write_text("\n".join(lines) + "\n", "utf-8")
     print("\n".join(lines), flush=True)
-
-
-def number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -289,18 +289,7 @@ def test_a_finished_run_extends_to_what_a_longer_one_would_be(finished, tmp_path
 
 def test_ctrl_c_leaves_a_checkpoint_and_a_model(tmp_path):
     output = tmp_path / "stopped"
-    command = [
-        sys.executable,
-        "train.py",
-        "--output",
-        str(output),
-        "--preset",
-        "tiny",
-        *UNMEASURED,
-        "--images",
-        "1000000",
-    ]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    process = begin(output, "--preset", "tiny", *UNMEASURED, "--images", "1000000")
     wait_for(output / "metrics.jsonl")
     time.sleep(3)
     process.send_signal(signal.SIGINT)
@@ -367,18 +356,7 @@ def test_learning_rates_may_change_on_resume_and_it_is_noted(finished, tmp_path)
 
 def test_two_runs_never_share_a_folder(tmp_path):
     output = tmp_path / "run"
-    command = [
-        sys.executable,
-        "train.py",
-        "--output",
-        str(output),
-        "--preset",
-        "tiny",
-        *UNMEASURED,
-        "--images",
-        "1000000",
-    ]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    process = begin(output, "--preset", "tiny", *UNMEASURED, "--images", "1000000")
     try:
         wait_for(output / "metrics.jsonl")
         assert_one_clear_line(train(output, "--resume"), "another process is training")
