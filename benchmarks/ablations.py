@@ -4,8 +4,8 @@ python benchmarks/ablations.py --data train.zip --test-data test.zip --images 80
 
 Every run starts from the same seed and is trained on all of --data for the same number of images; then its last average
 paints for the same judge. A run that has been measured on these terms is not repeated: the figures of each lie in
---results as a file of their own, so the work may be stopped and continued; `--only` runs some alone. Images/s count
-from the first step to the last and hold for a machine that does nothing else.
+--results as a file of their own, so the work may be stopped and continued; `--only` runs some alone. Images/s are the
+median over the intervals of a run's log: a pause does not change them, but another job beside it does.
 
 Written to --results: a JSON file for each run, and `table.md`.
 """
@@ -16,7 +16,9 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -141,19 +143,25 @@ def draw_lots(collection: Path, count: int, folder: Path) -> Path:
 def figures_of(run: Path, ablation: Ablation, real: RealPictures, samples: int) -> dict[str, Any]:
     """What a finished run cost and how it paints."""
     history = read_history(run)
-    first, last = history[0], history[-1]
-    shown, took = last["images"] - first["images"], last["seconds"] - first["seconds"]
     model = load_model(run / "model")
     return {
         "question": ablation.question,
         "flags": " ".join(ablation.flags),
         "pictures": read_json(run / "model" / METRICS_NAME)["training"]["pictures"],
-        "images": last["images"],
-        "images_per_second": round(shown / took, 2) if took > 0 else None,
+        "images": history[-1]["images"],
+        "images_per_second": round(median(rates(history)), 2),
         "parameters": model.generator.parameter_count,
         "machine": describe_machine(),
         **summary(evaluate(model.generator, real, samples)),
     }
+
+
+def rates(history: list[dict[str, Any]]) -> list[float]:
+    """Images per second from each record of a run's log to the next."""
+    return [
+        (after["images"] - before["images"]) / max(after["seconds"] - before["seconds"], 0.01)
+        for before, after in pairwise(history)
+    ]
 
 
 def write_table(chosen: argparse.Namespace, terms: dict[str, Any]) -> None:
