@@ -1,3 +1,15 @@
 """From a folder of artworks to a published art generator."""
 
+import importlib
+
 __version__ = "0.1.0"
+
+_PUBLIC = {"ArtGenerator": "artmodels.models.generator", "paint_seeds": "artmodels.sampling"}
+__all__ = ["ArtGenerator", "__version__", "paint_seeds"]
+
+
+def __getattr__(name: str) -> object:
+    """Import what a model's card names when it is first used: the package itself costs nothing to import."""
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

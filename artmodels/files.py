@@ -37,9 +37,19 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
+def default_cache() -> Path:
+    """Where decoded pictures and visitors' models are kept: `ARTMODELS_CACHE`, else `~/.cache/artmodels`."""
+    return Path(os.environ.get("ARTMODELS_CACHE") or Path.home() / ".cache" / "artmodels")
+
+
+def json_bytes(value: Any) -> bytes:
+    """JSON for people to read; what is no Unicode (file names may not be) is escaped."""
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
+
+
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON for people to read, atomically; what is no Unicode (file names may not be) is escaped."""
-    write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace"))
+    """Write JSON for people to read, atomically."""
+    write_atomically(path, json_bytes(value))
 
 
 @contextlib.contextmanager

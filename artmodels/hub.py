@@ -1,28 +1,29 @@
-"""Published models: writing the folder with its card, and finding the models that an app should show."""
+"""Published models: writing their folder, loading them from there or from the Hub, finding those of an app."""
 
-import json
 import os
 import platform
-import re
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from artmodels import __version__
+from artmodels.card import SHEET_SEEDS, SHEET_TRUNCATION, Statement, model_card
 from artmodels.files import sha256, write_atomically, write_json
-from artmodels.models.generator import CONFIG_NAME, WEIGHTS_NAME, ArtGenerator, load_generator
+from artmodels.models.generator import (
+    METRICS_NAME,
+    WEIGHTS_NAME,
+    ArtGenerator,
+    expect_hub_id,
+    fetch_generator,
+    load_generator,
+)
 from artmodels.models.weights import read_json
 from artmodels.sampling import style_sheet
 
-METRICS_NAME = "metrics.json"
 CARD_NAME = "README.md"
 BUNDLED = Path(__file__).resolve().parent.parent / "checkpoints"
-
-SHEET_SEEDS = range(8)
-SHEET_TRUNCATION = 0.8
 
 
 def write_model_folder(
@@ -40,7 +41,7 @@ def write_model_folder(
     style_sheet(generator, SHEET_SEEDS, SHEET_TRUNCATION).save(folder / "samples.png")
     write_json(folder / METRICS_NAME, {"training": training, **({"evaluation": metrics} if metrics else {})})
     write_json(folder / "history.json", history)
-    (folder / CARD_NAME).write_text(model_card(generator, training, metrics), "utf-8")
+    (folder / CARD_NAME).write_text(model_card(generator, training, metrics, Statement()), "utf-8")
 
 
 def describe_machine() -> str:
@@ -58,6 +59,13 @@ class LoadedModel:
     folder: Path
     generator: ArtGenerator
     weights_sha256: str
+    revision: str | None = None  # the commit, of a model from the Hub
+    statement: Statement = field(default_factory=Statement)  # what its publisher says of it
+
+    @property
+    def memory(self) -> int:
+        """Bytes of its tensors."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.generator.state_dict().values())
 
 
 def load_model(name: str | Path, device: torch.device | str = "cpu") -> LoadedModel:
@@ -70,32 +78,54 @@ def load_model(name: str | Path, device: torch.device | str = "cpu") -> LoadedMo
     """
     folder = Path(name)
     if not folder.is_dir():
-        folder = _download(str(name))
+        return load_hub_model(*expect_hub_id(str(name)), device)
+    return _open(_folder_name(folder), folder, None, device)
+
+
+def load_hub_model(
+    repo_id: str,
+    revision: str | None = None,
+    device: torch.device | str = "cpu",
+    *,
+    token: str | bool | None = None,
+    cache_dir: Path | None = None,
+    largest: int | None = None,
+    tqdm_class: type | None = None,
+    local_files_only: bool = False,
+) -> LoadedModel:
+    """A model from the Hub, or from its cache.
+
+    Nothing is fetched that needs more than `largest` bytes of memory. `token=False` keeps private models away;
+    `tqdm_class` is told how the weights come in.
+
+    Raises:
+        FileNotFoundError: the repository holds no such model.
+        ValueError: the model is damaged, too large, or does not fit together.
+        OSError: the Hub does not give it, or cannot be reached.
+    """
+    options = {"token": token, "cache_dir": cache_dir, "local_files_only": local_files_only}
+    folder = fetch_generator(repo_id, revision=revision, largest=largest, tqdm_class=tqdm_class, **options)
+    return _open(repo_id, folder, folder.name, device)
+
+
+def _open(name: str, folder: Path, revision: str | None, device: torch.device | str) -> LoadedModel:
     generator = load_generator(folder).to(device)
-    return LoadedModel(_model_name(folder, str(name)), folder, generator, sha256(folder / WEIGHTS_NAME))
+    digest, statement = sha256(folder / WEIGHTS_NAME), Statement.of(read_metrics(folder))
+    return LoadedModel(name, folder, generator, digest, revision, statement)
 
 
-def _model_name(folder: Path, given: str) -> str:
-    """`user/model` for a download, `masters` for checkpoints/masters, `mine` for runs/mine/model."""
-    if folder != Path(given):
-        return given
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """`metrics.json` of a published folder; empty where there is none, or where it is no such thing."""
+    with suppress(OSError, ValueError):
+        found = read_json(folder / METRICS_NAME)
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def _folder_name(folder: Path) -> str:
+    """`masters` for checkpoints/masters, `mine` for runs/mine/model."""
     resolved = folder.resolve()
     return (resolved.parent.name if resolved.name == "model" else resolved.name) or "model"
-
-
-def _download(name: str) -> Path:
-    repo_id, _, revision = name.partition("@")
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo_id):
-        raise FileNotFoundError(f"no model folder {name}: give a folder with config.json, or a Hub id like user/model")
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        files = [CONFIG_NAME, WEIGHTS_NAME, CARD_NAME, METRICS_NAME, "samples.png", "history.json"]
-        return Path(snapshot_download(repo_id, revision=revision or None, allow_patterns=files))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise OSError(f"no folder {name}, and the Hub does not give it either ({reason}): check the name") from error
 
 
 def bundled_models() -> list[Path]:
@@ -154,138 +184,12 @@ def check_card_target(name: str) -> None:
         raise ValueError(f"--write-card needs a model folder that training wrote, with {METRICS_NAME}; found {name}")
 
 
-def rewrite_card(model: LoadedModel, additions: dict[str, Any]) -> None:
+def rewrite_card(folder: Path, generator: ArtGenerator, additions: dict[str, Any]) -> None:
     """Add to `metrics.json` (`evaluation`, or what `training` should also say) and write the card anew."""
-    path = model.folder / METRICS_NAME
+    path = folder / METRICS_NAME
     metrics = read_json(path)
     for key, value in additions.items():
         metrics[key] = {**metrics.get(key, {}), **value} if key == "training" else value
-    card = model_card(model.generator, metrics["training"], metrics.get("evaluation"))
+    card = model_card(generator, metrics["training"], metrics.get("evaluation"), Statement.of(metrics))
     write_json(path, metrics)
-    write_atomically(model.folder / CARD_NAME, card.encode())
-
-
-def model_card(generator: ArtGenerator, training: dict[str, Any], metrics: dict[str, Any] | None) -> str:
-    """The card of a model, `README.md` of its folder: only what is known and measured."""
-    config = generator.config
-    counts = training["style_counts"]
-    rows = "\n".join(f"| {_plain(style)} | {counts.get(style, sum(counts.values()))} |" for style in config.styles)
-    hours = training["seconds"] / 3600
-    example = json.dumps(config.styles[0], ensure_ascii=False)  # a string in Python's eyes too
-    return f"""---
-library_name: artmodels
-pipeline_tag: unconditional-image-generation
-tags: [art, gan]
----
-# A painter of {_plain(", ".join(config.styles))}
-
-![Samples: one row per style, one column per seed](samples.png)
-
-One row per style, in the order of the table; seeds {SHEET_SEEDS[0]} to {SHEET_SEEDS[-1]};
-truncation {SHEET_TRUNCATION}.
-
-| style | training pictures |
-| --- | ---: |
-{rows}
-
-- Pictures: {config.resolution} x {config.resolution} px, one forward pass, {generator.parameter_count:,} parameters.
-- Training: {training["images"]:,} images shown, {training["pictures"]:,} different ones, {hours:.2f} hours on \
-{training["machine"]}; preset `{training["preset"]}`, artmodels {__version__}.
-{_ancestor(training.get("init"))}{_provenance(training)}
-## Measured
-{_measured(metrics)}
-## Use
-```python
-from artmodels.models.generator import ArtGenerator
-from artmodels.sampling import draw_latents, one_hot, paint, to_images
-
-generator = ArtGenerator.from_pretrained("path/to/this/folder")
-latents = draw_latents([7], generator.config.latent_dim)
-to_images(paint(generator, latents, one_hot(generator.config.styles, {example}), 0.8))[0].save("picture.png")
-```
-"""
-
-
-def _plain(name: str) -> str:
-    """A name as Markdown shows it to the letter: no table, link or HTML comes of it."""
-    return re.sub(r"([\\`*_{}\[\]()<>#|!])", r"\\\1", name)
-
-
-def _ancestor(init: dict[str, Any] | None) -> str:
-    """The line about the model that the run started from, if it did."""
-    if not init:
-        return ""
-    cost = (
-        f", which had seen {init['images']:,} images in {init['seconds'] / 3600:.2f} hours" if "images" in init else ""
-    )
-    return f"- Started from the model {_plain(init['model'])}{cost} (weights {init['weights_sha256'][:12]}).\n"
-
-
-def _provenance(training: dict[str, Any]) -> str:
-    lines = (("Training pictures", training.get("provenance")), ("About the run", training.get("note")))
-    return "".join(f"- {title}: {text}\n" for title, text in lines if text)
-
-
-def _measured(metrics: dict[str, Any] | None) -> str:
-    if not metrics:
-        return "Nothing yet: `python -m artmodels evaluate --model ... --data ... --test-data ...` measures.\n"
-    overall, styles = metrics["overall"], metrics["styles"]
-    rows = "\n".join(
-        f"| {_plain(style)} | {figures['test_pictures']} | {figures['kernel_distance'] * 1000:.2f}"
-        f"{_interval(figures['kernel_interval'])} | {figures['kernel_floor'] * 1000:.2f} | {figures['variety']:.2f} |"
-        for style, figures in styles.items()
-    )
-    patches = "\n".join(
-        f"| sliced Wasserstein distance x 1000, {level} px | {distance:.1f} "
-        f"| {overall['sliced_wasserstein_floor'][level]:.1f} |"
-        for level, distance in overall["sliced_wasserstein"].items()
-    )
-    return f"""
-Features: EfficientNet-Lite2 (ImageNet), which the training never used. Real and painted pictures alike are
-{metrics["picture_resolution"]} px, enlarged to {metrics["judge_resolution"]} px for it.
-Truncation {metrics["truncation"]:g}.
-The floor is what {overall["floor_pictures"]} real training pictures score against the same test pictures.
-
-| | this model | floor (real) |
-| --- | ---: | ---: |
-| Fréchet distance, {overall["samples"]} against {overall["test_pictures"]} | {overall["frechet_distance"]:.2f} \
-| {overall["frechet_floor"]:.2f} |
-| kernel distance x 1000 | {overall["kernel_distance"] * 1000:.2f} | {overall["kernel_floor"] * 1000:.2f} |
-| precision, k = {metrics["neighbours"]} | {_figure(overall["precision"])} | {_figure(overall["precision_floor"])} |
-| recall, k = {metrics["neighbours"]} | {_figure(overall["recall"])} | {_figure(overall["recall_floor"])} |
-{patches}
-
-Precision is the share of paintings that lie among the real ones, recall the share of the real that the paintings
-reach, at equal counts. The sliced Wasserstein distance compares small patches without any network, from fine texture
-to composition and palette.
-{_memorised(overall["memorisation"])}
-Variety is the mean feature distance between {metrics["variety_seeds"]} seeds of a style, divided by that between real
-pictures of it: near 1 is as varied as the originals, near 0 is one picture again and again.
-
-| style | test pictures | kernel distance x 1000 (95 % interval) | floor | variety |
-| --- | ---: | ---: | ---: | ---: |
-{rows}
-
-Measured by `{metrics["command"]}`.
-"""
-
-
-def _figure(value: float | None) -> str:
-    return "too few pictures" if value is None else f"{value:.2f}"
-
-
-def _interval(ends: list[float] | None) -> str:
-    return "" if ends is None else f" ({ends[0] * 1000:.2f} to {ends[1] * 1000:.2f})"
-
-
-def _memorised(found: dict[str, float] | None) -> str:
-    """The card's sentence on copies of training pictures."""
-    if found is None:
-        return "Memorisation was not measured: the held-out pictures are training pictures too.\n"
-    return f"""
-Memorisation: the paintings' distance to their nearest training picture is {found["samples_median"]:.2f} in the median
-and {found["samples_first_percentile"]:.2f} at the first percentile; that of held-out real pictures \
-{found["held_out_median"]:.2f} and {found["held_out_first_percentile"]:.2f}.
-Smaller distances than those of real pictures would hint at copies; noise is far from everything, so read them beside
-precision.
-"""
+    write_atomically(folder / CARD_NAME, card.encode())

@@ -50,7 +50,9 @@ def paint_to_folder(
             part = seeds[start : start + BATCH]
             latents = draw_latents(part, generator.config.latent_dim)
             images = to_images(paint(generator, latents, weights[name], truncation))
-            recipes = [seed_recipe(model.name, model.weights_sha256, name, seed, truncation) for seed in part]
+            recipes = [
+                seed_recipe(model.name, model.weights_sha256, name, seed, truncation, model.revision) for seed in part
+            ]
             for seed, image, recipe in zip(part, images, recipes, strict=True):
                 write_atomically(folder / f"{stems[name]}-{seed:05d}.png", png_bytes(image, [recipe]))
             if grid:

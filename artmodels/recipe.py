@@ -43,6 +43,7 @@ class Recipe:
     truncation: float
     edits: tuple[dict[str, Any], ...] = ()
     schema: int = SCHEMA
+    revision: str | None = None  # the commit, of a model from the Hub
 
     def __post_init__(self):
         if self.schema != SCHEMA:
@@ -54,6 +55,12 @@ class Recipe:
             isinstance(self.weights_sha256, str) and re.fullmatch(r"[0-9a-f]{64}", self.weights_sha256),
             "weights_sha256",
             "64 hexadecimal digits",
+        )
+        revision = self.revision
+        _require(
+            revision is None or (isinstance(revision, str) and re.fullmatch(r"[0-9a-f]{40}", revision)),
+            "revision",
+            "40 hexadecimal digits",
         )
         _require(isinstance(self.latents, tuple | list) and 0 < len(self.latents) <= MAX_ITEMS, "latents", "a list")
         try:
@@ -114,7 +121,7 @@ def parse_recipes(text: str) -> list[Recipe]:
 
 def _from_data(data: Any) -> Recipe:
     known = set(Recipe.__dataclass_fields__)
-    if not isinstance(data, dict) or not data.keys() <= known or not known - {"edits"} <= data.keys():
+    if not isinstance(data, dict) or not data.keys() <= known or not known - {"edits", "revision"} <= data.keys():
         raise ValueError(f"recipe: expected an object with {', '.join(sorted(known))}")
     return Recipe(**data)
 

@@ -12,6 +12,8 @@ from artmodels.models.generator import MAX_TRUNCATION, ArtGenerator
 from artmodels.recipe import SEED_LIMIT, Latent, Recipe
 
 MAX_SEEDS = 1_000_000
+BATCH = 16  # pictures painted at once, or fewer where they are large
+WORKING_MEMORY = 500_000_000  # bytes
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -47,9 +49,11 @@ def check_truncation(truncation: float) -> None:
         raise ValueError(f"truncation must be between 0 and {MAX_TRUNCATION}, found {truncation:g}: try 0.8")
 
 
-def seed_recipe(model: str, weights_sha256: str, style: str, seed: int, truncation: float) -> Recipe:
+def seed_recipe(
+    model: str, weights_sha256: str, style: str, seed: int, truncation: float, revision: str | None = None
+) -> Recipe:
     """The recipe of one seed painted in one style."""
-    return Recipe(model, weights_sha256, (Latent(seed),), {style: 1.0}, truncation)
+    return Recipe(model, weights_sha256, (Latent(seed),), {style: 1.0}, truncation, revision=revision)
 
 
 def draw_latents(seeds: Sequence[int], latent_dim: int) -> Tensor:
@@ -93,9 +97,7 @@ def mix_latents(recipe: Recipe, latent_dim: int) -> Tensor:
 
 
 @torch.inference_mode()
-def paint(
-    generator: ArtGenerator, latents: Tensor, weights: Tensor, truncation: float = 1.0, batch_size: int = 16
-) -> Tensor:
+def paint(generator: ArtGenerator, latents: Tensor, weights: Tensor, truncation: float = 1.0) -> Tensor:
     """One picture per latent, `[N, 3, H, W]` in [-1, 1] on the CPU.
 
     `latents` is `[N, latent_dim]`, `weights` (of the styles) is `[1 or N, styles]`.
@@ -104,12 +106,26 @@ def paint(
         ValueError: the truncation is out of bounds.
     """
     device = generator.mean_w.device
+    batch_size = max(1, min(BATCH, WORKING_MEMORY // generator.config.working_memory))
     weights = weights.expand(len(latents), -1)
     pictures = []
     for z, style in zip(latents.to(device).split(batch_size), weights.to(device).split(batch_size), strict=True):
         w = generator.truncate(generator.mapping(z, style), style, truncation)
         pictures.append(generator.synthesis(w).float().cpu())
     return torch.cat(pictures)
+
+
+def paint_seeds(
+    generator: ArtGenerator, style: str, seeds: Sequence[int], truncation: float = 0.8
+) -> list[Image.Image]:
+    """One Pillow image per seed, in one style: what a model's card shows first.
+
+    Raises:
+        ValueError: no such style, or a seed or the truncation out of bounds; the message says what to do.
+    """
+    check_truncation(truncation)
+    latents = draw_latents(seeds, generator.config.latent_dim)
+    return to_images(paint(generator, latents, one_hot(generator.config.styles, style), truncation))
 
 
 def to_images(pictures: Tensor) -> list[Image.Image]:

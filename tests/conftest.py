@@ -1,18 +1,33 @@
 """What the tests share: a small generator, folders of drawn pictures, and a data cache of their own."""
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+import types
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # these two are read when the libraries are imported
-os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ |= {  # read when the libraries are imported
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_OFFLINE": "1",  # but for tests with a Hub of their own
+    "HF_HUB_DISABLE_XET": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_ETAG_TIMEOUT": "2",
+    "HF_HUB_DOWNLOAD_TIMEOUT": "1",
+}
+os.environ.pop("HF_TOKEN", None)
 
 import numpy as np
 import pytest
 import torch
+from hub_server import TOKEN, Hub
+from huggingface_hub import constants
 from PIL import Image
 
 from artmodels import procedural
@@ -59,6 +74,65 @@ def model_folder(tmp_path_factory, generator) -> Path:
 @pytest.fixture(scope="session")
 def model(model_folder) -> LoadedModel:
     return load_model(model_folder)
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A Hub of the test's own that the real client speaks with, with an empty cache, as somebody who may write."""
+    server = Hub()
+    cache = tmp_path / "hub-cache"
+    for name, value in {
+        "ENDPOINT": server.address,
+        "HUGGINGFACE_CO_URL_TEMPLATE": server.address + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HUB_OFFLINE": False,
+        "HF_HUB_CACHE": str(cache),
+        "HF_TOKEN_PATH": str(tmp_path / "no-token"),
+    }.items():
+        monkeypatch.setattr(constants, name, value)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    hasty = types.SimpleNamespace(**{**vars(time), "sleep": lambda seconds: None})  # between the client's attempts
+    for module in ("utils._http", "file_download"):
+        monkeypatch.setattr(f"huggingface_hub.{module}.time", hasty)
+    server.cache = cache
+    yield server
+    server.close()
+
+
+def hub_environment(hub: Hub, home: Path, **more: str) -> dict[str, str]:
+    """The environment of a process that speaks with that Hub."""
+    ours = {"HF_ENDPOINT": hub.address, "HF_HUB_OFFLINE": "0", "HF_HOME": str(home), "HF_TOKEN": TOKEN}
+    return {**os.environ, **ours, **more}
+
+
+def folder_files(folder: Path) -> dict[str, bytes]:
+    """A folder as a commit's files."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@contextlib.contextmanager
+def serving(command: list[str], log: Path, environment: dict[str, str], cwd: Path = ROOT) -> Iterator[str]:
+    """An app in a process of its own, on a free port; its address, once it answers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**environment, "GRADIO_SERVER_PORT": str(port)}
+    with log.open("w") as output:
+        process = subprocess.Popen([sys.executable, *command], cwd=cwd, env=environment, stdout=output, stderr=output)
+    address = f"http://127.0.0.1:{port}/"
+    try:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(address) as response:
+                    assert response.status == 200
+                    break
+            except OSError:
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.2)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
 
 
 def draw_pictures(folder: Path, per_style: int = 6, side: int = 48) -> Path:

@@ -71,11 +71,13 @@ def test_a_card_before_any_measurement(folder):
     card = (folder / "README.md").read_text()
     for words in ("12,345 images", "100 different ones", "1.50 hours", "| mosaic | 31 |", "Nothing yet"):
         assert words in card
-    assert "Training pictures:" not in card and "license:" not in card
+    assert "Training pictures: not stated by the publisher" in card and "license:" not in card
 
 
 def test_measurements_and_provenance_are_added(folder):
-    rewrite_card(load_model(folder), {"evaluation": FIGURES, "training": {"provenance": "my own drawings"}})
+    rewrite_card(
+        folder, load_model(folder).generator, {"evaluation": FIGURES, "training": {"provenance": "my own drawings"}}
+    )
     card = (folder / "README.md").read_text()
     for words in ("123.46", "45.60", "12.30", "| mosaic | 20 | 20.00 (-1.00 to 40.00) | 1.00 | 0.87 |"):
         assert words in card

@@ -1,6 +1,7 @@
 """Seeds, pictures and recipes: what is promised to stay the same, and what is refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,14 @@ def test_a_recipe_survives_json_and_png(tmp_path):
     assert read_recipes(path) == [RECIPE] * 3
 
 
+def test_a_recipe_tells_the_commit_and_older_ones_do_without():
+    pinned = replace(RECIPE, revision="0123456789abcdef" * 2 + "01234567")
+    assert parse_recipes(pinned.to_json()) == [pinned]
+    older = json.loads(RECIPE.to_json())
+    del older["revision"]
+    assert parse_recipes(json.dumps(older)) == [RECIPE]
+
+
 def test_a_recipe_with_letters_of_any_script_survives(tmp_path):
     recipe = Recipe("m", "0" * 64, (Latent(1),), {"浮世絵 <b>": 1.0}, 1.0)
     path = tmp_path / "p.png"
@@ -130,6 +139,8 @@ def test_a_recipe_with_letters_of_any_script_survives(tmp_path):
         {"truncation": None},
         {"edits": [{"run": "rm"}]},
         {"extra": 1},
+        {"revision": "main"},
+        {"revision": ["0" * 40]},
     ],
 )
 def test_forged_recipes_are_refused(change):

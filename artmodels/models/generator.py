@@ -5,24 +5,44 @@ A picture is a pure function of `w`, which has two kinds of rows. Row 0 is the n
 layer mixing and directions act on.
 """
 
+import copy
 import json
+import re
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
+from huggingface_hub import ModelCard, ModelCardData, PyTorchModelHubMixin, try_to_load_from_cache
 from torch import Tensor, nn
 
+from artmodels import __version__
 from artmodels.models.layers import ModulatedConv, SkipExcitation, UpBlock, normalise_latents
-from artmodels.models.weights import check_config_types, load_weights, read_config, save_weights
+from artmodels.models.remote import parse_hub_id, pull
+from artmodels.models.weights import (
+    MAX_HEADER_BYTES,
+    MAX_JSON_BYTES,
+    check_config_types,
+    load_weights,
+    read_json,
+    save_weights,
+    to_config,
+)
 
 FORMAT_VERSION = 1
+VERSION_KEY = "artmodels_version"
 MAX_TRUNCATION = 1.5
 MAX_STYLES = 1000
 WEIGHTS_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"
+METRICS_NAME = "metrics.json"
+CARD_DATA = {
+    "library_name": "artmodels",
+    "pipeline_tag": "unconditional-image-generation",
+    "tags": ["art", "gan", "image-generation"],
+}
 
 
 @dataclass(frozen=True)
@@ -75,6 +95,11 @@ class GeneratorConfig:
         """Feature channels of the block at a resolution."""
         return min(self.width * self.resolution // resolution, self.max_channels)
 
+    @property
+    def working_memory(self) -> int:
+        """Bytes that painting one picture takes besides the weights: the widest block in float32, before its gate."""
+        return max(4 * 4 * self.channels(resolution) * resolution**2 for resolution in self.resolutions)
+
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types; `GeneratorConfig(**config.to_json()) == config`."""
         return {**asdict(self), "styles": list(self.styles)}
@@ -85,13 +110,7 @@ def _require(condition: bool, field: str, found: object, expected: str) -> None:
         raise ValueError(f"generator config: {field} must be {expected}, found {found}")
 
 
-class ArtGenerator(
-    nn.Module,
-    PyTorchModelHubMixin,
-    library_name="artmodels",
-    pipeline_tag="unconditional-image-generation",
-    tags=["art", "gan"],
-):
+class ArtGenerator(nn.Module, PyTorchModelHubMixin, **copy.deepcopy(CARD_DATA)):  # which it adds to
     """Latents and style weights to pictures `[N, 3, H, W]` in [-1, 1].
 
     `mapping(z, style_weights) -> w`, then `synthesis(w) -> picture`; both are differentiable and free of noise.
@@ -167,30 +186,151 @@ class ArtGenerator(
         write_config(self.config, save_directory)
 
     @classmethod
-    def _from_pretrained(
-        cls, *, model_id, revision, cache_dir, force_download, local_files_only, token, **_
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        *,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        force_download: bool = False,
+        map_location: str | torch.device = "cpu",
     ) -> "ArtGenerator":
-        """Read and check `config.json` ourselves, then load strictly: the mixin's own way accepts missing tensors."""
-        if Path(model_id).is_dir():
-            return load_generator(Path(model_id))
-        config_path, weights_path = (
-            hf_hub_download(
-                repo_id=model_id,
-                filename=name,
-                revision=revision,
-                cache_dir=cache_dir,
-                force_download=force_download,
-                local_files_only=local_files_only,
+        """A generator ready to paint, from a folder or by Hub id, with the mixin's own arguments.
+
+        Unlike the mixin, this never accepts missing or surplus tensors, nor fetches or allocates before sizes are known
+        to fit the config.
+
+        Raises:
+            FileNotFoundError: no such folder, or no model in the repository.
+            ValueError: a damaged model, config and weights that do not fit each other, or no Hub id.
+            OSError: the Hub does not give it, or cannot be reached.
+        """
+        name = str(pretrained_model_name_or_path)
+        folder = Path(name)
+        if not folder.is_dir():
+            repo_id, named_revision = expect_hub_id(name)
+            folder = fetch_generator(
+                repo_id,
+                revision=revision or named_revision,
                 token=token,
+                cache_dir=cache_dir,
+                local_files_only=local_files_only,
+                force_download=force_download,
             )
-            for name in (CONFIG_NAME, WEIGHTS_NAME)
-        )
-        return _build(Path(config_path), Path(weights_path))
+        return load_generator(folder).to(map_location)
+
+    def generate_model_card(self, license: str | None = None, **_: object) -> ModelCard:
+        """A card for a generator that is pushed without its run; `artmodels publish` writes a fuller one."""
+        styles = ", ".join(self.config.styles)
+        data = ModelCardData(license=license, **CARD_DATA)
+        return ModelCard(f"""---
+{data.to_yaml()}
+---
+# A painter of {escape_markdown(styles)}
+
+{self.config.resolution} x {self.config.resolution} px in one forward pass, {self.parameter_count:,} parameters. Its
+training, licence and figures were not stated by whoever pushed it.
+
+```python
+from artmodels import ArtGenerator, paint_seeds
+
+generator = ArtGenerator.from_pretrained("user/model")
+paint_seeds(generator, {json.dumps(self.config.styles[0], ensure_ascii=False)}, [7])[0].save("picture.png")
+```
+""")
+
+
+def escape_markdown(name: str) -> str:
+    """A name as Markdown shows it to the letter: no table, link or HTML comes of it."""
+    return re.sub(r"([\\`*_{}\[\]()<>#|!])", r"\\\1", name)
 
 
 def write_config(config: GeneratorConfig, folder: Path) -> None:
-    """Write `config.json` of a published folder."""
-    (folder / CONFIG_NAME).write_text(json.dumps(config.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    """Write `config.json` of a published folder: the fields, and the version of artmodels that wrote them."""
+    text = json.dumps({**config.to_json(), VERSION_KEY: __version__}, indent=2, ensure_ascii=False)
+    (folder / CONFIG_NAME).write_text(text + "\n", "utf-8")
+
+
+def read_config(path: Path) -> GeneratorConfig:
+    """The config of a published folder.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: damaged, or of a newer format; the message says which version of artmodels to install.
+    """
+    data = read_json(path)
+    if isinstance(data, dict):
+        version = re.sub(r"[^0-9A-Za-z.+-]", "", str(data.pop(VERSION_KEY, "")))[:40]
+        found = data.get("format_version")
+        if isinstance(found, int) and found > FORMAT_VERSION:
+            raise ValueError(
+                f"{path}: model format {found} is newer than this artmodels {__version__} reads ({FORMAT_VERSION}): "
+                f"install artmodels {version or 'of a later version'}, which wrote it"
+            )
+    return to_config(data, GeneratorConfig, path)
+
+
+def fetch_generator(
+    repo_id: str,
+    *,
+    revision: str | None = None,
+    largest: int | None = None,
+    tqdm_class: type | None = None,
+    cache_dir: str | Path | None = None,
+    **options,
+) -> Path:
+    """The cached snapshot folder of a model on the Hub, with config and weights of one and the same commit.
+
+    The config is fetched and checked first; the weights only if their size fits it, and if the generator needs at most
+    `largest` bytes of memory. `metrics.json` comes too, if there is one. `options` are those of `pull`.
+
+    Raises:
+        FileNotFoundError: the repository holds no such model.
+        ValueError: a damaged or too large model.
+        OSError: the Hub does not give it, or cannot be reached.
+    """
+    options["cache_dir"] = cache_dir
+    config_path = pull(repo_id, CONFIG_NAME, MAX_JSON_BYTES, revision=revision, **options)
+    config = read_config(config_path)
+    generator = _empty_generator(config)
+    memory = sum(tensor.numel() * tensor.element_size() for tensor in generator.state_dict().values())
+    if largest and memory + config.working_memory > largest:
+        memory += config.working_memory
+        raise ValueError(
+            f"{repo_id} needs {memory / 1e6:,.0f} MB of memory, and {largest / 1e6:,.0f} MB is the limit here: "
+            "it was not fetched"
+        )
+    commit = config_path.parent.name
+    if (
+        try_to_load_from_cache(repo_id, METRICS_NAME, cache_dir, commit) is None
+    ):  # neither there nor known to be missing
+        with suppress(OSError, ValueError):  # a model paints without what is said of it
+            pull(repo_id, METRICS_NAME, MAX_JSON_BYTES, revision=commit, **options)
+    weights_path = pull(
+        repo_id,
+        WEIGHTS_NAME,
+        memory + MAX_HEADER_BYTES,
+        revision=commit,
+        tqdm_class=tqdm_class,
+        **options,
+    )
+    return weights_path.parent
+
+
+def expect_hub_id(name: str) -> tuple[str, str | None]:
+    """The repository and revision behind a name that is no folder.
+
+    Raises:
+        FileNotFoundError: it is no Hub id either.
+    """
+    try:
+        return parse_hub_id(name)
+    except ValueError as error:
+        raise FileNotFoundError(
+            f"no model folder {name[:200]}: give a folder with {CONFIG_NAME}, or a Hub id like user/model"
+        ) from error
 
 
 def load_generator(folder: str | Path) -> ArtGenerator:
@@ -207,9 +347,13 @@ def load_generator(folder: str | Path) -> ArtGenerator:
 
 
 def _build(config_path: Path, weights_path: Path) -> ArtGenerator:
-    config = read_config(config_path, GeneratorConfig)
-    with torch.device("meta"):  # shapes only: nothing is allocated before the file is known to fit
-        generator = ArtGenerator(config)
+    generator = _empty_generator(read_config(config_path))
     weights = load_weights(weights_path, expected=generator.state_dict())
     generator.load_state_dict(weights, strict=True, assign=True)
     return generator.requires_grad_(False).to(memory_format=torch.channels_last).eval()
+
+
+def _empty_generator(config: GeneratorConfig) -> ArtGenerator:
+    """Shapes only: nothing is allocated before a file is known to fit."""
+    with torch.device("meta"):
+        return ArtGenerator(config)

@@ -113,14 +113,12 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path} is not valid JSON ({error}): restore it or download it again") from error
 
 
-def read_config(path: Path, config_type: type[Config]) -> Config:
-    """A dataclass from a JSON file whose keys are just its fields.
+def to_config(data: Any, config_type: type[Config], path: Path) -> Config:
+    """A dataclass from the JSON object of a file, whose keys are just its fields.
 
     Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: not JSON, unknown or missing keys, or values that the dataclass refuses.
+        ValueError: no object, unknown or missing keys, or values that the dataclass refuses.
     """
-    data = read_json(path)
     known = {field.name for field in fields(config_type)}
     if not isinstance(data, dict):
         raise ValueError(f"{path} should be a JSON object with {', '.join(sorted(known))}")

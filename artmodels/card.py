@@ -1,0 +1,252 @@
+"""The card of a published model, `README.md` of its folder: only what is known, measured, or said by its publisher."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCardData, constants, hf_hub_url
+
+from artmodels import __version__
+from artmodels.models.generator import CARD_DATA, ArtGenerator, escape_markdown
+from artmodels.models.remote import parse_hub_id
+
+SHEET_SEEDS = range(8)
+SHEET_TRUNCATION = 0.8
+MAX_STATEMENT = 5000  # characters
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What only the publisher can say of a model; None where nothing was said.
+
+    Raises:
+        ValueError: a licence that is no identifier, a data set that is no Hub id, or too long a text.
+    """
+
+    repo_id: str | None = None  # where it is published
+    license: str | None = None  # of the weights: an identifier of the Hub's, like cc-by-4.0, or other
+    provenance: str | None = None  # where the training pictures come from
+    data_license: str | None = None  # what is known of their rights
+    dataset: str | None = None  # the Hub id of the training pictures
+
+    def __post_init__(self):
+        for name, value in asdict(self).items():
+            if value is not None and (not isinstance(value, str) or not 0 < len(value) <= MAX_STATEMENT):
+                raise ValueError(f"{name} must be a text of 1 to {MAX_STATEMENT} characters, found {str(value)[:80]!r}")
+        if self.license and not re.fullmatch(r"[a-z0-9][a-z0-9.+-]{1,60}", self.license):
+            raise ValueError(
+                f"--license {self.license[:80]} is no identifier of a licence: try cc0-1.0, cc-by-4.0, "
+                "cc-by-nc-4.0, apache-2.0, or other"
+            )
+        if self.dataset:
+            parse_hub_id(self.dataset)
+
+    @classmethod
+    def of(cls, metrics: Mapping[str, Any]) -> "Statement":
+        """What `metrics.json` of a published folder keeps of it; a stranger's file may say anything, or nothing."""
+        said = metrics.get("publication")
+        found = {name: said.get(name) for name in cls.__dataclass_fields__} if isinstance(said, dict) else {}
+        if isinstance(training := metrics.get("training"), dict):
+            found["provenance"] = found.get("provenance") or training.get("provenance")
+        try:
+            return cls(**found)
+        except ValueError:
+            return cls()
+
+    def over(self, before: "Statement") -> "Statement":
+        """This statement, and where it is silent the one before it."""
+        said = {name: value for name, value in asdict(self).items() if value is not None}
+        return Statement(**{**asdict(before), **said})
+
+
+def model_card(
+    generator: ArtGenerator,
+    training: dict[str, Any],
+    metrics: dict[str, Any] | None,
+    statement: Statement,
+    wheel: str | None = None,
+) -> str:
+    """The card as Markdown, with the front matter that the Hub indexes.
+
+    `training` is what the run says of itself (see `keeping.publish_model`), `metrics` what `evaluate` measured, `wheel`
+    the name of an artmodels wheel that lies beside the card.
+    """
+    config = generator.config
+    counts = training["style_counts"]
+    rows = "\n".join(
+        f"| {escape_markdown(style)} | {counts.get(style, sum(counts.values()))} |" for style in config.styles
+    )
+    hours = training["seconds"] / 3600
+    return f"""---
+{_front_matter(metrics, statement)}
+---
+# A painter of {escape_markdown(", ".join(config.styles))}
+
+![Samples: one row per style, one column per seed](samples.png)
+
+One row per style, in the order of the table; seeds {SHEET_SEEDS[0]} to {SHEET_SEEDS[-1]}, not picked;
+truncation {SHEET_TRUNCATION}.
+
+| style | training pictures |
+| --- | ---: |
+{rows}
+
+- Pictures: {config.resolution} x {config.resolution} px, one forward pass, {generator.parameter_count:,} parameters.
+- Training: {training["images"]:,} images shown, {training["pictures"]:,} different ones, {hours:.2f} hours on \
+{training["machine"]}; preset `{training["preset"]}`, artmodels {__version__}.
+{_ancestor(training.get("init"))}{_said(training, statement)}
+## Use
+{_install(statement, wheel)}
+```python
+{_three_lines(config.styles[0], statement.repo_id)}
+```
+
+## Measured
+{_measured(metrics)}
+## Limits
+
+It paints {"this style" if len(config.styles) == 1 else f"these {len(config.styles)} styles"} at \
+{config.resolution} px and knows no words. What it paints is a blend of what it was shown, with its gaps and its
+prejudices; it can come near to a training picture{", see above" if metrics else ", which was not measured"}.
+"""
+
+
+def _front_matter(metrics: dict[str, Any] | None, statement: Statement) -> str:
+    """YAML that the Hub indexes: licence, library, task, data set, and the figures as a model index."""
+    facts: dict[str, Any] = {**CARD_DATA, "license": statement.license}
+    if statement.dataset:
+        facts["datasets"] = [statement.dataset]
+    if metrics:
+        overall = metrics["overall"]
+        named = {
+            "frechet-distance": ("Fréchet distance (EfficientNet-Lite2)", overall["frechet_distance"]),
+            "kernel-distance": ("kernel distance (EfficientNet-Lite2)", overall["kernel_distance"]),
+            "precision": (f"precision (k = {metrics['neighbours']})", overall["precision"]),
+            "recall": (f"recall (k = {metrics['neighbours']})", overall["recall"]),
+        }
+        facts["model_name"] = statement.repo_id.partition("/")[2] if statement.repo_id else "painter"
+        facts["eval_results"] = [
+            EvalResult(
+                task_type=CARD_DATA["pipeline_tag"],
+                dataset_type=statement.dataset or "held-out-pictures",
+                dataset_name=f"{overall['test_pictures']} held-out pictures, {overall['samples']} samples",
+                metric_type=kind,
+                metric_name=name,
+                metric_value=round(value, 5),
+            )
+            for kind, (name, value) in named.items()
+            if value is not None
+        ]
+    return ModelCardData(**facts).to_yaml()
+
+
+def _three_lines(style: str, repo_id: str | None) -> str:
+    source, chosen = json.dumps(repo_id or "path/to/this/folder"), json.dumps(style, ensure_ascii=False)
+    return f"""from artmodels import ArtGenerator, paint_seeds
+
+generator = ArtGenerator.from_pretrained({source})
+paint_seeds(generator, {chosen}, seeds=[7])[0].save("picture.png")"""
+
+
+def _install(statement: Statement, wheel: str | None) -> str:
+    if not (statement.repo_id and wheel):
+        return f"With artmodels {__version__} installed:\n"
+    address = hf_hub_url(statement.repo_id, wheel)
+    return f"""
+The code that paints, artmodels {__version__}, lies beside the weights as a wheel (Apache-2.0):
+
+```sh
+pip install {address}
+```
+"""
+
+
+def _ancestor(init: dict[str, Any] | None) -> str:
+    """The line about the model that the run started from, if it did."""
+    if not init:
+        return ""
+    cost = (
+        f", which had seen {init['images']:,} images in {init['seconds'] / 3600:.2f} hours" if "images" in init else ""
+    )
+    return f"- Started from the model {escape_markdown(init['model'])}{cost} (weights {init['weights_sha256'][:12]}).\n"
+
+
+def _said(training: dict[str, Any], statement: Statement) -> str:
+    """What the publisher says, and where the publisher is silent, that."""
+    silent = "not stated by the publisher"
+    dataset = f" ([{statement.dataset}]({constants.ENDPOINT}/datasets/{statement.dataset}))"
+    lines = {
+        "Training pictures": (statement.provenance or silent) + (dataset if statement.dataset else ""),
+        "Their rights": statement.data_license or silent,
+        "Licence of the weights": f"`{statement.license}`" if statement.license else silent,
+        "Licence of the code": "Apache-2.0",
+        "About the run": training.get("note"),
+    }
+    return "".join(f"- {title}: {text}\n" for title, text in lines.items() if text)
+
+
+def _measured(metrics: dict[str, Any] | None) -> str:
+    if not metrics:
+        return "Nothing yet: `python -m artmodels evaluate --model ... --data ... --test-data ...` measures.\n"
+    overall, styles = metrics["overall"], metrics["styles"]
+    rows = "\n".join(
+        f"| {escape_markdown(style)} | {figures['test_pictures']} | {figures['kernel_distance'] * 1000:.2f}"
+        f"{_interval(figures['kernel_interval'])} | {figures['kernel_floor'] * 1000:.2f} | {figures['variety']:.2f} |"
+        for style, figures in styles.items()
+    )
+    patches = "\n".join(
+        f"| sliced Wasserstein distance x 1000, {level} px | {distance:.1f} "
+        f"| {overall['sliced_wasserstein_floor'][level]:.1f} |"
+        for level, distance in overall["sliced_wasserstein"].items()
+    )
+    return f"""
+Features: EfficientNet-Lite2 (ImageNet), which the training never used. Real and painted pictures alike are
+{metrics["picture_resolution"]} px, enlarged to {metrics["judge_resolution"]} px for it.
+Truncation {metrics["truncation"]:g}.
+The floor is what {overall["floor_pictures"]} real training pictures score against the same test pictures.
+
+| | this model | floor (real) |
+| --- | ---: | ---: |
+| Fréchet distance, {overall["samples"]} against {overall["test_pictures"]} | {overall["frechet_distance"]:.2f} \
+| {overall["frechet_floor"]:.2f} |
+| kernel distance x 1000 | {overall["kernel_distance"] * 1000:.2f} | {overall["kernel_floor"] * 1000:.2f} |
+| precision, k = {metrics["neighbours"]} | {_figure(overall["precision"])} | {_figure(overall["precision_floor"])} |
+| recall, k = {metrics["neighbours"]} | {_figure(overall["recall"])} | {_figure(overall["recall_floor"])} |
+{patches}
+
+Precision is the share of paintings that lie among the real ones, recall the share of the real that the paintings
+reach, at equal counts. The sliced Wasserstein distance compares small patches without any network, from fine texture
+to composition and palette.
+{_memorised(overall["memorisation"])}
+Variety is the mean feature distance between {metrics["variety_seeds"]} seeds of a style, divided by that between real
+pictures of it: near 1 is as varied as the originals, near 0 is one picture again and again.
+
+| style | test pictures | kernel distance x 1000 (95 % interval) | floor | variety |
+| --- | ---: | ---: | ---: | ---: |
+{rows}
+
+Measured by `{metrics["command"]}`.
+"""
+
+
+def _figure(value: float | None) -> str:
+    return "too few pictures" if value is None else f"{value:.2f}"
+
+
+def _interval(ends: list[float] | None) -> str:
+    return "" if ends is None else f" ({ends[0] * 1000:.2f} to {ends[1] * 1000:.2f})"
+
+
+def _memorised(found: dict[str, float] | None) -> str:
+    """The card's sentence on copies of training pictures."""
+    if found is None:
+        return "Memorisation was not measured: the held-out pictures are training pictures too.\n"
+    return f"""
+Memorisation: the paintings' distance to their nearest training picture is {found["samples_median"]:.2f} in the median
+and {found["samples_first_percentile"]:.2f} at the first percentile; that of held-out real pictures \
+{found["held_out_median"]:.2f} and {found["held_out_first_percentile"]:.2f}.
+Smaller distances than those of real pictures would hint at copies; noise is far from everything, so read them beside
+precision.
+"""
