@@ -2,10 +2,16 @@
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from artmodels.command import OneLineParser, main_with_clear_errors, natural
+from artmodels.command import OneLineParser, add_statement_flags, main_with_clear_errors, natural, read_statement
 from artmodels.presets import PRECISIONS, PRESETS, TRACKERS
+
+if TYPE_CHECKING:
+    from artmodels.card import Statement
+    from artmodels.publishing import RunPublisher
 
 EXAMPLES = """examples:
   accelerate launch train.py --preset tiny --output runs/first          no data needed: it draws its own
@@ -13,6 +19,7 @@ EXAMPLES = """examples:
   accelerate launch train.py --output runs/mine --resume                goes on where it stopped
   accelerate launch train.py --output runs/mine --resume --images 800000
   accelerate launch train.py --init checkpoints/masters --data my_paintings/ --output runs/mine
+  accelerate launch train.py --data user/paintings --output runs/mine --push-to-hub user/my-painter --license cc0-1.0
 """
 
 
@@ -53,6 +60,10 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--feature-network", type=natural, metavar="N", help="EfficientNet-Lite 0 or 1 in the discriminator")
     add("--tracker", choices=TRACKERS, help="also log to one of these, by its own package")
     add("--unconditional", action=argparse.BooleanOptionalAction, help="ignore the styles: one for all")
+    add("--push-to-hub", metavar="ID", help="push the best model at the end, to user/my-painter")
+    add("--push-every", type=natural, metavar="N", help="push it on the way too, after so many images")
+    add("--private", action="store_true", help="a repository that the push makes is private")
+    add_statement_flags(parser)
     return parser.parse_args(arguments)
 
 
@@ -63,12 +74,27 @@ def run(arguments: argparse.Namespace) -> None:
     given = {name: value for name, value in vars(arguments).items() if value is not None}
     output, data, test_data = given.pop("output"), given.pop("data", None), given.pop("test_data", None)
     resume, dry_run, tracker = given.pop("resume"), given.pop("dry_run"), given.pop("tracker", None)
+    publisher = _publisher(given, read_statement(arguments))
     check_tracker(tracker)
     plan = resolve_plan(given, data, output, resume, test_data)
     if dry_run:
         print(describe_plan(plan, output))
     else:
-        start_run(plan, output, resume, tracker)
+        start_run(plan, output, resume, tracker, publisher)
+
+
+def _publisher(given: dict[str, Any], statement: "Statement") -> "RunPublisher | None":
+    """What pushes the run's model, if that was asked for; takes its flags out of those given."""
+    from artmodels.publishing import RunPublisher
+
+    for name in asdict(statement):
+        given.pop(name, None)
+    repo_id, every, private = given.pop("push_to_hub", None), given.pop("push_every", 0), given.pop("private")
+    if repo_id:
+        return RunPublisher(repo_id, statement, private, every)
+    if every or private or statement != type(statement)():
+        raise ValueError("--push-every, --private, --license and the like are for --push-to-hub: add it")
+    return None
 
 
 if __name__ == "__main__":

@@ -1,18 +1,22 @@
-"""The verbs: `python -m artmodels generate|evaluate|recipe|benchmark ...`."""
+"""The verbs: `python -m artmodels generate|evaluate|recipe|publish|space|benchmark ...`."""
 
 import argparse
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from artmodels.command import OneLineParser, main_with_clear_errors, natural
+from artmodels.command import OneLineParser, add_statement_flags, main_with_clear_errors, natural, read_statement
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = OneLineParser(prog="python -m artmodels", description="Paint with, measure and rebuild.")
+    parser = OneLineParser(prog="python -m artmodels", description="Paint, measure, rebuild, publish.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     _add_generate(verbs)
     _add_evaluate(verbs)
     _add_recipe(verbs)
+    _add_publish(verbs)
+    _add_space(verbs)
     _add_benchmark(verbs)
     chosen = parser.parse_args(arguments)
     return main_with_clear_errors(lambda: chosen.run(chosen))
@@ -117,7 +121,7 @@ def _evaluate(chosen: argparse.Namespace) -> None:
     if chosen.out:
         write_json(chosen.out, figures)
     if chosen.write_card:
-        rewrite_card(model, {"evaluation": figures})
+        rewrite_card(model.folder, model.generator, {"evaluation": figures})
 
 
 def _add_recipe(verbs: argparse._SubParsersAction) -> None:
@@ -139,6 +143,75 @@ def _recipe(chosen: argparse.Namespace) -> None:
         from artmodels.painting import repaint
 
         repaint(recipes, chosen.repaint, chosen.model, chosen.anyway)
+
+
+def _add_publish(verbs: argparse._SubParsersAction) -> None:
+    example = (
+        "python -m artmodels publish runs/mine user/my-painter --license cc-by-4.0 --tag v1 "
+        '--provenance "my own drawings, 2019 to 2026"'
+    )
+    parser = _verb(verbs, "publish", _publish, "Push a run's best model to the Hugging Face Hub.", example)
+    parser.add_argument("path", type=Path, help="a run folder, or a model folder")
+    parser.add_argument("repo_id", help="where to, like user/my-painter")
+    parser.add_argument("--private", action="store_true", default=None, help="a new repository is private")
+    parser.add_argument("--tag", help="also name this version, like v1")
+    parser.add_argument("--dry-run", action="store_true", help="print the card and what would be pushed; push nothing")
+    add_statement_flags(parser)
+
+
+def _publish(chosen: argparse.Namespace) -> None:
+    from artmodels.publishing import find_model_folder, publication, publish, statement_for
+
+    folder = find_model_folder(chosen.path)
+    statement = statement_for(folder, chosen.repo_id, read_statement(chosen))
+    statement = replace(
+        statement,
+        license=statement.license or _ask("Licence of the weights, like cc-by-4.0 or other (empty: not stated): "),
+        provenance=statement.provenance or _ask("Where do the training pictures come from (empty: not stated)? "),
+    )
+    if chosen.dry_run:
+        files = publication(folder, statement)
+        print(files["README.md"].decode())
+        for name, content in files.items():
+            size = content.stat().st_size if isinstance(content, Path) else len(content)
+            print(f"{size:>12,}  {name}")
+        print(f"nothing was pushed: leave --dry-run away to push this to {chosen.repo_id}")
+        return
+    if not statement.license:
+        print("the card will say that no licence is stated: --license says one", file=sys.stderr)
+    print(publish(folder, chosen.repo_id, statement, private=chosen.private, tag=chosen.tag))
+
+
+def _ask(question: str) -> str | None:
+    """What somebody at a terminal answers; nobody is there in a script."""
+    with suppress(EOFError):
+        return (input(question).strip() if sys.stdin.isatty() else "") or None
+    return None
+
+
+def _add_space(verbs: argparse._SubParsersAction) -> None:
+    example = "python -m artmodels space user/my-space --model user/my-painter@v1 --hardware zero-a10g"
+    parser = _verb(verbs, "space", _space, "Push a Space that paints with a model from the Hub.", example)
+    parser.add_argument("repo_id", help="the Space, like user/my-space")
+    parser.add_argument("--model", required=True, help="a Hub id with optional @revision; its commit is pinned")
+    parser.add_argument("--hardware", help="like zero-a10g or cpu-basic (default: what the Hub gives)")
+    parser.add_argument("--private", action="store_true", default=None, help="a new Space is private")
+    parser.add_argument("--dry-run", type=Path, metavar="DIR", help="write the Space's folder there; push nothing")
+
+
+def _space(chosen: argparse.Namespace) -> None:
+    from artmodels.models.remote import parse_hub_id
+    from artmodels.space import HARDWARE, push_space, space_files, write_space
+
+    parse_hub_id(chosen.repo_id)
+    if chosen.hardware and chosen.hardware not in HARDWARE:
+        raise ValueError(f"--hardware must be one of {', '.join(HARDWARE)}, found {chosen.hardware[:40]!r}")
+    files = space_files(chosen.model, chosen.hardware)
+    if chosen.dry_run:
+        write_space(chosen.dry_run, files)
+        print(f"cd {chosen.dry_run} && pip install -r requirements.txt && python app.py")
+        return
+    print(push_space(chosen.repo_id, files, hardware=chosen.hardware, private=chosen.private))
 
 
 def _add_benchmark(verbs: argparse._SubParsersAction) -> None:

@@ -3,7 +3,10 @@
 import argparse
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from artmodels.card import Statement
 
 
 def natural(text: str) -> int:
@@ -19,6 +22,26 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+
+
+def add_statement_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags by which a publisher says what nobody else can know."""
+    add = parser.add_argument_group("said on the card").add_argument
+    add("--license", metavar="ID", help="licence of the weights, as the Hub names it: cc-by-4.0, cc0-1.0, other")
+    add("--provenance", metavar="TEXT", help="where the training pictures come from")
+    add("--data-license", metavar="TEXT", help="what is known of their rights")
+    add("--dataset", metavar="ID", help="their Hub data set, like user/paintings")
+
+
+def read_statement(chosen: argparse.Namespace) -> "Statement":
+    """What these flags say.
+
+    Raises:
+        ValueError: no identifier of a licence, or no Hub id.
+    """
+    from artmodels.card import Statement
+
+    return Statement(None, chosen.license, chosen.provenance, chosen.data_license, chosen.dataset)
 
 
 def main_with_clear_errors(run: Callable[[], None]) -> int:

@@ -14,12 +14,13 @@ import torch
 
 from artmodels import procedural
 from artmodels.checkpoint import list_checkpoints
-from artmodels.data import ArtDataset, load_dataset, open_collection
+from artmodels.data import ArtDataset, is_hub_source, load_dataset, open_collection
 from artmodels.files import LOCK_NAME, clear_leftovers, only_one, write_json
 from artmodels.finetuning import InitialModel, load_initial_model, shape_after
 from artmodels.models.weights import read_json
 from artmodels.monitoring import Monitor, measuring_command
 from artmodels.presets import PRESETS, TrainConfig
+from artmodels.publishing import RunPublisher, check_push_target
 from artmodels.split import FEWEST, SPLIT_NAME, keep_split, near_copies_between, share_held_out
 
 if TYPE_CHECKING:
@@ -57,7 +58,9 @@ def resolve_plan(
         ValueError: a flag out of range, one that differs from the run's, or `--resume` without a run.
         OSError: the model of `--init` cannot be read.
     """
-    data, test_data = (str(Path(path).resolve()) if path else None for path in (data, test_data))
+    data, test_data = (
+        path if not path or is_hub_source(path) else str(Path(path).resolve()) for path in (data, test_data)
+    )
     given = dict(given)
     init_name = given.pop("init", None)
     init = None
@@ -163,7 +166,9 @@ def check_run_folder(output: Path, resume: bool) -> None:
         raise ValueError(f"--output {output} is not empty and holds no run: name a new folder")
 
 
-def start_run(plan: Plan, output: Path, resume: bool, tracker: str | None = None) -> None:
+def start_run(
+    plan: Plan, output: Path, resume: bool, tracker: str | None = None, publisher: RunPublisher | None = None
+) -> None:
     """Decode the data, divide it, write or check the run's `config.json`, and train.
 
     Raises:
@@ -178,6 +183,8 @@ def start_run(plan: Plan, output: Path, resume: bool, tracker: str | None = None
         train(config, trained_on, output, None, resume, plan.init)
         return
     check_run_folder(output, resume)
+    if publisher:
+        check_push_target(publisher.repo_id)
     dataset = load_dataset(data, config.resolution)
     if dataset.skipped:
         print(f"{len(dataset.skipped)} files were skipped; reasons: {dataset.folder / 'skipped.tsv'}", file=sys.stderr)
@@ -211,7 +218,7 @@ def start_run(plan: Plan, output: Path, resume: bool, tracker: str | None = None
             monitor = Monitor(trained_on, measured_by, config.evaluate_samples, command, device)
         else:
             print("nothing is held out, so nothing is measured: model/ will be the last average", file=sys.stderr)
-        train(config, trained_on, output, monitor, resume, plan.init, tracker)
+        train(config, trained_on, output, monitor, resume, plan.init, tracker, publisher)
 
 
 def _check_same(what: str, began_with: dict[str, Any], found: dict[str, Any]) -> None:
@@ -275,7 +282,7 @@ def describe_plan(plan: Plan, output: Path) -> str:
 
     config, data = plan.config, plan.data
     if data:
-        entries = open_collection(Path(data)).entries
+        entries = open_collection(data).entries
         styles = tuple(sorted({entry.style for entry in entries}))
         _check_pictures(len(entries), styles, config, data)
         count = len(entries)

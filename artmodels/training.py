@@ -23,6 +23,7 @@ from artmodels.models.discriminator import STRIDES
 from artmodels.monitoring import Monitor, warnings_of
 from artmodels.order import PictureOrder
 from artmodels.presets import TrainConfig
+from artmodels.publishing import RunPublisher
 from artmodels.report import write_report
 from artmodels.step import (
     Networks,
@@ -78,6 +79,7 @@ def train(
     resume: bool = False,
     init: InitialModel | None = None,
     tracker: str | None = None,
+    publisher: RunPublisher | None = None,
 ) -> None:
     """Train until `config.images`, writing samples, metrics, checkpoints and `model/` into the run folder.
 
@@ -117,6 +119,8 @@ def train(
         accelerator.print(f"this run is finished: {images} images seen; give a larger --images to extend it")
         if log:
             write_report(output)
+            if publisher:
+                publisher.finish(output)
         return
     start_tracker(accelerator, config)
 
@@ -169,10 +173,14 @@ def train(
                 accelerator.log(flat_numbers(record), step=images)
             if saving:
                 keeper.save(nets, painter, images, log.seconds)
+                if publisher and not stopping:
+                    publisher.offer(output / "model", images)
     if log:
         write_report(output)
         if progress.best and progress.best["images"] < images:
             print(f"{output / 'model'} is the best average, that of {progress.best['images']:,} images")
+        if publisher and images >= config.images:
+            publisher.finish(output)
     accelerator.wait_for_everyone()
     accelerator.end_training()
 
