@@ -1,18 +1,14 @@
 """The studio: its handlers alone, then a real server with a real client, then a real browser."""
 
+import json
 import math
-import os
+import pickle
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, STYLES, image_array
+from conftest import STYLES, folder_files, hub_environment, image_array, make_generator, serving
+from hub_server import Hub
 
 from artmodels.recipe import SEED_LIMIT, read_recipes
 from artmodels.studio.handlers import ALL_STYLES, MAX_COUNT, generate
@@ -77,33 +73,28 @@ def test_arguments_out_of_bounds_say_what_to_do(model, save_png, arguments, expe
 
 
 @pytest.fixture(scope="module")
-def server(model_folder, tmp_path_factory):
-    """`python app.py` in a process of its own, on a free port, without network."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log"
-    environment = {
-        **os.environ,
-        "ARTMODELS_MODELS": str(model_folder),
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_TEMP_DIR": str(tmp_path_factory.mktemp("gradio")),
-    }
-    with log.open("w") as output:
-        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=output, stderr=output)
-    address = f"http://127.0.0.1:{port}/"
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(address) as response:
-                assert response.status == 200
-                break
-        except urllib.error.URLError:
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.2)
-    yield address
-    process.terminate()
-    process.wait(timeout=30)
+def visited_hub(model_folder, tmp_path_factory):
+    """A Hub with models that visitors may name, and some that they may not."""
+    hub = Hub()
+    folder = tmp_path_factory.mktemp("inks")
+    make_generator(("indigo", "sepia"), seed=3).save_pretrained(folder)
+    said = {"publication": {"license": "cc-by-4.0", "provenance": "<b>my</b> drawings"}}
+    hub.add("user/inks", {**folder_files(folder), "metrics.json": json.dumps(said).encode()})
+    hub.add("user/gated", folder_files(folder), gated=True)
+    hub.add("user/secret", folder_files(folder), private=True)
+    hub.add("user/pickle", {**folder_files(folder), "model.safetensors": pickle.dumps([1])})
+    yield hub
+    hub.close()
+
+
+@pytest.fixture(scope="module")
+def server(model_folder, visited_hub, tmp_path_factory):
+    """`python app.py` in a process of its own, on a free port; the only network is the test's own Hub."""
+    log, home = tmp_path_factory.mktemp("server") / "log", tmp_path_factory.mktemp("home")
+    gradio_folder = str(tmp_path_factory.mktemp("gradio"))
+    ours = {"ARTMODELS_MODELS": str(model_folder), "GRADIO_TEMP_DIR": gradio_folder, "ARTMODELS_CACHE": str(home)}
+    with serving(["app.py"], log, hub_environment(visited_hub, home, **ours)) as address:
+        yield address
     text = log.read_text()  # Gradio logs its own refusals of slider bounds; nothing else may have gone wrong
     assert text.count("Traceback") == text.count("gradio.exceptions.Error"), text
 
@@ -121,7 +112,13 @@ def test_generate_is_an_api_with_defaults_for_all_arguments(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
     assert list(endpoints) == ["/generate"]
     parameters = endpoints["/generate"]["parameters"]
-    assert [parameter["parameter_name"] for parameter in parameters] == ["style", "seed", "count", "truncation"]
+    assert [parameter["parameter_name"] for parameter in parameters] == [
+        "style",
+        "seed",
+        "count",
+        "truncation",
+        "model",
+    ]
     assert all(parameter["parameter_has_default"] for parameter in parameters)
     assert len(client.predict(api_name="/generate")) == 24
 
@@ -221,3 +218,65 @@ def test_a_wrong_seed_gets_a_message_and_the_page_stays_alive(page):
     page.get_by_text("seed must be a whole number").wait_for()
     page.get_by_label("Seed").fill("5")
     until(page, "c[0] === 'flow-field · 5'")
+
+
+def choose_model(page, name: str) -> None:
+    box = page.get_by_label("Model", exact=True)
+    box.click()
+    box.fill(name)
+    box.press("Enter")
+
+
+def test_a_visitor_paints_with_any_model_of_the_hub(page, visited_hub, tmp_path):
+    page.get_by_label("mosaic", exact=True).check()
+    until(page, "c[0] === 'mosaic · 1'")
+    choose_model(page, "user/inks")
+    until(page, "c.length === 24 && c[0] === 'indigo · 1' && c[1] === 'sepia · 2'")
+    commit = visited_hub.repositories["models", "user/inks"].branches["main"]
+    assert page.get_by_label("Model", exact=True).input_value() == f"user/inks@{commit[:7]}"
+    colophon = page.locator("#colophon").inner_text()
+    assert "user/inks" in colophon and "cc-by-4.0" in colophon and "<b>my</b> drawings" in colophon
+    page.get_by_label("sepia", exact=True).check()
+    until(page, "c[0] === 'sepia · 1'")
+    page.locator("#wall .thumbnail-item").first.click()
+    page.wait_for_function("() => document.querySelector('#download').innerText.includes('sepia · 1')")
+    with page.expect_download() as download:
+        page.locator("#download").click()
+    download.value.save_as(tmp_path / "picture.png")
+    (recipe,) = read_recipes(tmp_path / "picture.png")
+    assert (recipe.model, recipe.revision) == ("user/inks", commit)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("user/nobody", "the Hub shows no user/nobody: check the spelling; private models are not shown here"),
+        ("user/secret", "the Hub shows no user/secret"),
+        ("user/gated", "user/gated is gated: only public models are shown here"),
+        ("user/pickle", "only safetensors are loaded, never pickles"),
+        ("no id <img src=x onerror=alert(1)>", "is no Hub id"),
+    ],
+)
+def test_a_model_that_does_not_come_leaves_the_one_before(page, name, expected):
+    choose_model(page, name)
+    page.locator("#news").get_by_text(expected).wait_for()
+    assert page.get_by_label("Model", exact=True).input_value() == "sketcher"
+    page.get_by_label("Seed").fill("5")
+    until(page, "c[0] === 'flow-field · 5'")
+
+
+def test_the_page_paints_while_a_model_comes(page, visited_hub):
+    visited_hub.fail("GET /lfs/", "stall", 2)
+    visited_hub.add("user/slow", visited_hub.repositories["models", "user/inks"].head)
+    choose_model(page, "user/slow")
+    page.locator("#news").get_by_text("Fetching user/slow").wait_for()
+    page.get_by_label("Seed").fill("9")
+    until(page, "c[0] === 'flow-field · 9'")
+    until(page, "c[0] === 'indigo · 9'")
+
+
+def test_a_client_names_a_model(client, visited_hub):
+    wall = client.predict("sepia", 3, 2, 1.0, "user/inks", api_name="/generate")
+    assert [item["caption"] for item in wall] == ["sepia · 3", "sepia · 4"]
+    with pytest.raises(Exception, match="is no Hub id"):
+        client.predict("all styles", 3, 2, 1.0, "../secret", api_name="/generate")

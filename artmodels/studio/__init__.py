@@ -1,5 +1,9 @@
 """The Gradio app; the only package that imports gradio."""
 
-from artmodels.studio.layout import build_studio, launch_options
+import contextlib
+import os
 
-__all__ = ["build_studio", "launch_options"]
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+
+with contextlib.suppress(ImportError):  # there on a Space; before anything touches CUDA
+    import spaces  # noqa: F401

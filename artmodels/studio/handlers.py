@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 from artmodels.hub import LoadedModel
 from artmodels.painting import file_stems
@@ -13,10 +14,22 @@ ALL_STYLES = "all styles"
 MAX_COUNT = 36
 
 SavePng = Callable[[bytes, str], str]  # a PNG's bytes and its file name -> the path that Gradio may serve
+Painter = Callable[[LoadedModel, Tensor, Tensor, float], Tensor]  # latents, style weights and truncation -> pictures
+
+
+def paint_here(model: LoadedModel, latents: Tensor, weights: Tensor, truncation: float) -> Tensor:
+    """The painter of every place but ZeroGPU."""
+    return paint(model.generator, latents, weights, truncation)
 
 
 def generate(
-    model: LoadedModel, save_png: SavePng, style: str, seed: float, count: float, truncation: float
+    model: LoadedModel,
+    save_png: SavePng,
+    style: str,
+    seed: float,
+    count: float,
+    truncation: float,
+    painter: Painter = paint_here,
 ) -> list[tuple[str, str]]:
     """Paint `count` pictures from consecutive seeds: (path of a PNG that carries its recipe, caption) for each.
 
@@ -34,13 +47,12 @@ def generate(
     names = [turns[place % len(turns)] for place in range(count)]
     seeds = [(first + place) % SEED_LIMIT for place in range(count)]
     weights = torch.cat([one_hot(styles, name) for name in names])
-    images = to_images(
-        paint(model.generator, draw_latents(seeds, model.generator.config.latent_dim), weights, truncation)
-    )
+    latents = draw_latents(seeds, model.generator.config.latent_dim)
+    images = to_images(painter(model, latents, weights, truncation))
     stems = file_stems(styles)
     wall = []
     for name, number, image in zip(names, seeds, images, strict=True):
-        recipe = seed_recipe(model.name, model.weights_sha256, name, number, truncation)
+        recipe = seed_recipe(model.name, model.weights_sha256, name, number, truncation, model.revision)
         path = save_png(png_bytes(image, [recipe]), f"{stems[name]}-{number}.png")
         wall.append((path, f"{name} · {number}"))
     return wall

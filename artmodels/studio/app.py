@@ -1,0 +1,42 @@
+"""Starts the studio: what `app.py` runs, here and in every Space."""
+
+import torch
+
+from artmodels.command import main_with_clear_errors
+from artmodels.hub import find_models, load_model
+from artmodels.shelf import ModelShelf, budget_from_environment
+from artmodels.studio.gpu import ON_ZERO_GPU
+from artmodels.studio.layout import build_studio, launch_options
+
+
+def fill_shelf() -> ModelShelf:
+    """The models of `find_models`, in main memory yet.
+
+    What visitors name is within budgets, in megabytes: `ARTMODELS_LARGEST_MB` for one model, `ARTMODELS_MEMORY_MB` and
+    `ARTMODELS_DISK_MB` for all. On ZeroGPU it stays in main memory and moves when it paints.
+
+    Raises:
+        FileNotFoundError, ValueError, OSError: a model is missing or damaged, or a budget is no number.
+    """
+    return ModelShelf(
+        [load_model(name) for name in find_models()],
+        device="cpu" if ON_ZERO_GPU else best_device(),
+        memory=budget_from_environment("ARTMODELS_MEMORY_MB", 1000),
+        disk=budget_from_environment("ARTMODELS_DISK_MB", 2000),
+        largest=budget_from_environment("ARTMODELS_LARGEST_MB", 400),
+    )
+
+
+def best_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def launch() -> None:
+    shelf = fill_shelf()
+    studio = build_studio(shelf)  # its first wall is painted on the CPU: ZeroGPU lends nothing before a visitor comes
+    shelf.move_start(best_device())
+    studio.launch(**launch_options())
+
+
+def main() -> int:
+    return main_with_clear_errors(launch)
