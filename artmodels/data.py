@@ -1,4 +1,4 @@
-"""A folder or a zip of pictures -> styles, captions and one uint8 array on disk, which training reads by memory map."""
+"""A folder, a zip or a Hub data set of pictures -> styles, captions and one uint8 array on disk, read by memory map."""
 
 import hashlib
 import io
@@ -10,7 +10,7 @@ import tempfile
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -24,7 +24,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from artmodels import procedural
-from artmodels.files import flush_folder, in_turn, sha256
+from artmodels.files import default_cache, flush_folder, in_turn, sha256
+from artmodels.models.remote import HUB_ID
 
 LAYOUT_VERSION = 3  # part of every cache key: raise it when decoding changes
 SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"))
@@ -104,20 +105,15 @@ def to_tensor(pictures: np.ndarray, device: torch.device | str = "cpu") -> Tenso
     return levels.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
-def default_cache() -> Path:
-    """Where decoded pictures are kept: `ARTMODELS_CACHE`, else `~/.cache/artmodels`."""
-    return Path(os.environ.get("ARTMODELS_CACHE") or Path.home() / ".cache" / "artmodels")
-
-
 def load_dataset(source: str | Path | None, resolution: int, cache: Path | None = None) -> ArtDataset:
-    """Decode a folder or zip of pictures once, or find it decoded already; without a source, draw a procedural set.
+    """Decode a folder, zip or Hub data set once, or find it decoded already; without a source, draw a procedural set.
 
     A sub-folder is a style; `metadata.jsonl` (ImageFolder: `file_name`, `text`, `style` or `label`) overrides it.
 
     Raises:
         FileNotFoundError: there is no such folder or file.
         ValueError: neither folder nor zip, damaged metadata, or no picture that can be used.
-        OSError: the cache cannot be written.
+        OSError: the cache cannot be written, or the Hub does not give the data set.
     """
     cache = cache or default_cache()
     cache.mkdir(parents=True, exist_ok=True)
@@ -125,9 +121,9 @@ def load_dataset(source: str | Path | None, resolution: int, cache: Path | None 
         drawn = f"{procedural.COUNT_PER_STYLE}x{len(procedural.STYLES)}-v{LAYOUT_VERSION}"
         folder, build = cache / f"procedural-{resolution}px-{drawn}", partial(_build_procedural, resolution)
     else:
-        collection = open_collection(Path(source))
+        collection = open_collection(source)
         key = hashlib.sha256(f"{LAYOUT_VERSION} {resolution} {collection.fingerprint}".encode()).hexdigest()[:24]
-        folder = cache / f"{collection.path.stem[:40]}-{resolution}px-{key}"
+        folder = cache / f"{collection.name[:40]}-{resolution}px-{key}"
         build = partial(_build, collection, resolution)
     with in_turn(cache):  # of several processes that start together, the first builds and the others wait
         if not (folder / INDEX_NAME).is_file():
@@ -149,26 +145,35 @@ class Entry:
 
 @dataclass(frozen=True)
 class Collection:
-    """The pictures of a folder or zip, found but not yet decoded."""
+    """Pictures found but not yet decoded."""
 
-    path: Path
+    source: str  # for messages
+    name: str  # for people who look into the cache
     entries: tuple[Entry, ...]
     refused: tuple[tuple[str, str], ...]
     fingerprint: str  # changes when a file is added, removed or rewritten
-
-    def read(self, names: list[str]) -> Iterator[tuple[str, bytes | str]]:
-        """Each file's bytes, or the reason why it cannot be read."""
-        return _read(self.path, names, MAX_FILE_BYTES)
+    read: Callable[[list[str]], Iterator[tuple[str, bytes | str]]]  # each file's bytes, or why it cannot be read
 
 
-def open_collection(path: Path) -> Collection:
-    """Find the pictures of a folder or zip and their styles.
+def is_hub_source(source: str | Path) -> bool:
+    """Whether a source is the name of a data set on the Hub, like `user/paintings`; a path that exists is none."""
+    name = str(source)
+    return not Path(name).exists() and HUB_ID.fullmatch(re.split("[@?]", name, maxsplit=1)[0]) is not None
+
+
+def open_collection(source: str | Path) -> Collection:
+    """Find the pictures of a folder, a zip or a Hub data set and their styles.
 
     Raises:
         FileNotFoundError: there is no such folder or file.
         ValueError: not a folder or zip, damaged metadata, or no picture in it.
+        OSError: the Hub does not give the data set, or cannot be reached.
     """
-    path = path.resolve()
+    if is_hub_source(source):
+        from artmodels.hub_dataset import open_hub_collection  # a library that folders do not need
+
+        return open_hub_collection(str(source))
+    path = Path(source).resolve()
     if path.is_dir():
         files, refused = dict(_walk(path)), []
     elif path.is_file():
@@ -199,7 +204,9 @@ def open_collection(path: Path) -> Collection:
         refused.append((METADATA_NAME, f"{len(unmatched)} of its lines name no picture here, like {unmatched[0][:80]}"))
     fingerprint = hashlib.sha256(repr([str(path), sorted(files.items())]).encode()).hexdigest()
     collection_name = path.name if path.is_dir() else path.stem
-    return Collection(path, tuple(_with_styles(pictures, metadata, collection_name)), tuple(refused), fingerprint)
+    entries = tuple(_with_styles(pictures, metadata, collection_name))
+    reader = partial(_read, path, limit=MAX_FILE_BYTES)
+    return Collection(str(path), path.stem, entries, tuple(refused), fingerprint, reader)
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, str]]:
@@ -276,21 +283,23 @@ def _with_styles(pictures: list[str], metadata: dict[str, dict[str, str]], colle
 def _read(path: Path, names: list[str], limit: int) -> Iterator[tuple[str, bytes | str]]:
     if path.is_dir():
         for name in names:
-            yield name, _read_file(path / name, limit)
+            yield name, read_file(path / name, limit)
         return
     with zipfile.ZipFile(path) as archive:
         for name in names:
-            yield name, _read_zip_member(archive, name, limit)
+            yield name, read_zip_member(archive, name, limit)
 
 
-def _read_file(path: Path, limit: int) -> bytes | str:
+def read_file(path: Path, limit: int) -> bytes | str:
+    """A file's bytes, or the reason why it cannot be read."""
     try:
         return path.read_bytes() if path.stat().st_size <= limit else f"larger than {limit} bytes"
     except OSError as error:
         return f"unreadable: {error.strerror or error}"
 
 
-def _read_zip_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes | str:
+def read_zip_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes | str:
+    """A file's bytes out of a zip, or the reason why it cannot be read."""
     try:
         if archive.getinfo(name).file_size > limit:
             return f"larger than {limit} bytes when unpacked"
@@ -389,7 +398,7 @@ def _build(collection: Collection, resolution: int, folder: Path) -> None:
         if not kept:
             name, reason = skipped[0]
             raise ValueError(
-                f"{collection.path}: none of its {len(collection.entries)} pictures can be used; "
+                f"{collection.source}: none of its {len(collection.entries)} pictures can be used; "
                 f"the first, {name}: {reason}"
             )
         _write_index(building, kept, digests, skipped)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from artmodels.wheel import source_files
+
 FILES = sorted((ROOT / "artmodels").rglob("*.py"))
 
 
@@ -36,12 +38,14 @@ def test_arrows_point_one_way(path):
     assert "accelerate" not in packages or name == "training"
     ours = {module.removeprefix("artmodels.") for module in found if module.startswith("artmodels.")}
     if name.startswith("models/"):
-        assert all(module.startswith("models.") for module in ours)
+        assert all(module.startswith("models.") for module in ours - {"__version__"})
     if not name.startswith("studio/"):
         assert not any(module.startswith("studio") for module in ours)
     if name in ("augment", "losses", "metrics", "patches"):
         assert not ours
-    if name in ("hub", "sampling", "recipe", "checkpoint", "data"):
+    if name in ("card", "hub", "hub_dataset", "publishing", "shelf", "space", "wheel", "sampling", "recipe"):
+        assert not {"training", "runs", "painting"} & {module.split(".")[0] for module in ours}
+    if name in ("checkpoint", "data"):
         assert not {"training", "runs", "painting"} & {module.split(".")[0] for module in ours}
 
 
@@ -83,6 +87,19 @@ def test_no_large_binary_is_tracked():
     sizes = {name: (ROOT / name).stat().st_size for name in tracked.split("\0") if name and (ROOT / name).is_file()}
     assert max(sizes.values()) < 30 * 2**20
     assert sum(size for name, size in sizes.items() if name.endswith((".safetensors", ".png"))) < 120 * 2**20
+
+
+def test_an_installed_package_is_whole():
+    """What `pip install .` copies is what the wheel beside a published model holds: every file of the package."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    copied = set()
+    for package in settings["packages"]:
+        folder = ROOT / package.replace(".", "/")
+        copied |= set(folder.glob("*.py"))
+        for pattern in settings["package-data"].get(package, ()):
+            copied |= set(folder.glob(pattern))
+    present = {path for path in (ROOT / "artmodels").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    assert copied == present == {ROOT / "artmodels" / path for path in source_files()}
 
 
 def test_warnings_are_errors():
