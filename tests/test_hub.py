@@ -192,6 +192,12 @@ def test_repositories_that_attack(published, model_folder, tmp_path):
     refused("width must be 1 to 512", config_json=json.dumps({**config, "width": 10**9}).encode())
     refused("does not fit", config_json=json.dumps({**config, "width": 16}).encode())
     refused("not valid JSON", config_json=b"\x80\x04")
+    for path in ("../../escaped.txt", "/tmp/escaped.txt", "a\\..\\..\\escaped.txt", "C:escaped.txt"):
+        published.requests.clear()
+        published.add("user/evil", {**files, path: b"out"})
+        with pytest.raises(ValueError, match="whose path leads out of it"):
+            load_model("user/evil")
+        assert not [request for request in published.requests if "resolve" in request]
     assert not (tmp_path / "ran").exists()
 
 

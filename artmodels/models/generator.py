@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from artmodels import __version__
 from artmodels.models.layers import ModulatedConv, SkipExcitation, UpBlock, normalise_latents
-from artmodels.models.remote import parse_hub_id, pull
+from artmodels.models.remote import Unreachable, check_listing, parse_hub_id, pull
 from artmodels.models.weights import (
     MAX_HEADER_BYTES,
     MAX_JSON_BYTES,
@@ -291,6 +291,10 @@ def fetch_generator(
         ValueError: a damaged or too large model.
         OSError: the Hub does not give it, or cannot be reached.
     """
+    known = revision and try_to_load_from_cache(repo_id, CONFIG_NAME, cache_dir, revision)  # a commit, fetched before
+    if not isinstance(known, str) and not options.get("local_files_only"):
+        with suppress(Unreachable):  # it may still be in the cache
+            check_listing(repo_id, revision, options.get("token"))
     options["cache_dir"] = cache_dir
     config_path = pull(repo_id, CONFIG_NAME, MAX_JSON_BYTES, revision=revision, **options)
     config = read_config(config_path)

@@ -6,9 +6,9 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from huggingface_hub import constants, get_session, hf_hub_download
+from huggingface_hub import HfApi, constants, get_session, hf_hub_download
 from huggingface_hub.errors import (
     FileMetadataError,
     GatedRepoError,
@@ -27,6 +27,7 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII
 REVISION = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)  # it becomes a path in the cache: no absolute one, none up
 MESSAGE_LENGTH = 200
 GATED_ADVICE = "its author lets in who asks on its page; then log in with `hf auth login`"
+LISTING_PATIENCE = 10  # seconds for a list of files
 PATIENCE = 60  # seconds without a word from the Hub; its client would wait for ever
 
 
@@ -88,6 +89,24 @@ def pull(
         _remember(Path(path), revision or constants.DEFAULT_REVISION, found.commit_hash)
     check_digest(Path(path), label)
     return Path(path)
+
+
+def check_listing(repo_id: str, revision: str | None = None, token: str | bool | None = None) -> None:
+    """Refuse a repository with a file whose path leads out of it: whoever made that wants harm.
+
+    Raises:
+        ValueError: there is one.
+        Unreachable: the Hub cannot be reached.
+        OSError: no such repository or revision, or no right to read it.
+    """
+    with clear_hub_errors(f"{repo_id}@{revision}" if revision else repo_id, public_only=token is False):
+        listed = HfApi(token=token).model_info(repo_id, revision=revision, timeout=LISTING_PATIENCE).siblings or []
+    for file in listed:
+        path = PurePosixPath(file.rfilename.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", file.rfilename):
+            raise ValueError(
+                f"{repo_id} holds a file whose path leads out of it ({file.rfilename[:80]!r}): nothing was fetched"
+            )
 
 
 def _remember(path: Path, revision: str, commit: str) -> None:
