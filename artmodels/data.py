@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 from artmodels import procedural
 from artmodels.files import default_cache, flush_folder, in_turn, sha256
-from artmodels.models.remote import HUB_ID
+from artmodels.models.remote import HUB_ID, leads_out
 
 LAYOUT_VERSION = 3  # part of every cache key: raise it when decoding changes
 SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"))
@@ -185,8 +185,8 @@ def open_collection(source: str | Path) -> Collection:
                 f"{path} is neither a folder nor a zip that can be opened ({error}): "
                 "give a folder with one sub-folder per style, a flat folder, or a zip of either"
             ) from error
-        refused = [(m.filename, "its path would leave the zip's folder") for m in members if _escapes(m.filename)]
-        files = {m.filename: f"{m.file_size} {m.CRC}" for m in members if not _escapes(m.filename)}
+        refused = [(m.filename, "its path would leave the zip's folder") for m in members if leads_out(m.filename)]
+        files = {m.filename: f"{m.file_size} {m.CRC}" for m in members if not leads_out(m.filename)}
     else:
         raise FileNotFoundError(f"{path}: there is no such folder or zip; check the path")
 
@@ -220,11 +220,6 @@ def _walk(folder: Path) -> Iterator[tuple[str, str]]:
             with suppress(OSError):  # a link to nowhere
                 stat = path.stat()
                 yield path.relative_to(folder).as_posix(), f"{stat.st_size} {stat.st_mtime_ns}"
-
-
-def _escapes(name: str) -> bool:
-    path = PurePosixPath(name.replace("\\", "/"))
-    return path.is_absolute() or not path.parts or ".." in path.parts or bool(re.match("[A-Za-z]:", name))
 
 
 def _is_hidden(name: str) -> bool:

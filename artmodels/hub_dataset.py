@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from urllib.parse import parse_qsl
 from huggingface_hub import HfApi, constants
 
 from artmodels.data import MAX_FILE_BYTES, Collection, Entry, read_file, read_zip_member
-from artmodels.models.remote import Unreachable, clear_hub_errors, parse_hub_id
+from artmodels.models.remote import COMMIT, Unreachable, clear_hub_errors, parse_hub_id
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -119,7 +118,7 @@ def _load(source: HubSource) -> "Dataset":
 
 def _commit(source: HubSource, label: str) -> str | None:
     """The commit behind a revision; None if the Hub cannot be asked."""
-    if source.revision and re.fullmatch("[0-9a-f]{40}", source.revision):
+    if source.revision and COMMIT.fullmatch(source.revision):
         return source.revision
     try:
         with clear_hub_errors(label):

@@ -17,11 +17,10 @@ from tqdm import tqdm
 
 from artmodels.files import default_cache
 from artmodels.hub import LoadedModel, load_hub_model
-from artmodels.models.remote import Unreachable, parse_hub_id
+from artmodels.models.remote import COMMIT, Unreachable, parse_hub_id
 
 MEGABYTE = 10**6
 PATIENCE = 120  # seconds for a visitor's model to arrive
-COMMIT = re.compile("[0-9a-f]{40}")
 
 Tell = Callable[[float], None]  # how much of the weights is here, 0 to 1
 

@@ -25,6 +25,7 @@ from huggingface_hub.errors import (
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
 REVISION = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)  # it becomes a path in the cache: no absolute one, none up
+COMMIT = re.compile("[0-9a-f]{40}")
 MESSAGE_LENGTH = 200
 GATED_ADVICE = "its author lets in who asks on its page; then log in with `hf auth login`"
 LISTING_PATIENCE = 10  # seconds for a list of files
@@ -102,11 +103,16 @@ def check_listing(repo_id: str, revision: str | None = None, token: str | bool |
     with clear_hub_errors(f"{repo_id}@{revision}" if revision else repo_id, public_only=token is False):
         listed = HfApi(token=token).model_info(repo_id, revision=revision, timeout=LISTING_PATIENCE).siblings or []
     for file in listed:
-        path = PurePosixPath(file.rfilename.replace("\\", "/"))
-        if path.is_absolute() or ".." in path.parts or re.match("[A-Za-z]:", file.rfilename):
+        if leads_out(file.rfilename):
             raise ValueError(
                 f"{repo_id} holds a file whose path leads out of it ({file.rfilename[:80]!r}): nothing was fetched"
             )
+
+
+def leads_out(name: str) -> bool:
+    """Whether a file's name, in a repository or a zip, is a path that leaves its folder."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.is_absolute() or not path.parts or ".." in path.parts or bool(re.match("[A-Za-z]:", name))
 
 
 def _remember(path: Path, revision: str, commit: str) -> None:
