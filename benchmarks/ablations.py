@@ -54,6 +54,11 @@ ABLATIONS = {
     "second-seed": Ablation("how much chance alone changes", ("--seed", "1")),
     "features-enlarged": Ablation("feature resolution", ("--feature-resolution", "128")),
     "lite1": Ablation("feature network", ("--feature-network", "1")),
+    "lite1-narrow": Ablation("the best together", ("--feature-network", "1", "--width", "16")),
+    "lite1-batch-16": Ablation("the best together", ("--feature-network", "1", "--batch-size", "16")),
+    "lite1-narrow-batch-16": Ablation(
+        "the best together", ("--feature-network", "1", "--width", "16", "--batch-size", "16")
+    ),
     "narrow": Ablation("width", ("--width", "16")),
     "wide": Ablation("width", ("--width", "64")),
     "augment-none": Ablation("augmentation", ("--augment", "0")),

@@ -128,6 +128,7 @@ def train_ours(folder: Path, train: ArtDataset, chosen: argparse.Namespace) -> d
     models.mkdir()
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "1"]
     flags = ["--data", chosen.data, "--preset", PRESET, "--output", str(run.resolve())]
+    flags += shlex.split(chosen.ours_flags)
     flags += ["--images", str(ENDLESS), "--checkpoint-every", str(chosen.snapshot_every), "--hold-out", "0"]
     environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str((folder / "inductor").resolve())}  # compiles anew
     with (folder / "log.txt").open("wb") as log:
@@ -175,7 +176,8 @@ def train_ours(folder: Path, train: ArtDataset, chosen: argparse.Namespace) -> d
         figures = {name: training[name] for name in ("images", "seconds")} | {"seconds_a_picture": seconds_a_picture}
         write_json(folder / SNAPSHOTS / f"{model.name}.json", figures)
     versions = {"artmodels": __version__, "torch": torch.__version__}
-    return {"settings": OURS_SETTINGS, "versions": versions, "early_snapshots": True}
+    settings = OURS_SETTINGS + (f"; besides `{chosen.ours_flags}`" if chosen.ours_flags else "")
+    return {"settings": settings, "versions": versions, "early_snapshots": True}
 
 
 def keep_model(model: Path, kept: Path) -> None:
@@ -415,6 +417,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--minutes", type=float, default=30, help="of training, for each contender")
     add("--samples", type=natural, default=512, metavar="N", help="pictures that each snapshot is judged by")
     add("--only", choices=CONTENDERS, help="train this one alone; the report covers all that are there")
+    add("--ours-flags", default="", metavar="FLAGS", help="of train.py besides, like '--feature-network 1'")
     add("--again", action="store_true", help="train anew what is there already")
     add("--peers-venv", type=Path, metavar="PATH", help="the peers' virtual environment; made if there is none")
     add(
