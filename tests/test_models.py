@@ -11,7 +11,7 @@ from torch import nn
 from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector, StyleProbe
 from artmodels.models.features import POOLED_DIM, SameConv, _fold, load_efficientnet
 from artmodels.models.generator import ArtGenerator, GeneratorConfig
-from artmodels.models.layers import Modulation, normalise_latents
+from artmodels.models.layers import ModulatedConv, Modulation, normalise_latents
 from artmodels.sampling import blend, draw_latents
 
 CHANNELS = (8, 8, 16, 16)
@@ -27,8 +27,21 @@ def test_latents_are_normalised_to_the_sphere():
 
 
 def test_modulation_starts_near_the_identity():
-    x = torch.randn(2, 3, 4, 4)
-    assert torch.equal(Modulation(8, 3)(x, torch.zeros(2, 8)), x)
+    scale, shift = Modulation(8, 3)(torch.zeros(2, 8))
+    assert torch.equal(scale, torch.ones(2, 3, 1, 1)) and torch.equal(shift, torch.zeros(2, 3, 1, 1))
+
+
+def test_painting_folds_the_statistics_into_the_modulation():
+    """In evaluation a block gives what convolution, batch norm and modulation give one after the other."""
+    torch.manual_seed(0)
+    block = ModulatedConv(3, 4, 8)
+    block.norm.running_mean.normal_()
+    block.norm.running_var.uniform_(0.5, 2)
+    block.eval()
+    x, w = torch.randn(2, 3, 8, 8), torch.randn(2, 8)
+    scale, shift = block.modulation(w)
+    expected = torch.nn.functional.glu(block.norm(block.conv(x)) * scale + shift, dim=1)
+    assert torch.allclose(block(x, w), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("resolution", [16, 32, 64, 128, 256])

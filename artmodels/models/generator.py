@@ -8,6 +8,7 @@ layer mixing and directions act on.
 import copy
 import json
 import re
+import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from huggingface_hub import ModelCard, ModelCardData, PyTorchModelHubMixin, try_to_load_from_cache
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from artmodels import __version__
 from artmodels.models.layers import ModulatedConv, SkipExcitation, UpBlock, normalise_latents
@@ -38,6 +40,9 @@ MAX_STYLES = 1000
 WEIGHTS_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"
 METRICS_NAME = "metrics.json"
+DIRECTIONS_NAME = "directions.safetensors"
+MAX_DIRECTIONS_BYTES = 4 * 1024**2
+COMPANIONS = {METRICS_NAME: MAX_JSON_BYTES, DIRECTIONS_NAME: MAX_DIRECTIONS_BYTES}  # and their largest sizes
 CARD_DATA = {
     "library_name": "artmodels",
     "pipeline_tag": "unconditional-image-generation",
@@ -120,7 +125,7 @@ class ArtGenerator(nn.Module, PyTorchModelHubMixin, **copy.deepcopy(CARD_DATA)):
         super().__init__()
         self.config = config
         dim = config.latent_dim
-        self.style_embedding = nn.Parameter(torch.randn(len(config.styles), dim))
+        self.style_embedding = nn.Parameter(torch.empty(len(config.styles), dim).normal_())
         self.map_in = nn.Linear(2 * dim, dim)
         self.map_out = nn.Linear(dim, dim)
         self.register_buffer("mean_w", torch.zeros(len(config.styles), dim))  # mean modulation of each style
@@ -284,7 +289,8 @@ def fetch_generator(
     """The cached snapshot folder of a model on the Hub, with config and weights of one and the same commit.
 
     The config is fetched and checked first; the weights only if their size fits it, and if the generator needs at most
-    `largest` bytes of memory. `metrics.json` comes too, if there is one. `options` are those of `pull`.
+    `largest` bytes of memory. `metrics.json` and `directions.safetensors` come too, if they are there; one that cannot
+    be had costs a warning. `options` are those of `pull`.
 
     Raises:
         FileNotFoundError: the repository holds no such model.
@@ -307,11 +313,14 @@ def fetch_generator(
             "it was not fetched"
         )
     commit = config_path.parent.name
-    if (
-        try_to_load_from_cache(repo_id, METRICS_NAME, cache_dir, commit) is None
-    ):  # neither there nor known to be missing
-        with suppress(OSError, ValueError):  # a model paints without what is said of it
-            pull(repo_id, METRICS_NAME, MAX_JSON_BYTES, revision=commit, **options)
+    for name, limit in COMPANIONS.items():
+        if try_to_load_from_cache(repo_id, name, cache_dir, commit) is None:  # neither there nor known to be missing
+            try:
+                pull(repo_id, name, limit, revision=commit, **options)
+            except (FileNotFoundError, Unreachable):  # a model paints without what is said of it
+                continue
+            except (OSError, ValueError) as error:
+                print(f"warning: {error}", file=sys.stderr)
     weights_path = pull(
         repo_id,
         WEIGHTS_NAME,
@@ -359,5 +368,14 @@ def _build(config_path: Path, weights_path: Path) -> ArtGenerator:
 
 def _empty_generator(config: GeneratorConfig) -> ArtGenerator:
     """Shapes only: nothing is allocated before a file is known to fit."""
-    with torch.device("meta"):
+    with torch.device("meta"), _NoInitialValues():
         return ArtGenerator(config)
+
+
+class _NoInitialValues(TorchFunctionMode):
+    """Draws none of the values that a file replaces: on the meta device, drawing would import PyTorch's compiler."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if getattr(function, "__name__", "") in ("normal_", "uniform_", "kaiming_uniform_"):
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **(kwargs or {}))

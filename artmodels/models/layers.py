@@ -22,9 +22,10 @@ class Modulation(nn.Module):
         nn.init.normal_(self.affine.weight, std=0.25 / math.sqrt(latent_dim))
         nn.init.zeros_(self.affine.bias)
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        scale, shift = self.affine(w)[:, :, None, None].chunk(2, dim=1)  # [N, C, 1, 1] each
-        return torch.addcmul(shift, x, 1 + scale)
+    def forward(self, w: Tensor) -> tuple[Tensor, Tensor]:
+        """The scale and the shift, `[N, C, 1, 1]` each."""
+        scale, shift = self.affine(w)[:, :, None, None].chunk(2, dim=1)
+        return 1 + scale, shift
 
 
 class ModulatedConv(nn.Module):
@@ -37,7 +38,14 @@ class ModulatedConv(nn.Module):
         self.modulation = Modulation(latent_dim, 2 * out_channels)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        return F.glu(self.modulation(self.norm(self.conv(x)), w), dim=1)
+        x = self.conv(x)
+        scale, shift = self.modulation(w)
+        if self.training:
+            x = self.norm(x)
+        else:  # one pass over the features instead of two: the statistics are constants, as the modulation is
+            scale = scale * torch.rsqrt(self.norm.running_var + self.norm.eps)[:, None, None]
+            shift = shift - scale * self.norm.running_mean[:, None, None]
+        return F.glu(torch.addcmul(shift, x, scale), dim=1)
 
 
 class UpBlock(nn.Module):

@@ -20,7 +20,12 @@ FLOAT_TYPES = ("F16", "BF16", "F32")
 Config = TypeVar("Config")
 
 
-def save_weights(state: Mapping[str, Tensor], path: Path, dtype: torch.dtype = torch.float32) -> None:
+def save_weights(
+    state: Mapping[str, Tensor],
+    path: Path,
+    dtype: torch.dtype = torch.float32,
+    metadata: dict[str, str] | None = None,
+) -> None:
     """Write a state dict as safetensors; floating point tensors are stored as `dtype`, where their values fit it."""
     stored = {}
     for name, tensor in state.items():
@@ -29,11 +34,11 @@ def save_weights(state: Mapping[str, Tensor], path: Path, dtype: torch.dtype = t
             smaller = tensor.to(dtype)
             tensor = smaller if torch.isfinite(smaller).all() else tensor
         stored[name] = tensor
-    save_file(stored, path)
+    save_file(stored, path, metadata)
 
 
-def read_header(path: Path) -> dict[str, dict[str, Any]]:
-    """Names, types and shapes of a safetensors file, without reading its tensors.
+def read_header(path: Path) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+    """Names, types and shapes of a safetensors file, and its metadata, without reading its tensors.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -55,8 +60,8 @@ def read_header(path: Path) -> dict[str, dict[str, Any]]:
             raise ValueError(f"{path} has a damaged safetensors header: download the file again") from error
     if not isinstance(header, dict) or not all(isinstance(entry, dict) for entry in header.values()):
         raise ValueError(f"{path} has a damaged safetensors header: download the file again")
-    header.pop("__metadata__", None)
-    return header
+    metadata = header.pop("__metadata__", {})
+    return header, metadata
 
 
 def load_weights(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -68,10 +73,10 @@ def load_weights(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor
         FileNotFoundError: there is no such file.
         ValueError: damaged, or other names, shapes or types than expected, or values that are not finite.
     """
-    header = read_header(path)
+    header, _ = read_header(path)
     missing, surplus = sorted(expected.keys() - header.keys()), sorted(header.keys() - expected.keys())
     if missing or surplus:
-        found = f"lacks {missing[0]}" if missing else f"has a surplus {surplus[0]}"
+        found = f"lacks {missing[0]}" if missing else f"has a surplus {_shown(surplus[0])}"
         raise ValueError(
             f"{path} does not fit its config.json: it {found} ({len(missing)} missing, {len(surplus)} surplus): "
             "use the config that was saved with it"
@@ -80,20 +85,27 @@ def load_weights(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor
         shape, dtype = header[name].get("shape"), header[name].get("dtype")
         if shape != list(tensor.shape):
             raise ValueError(
-                f"{path} does not fit its config.json: {name} should be {list(tensor.shape)}, found {shape}: "
+                f"{path} does not fit its config.json: {name} should be {list(tensor.shape)}, found {_shown(shape)}: "
                 "use the config that was saved with it"
             )
         if tensor.is_floating_point() != (dtype in FLOAT_TYPES):
-            raise ValueError(f"{path}: {name} has type {dtype}, expected one of {', '.join(FLOAT_TYPES)} or an integer")
+            types = ", ".join(FLOAT_TYPES)
+            raise ValueError(f"{path}: {name} has type {_shown(dtype)}, expected one of {types} or an integer")
     try:
         loaded = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise ValueError(f"{path} is damaged ({error}): download the file again") from error
     weights = {name: loaded[name].to(tensor.dtype) for name, tensor in expected.items()}
     for name, tensor in weights.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        if tensor.is_floating_point() and tensor.numel() and not torch.isfinite(torch.stack(tensor.aminmax())).all():
             raise ValueError(f"{path}: {name} holds values that are not finite: the model is damaged")
     return weights
+
+
+def _shown(value: Any) -> str:
+    """What a stranger's file holds, short and on one line."""
+    text = str(value)[:80]
+    return text if text.isprintable() else repr(text)
 
 
 def read_json(path: Path) -> Any:
