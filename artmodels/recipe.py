@@ -1,8 +1,11 @@
-"""The JSON that rebuilds a picture, in and out of a PNG's text chunk."""
+"""The JSON that rebuilds a picture, in and out of a PNG's text chunk, and of a link."""
 
+import base64
+import binascii
 import io
 import json
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +20,11 @@ SCHEMA = 1
 CHUNK = "artmodels"  # keyword of the PNG's iTXt chunk
 SEED_LIMIT = 2**32  # JavaScript loses larger integers, and a recipe must survive a browser
 MAX_RECIPE_BYTES = 1_000_000
+MAX_LINK = 6000  # characters: what servers and chat programs let through
 MAX_ITEMS = 1000
+MAX_EDITS = 16
+MAX_AMOUNT = 10.0  # of a shift, in standard deviations
+MAX_PIXELS = 300_000_000  # of a PNG that is read whole
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,40 @@ class Latent:
 
     seed: int
     weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class LayerMix:
+    """An edit: from row `first` of `w` on (1 is the coarsest block), another picture's latents and styles."""
+
+    first: int
+    latents: tuple[Latent, ...]
+    style_weights: dict[str, float]
+    kind: str = "layers"
+
+    def __post_init__(self):
+        _require(_is_integer(self.first) and 1 <= self.first <= 16, "first", "a row from 1 to 16")
+        object.__setattr__(self, "latents", _read_latents(self.latents))
+        _check_style_weights(self.style_weights)
+
+
+@dataclass(frozen=True)
+class Shift:
+    """An edit: so many standard deviations along a direction with a name."""
+
+    name: str
+    amount: float
+    sha256: str  # of the file of directions
+    kind: str = "direction"
+
+    def __post_init__(self):
+        _require(isinstance(self.name, str) and 0 < len(self.name) <= 100, "name", "of 1 to 100 characters")
+        _require(is_number(self.amount) and abs(self.amount) <= MAX_AMOUNT, "amount", "between -10 and 10")
+        _check_sha256("sha256", self.sha256)
+
+
+Edit = LayerMix | Shift
+EDITS: dict[str, type[Edit]] = {"layers": LayerMix, "direction": Shift}
 
 
 @dataclass(frozen=True)
@@ -41,7 +82,7 @@ class Recipe:
     latents: tuple[Latent, ...]
     style_weights: dict[str, float]  # convex: at least 0, sum 1
     truncation: float
-    edits: tuple[dict[str, Any], ...] = ()
+    edits: tuple[Edit, ...] = ()  # in this order, after truncation
     schema: int = SCHEMA
     revision: str | None = None  # the commit, of a model from the Hub
 
@@ -51,38 +92,87 @@ class Recipe:
                 f"recipe schema {self.schema!r} is unknown (this artmodels knows {SCHEMA}): update artmodels"
             )
         _require(isinstance(self.model, str) and 0 < len(self.model) <= 200, "model", "a name of 1 to 200 characters")
-        _require(
-            isinstance(self.weights_sha256, str) and re.fullmatch(r"[0-9a-f]{64}", self.weights_sha256),
-            "weights_sha256",
-            "64 hexadecimal digits",
-        )
+        _check_sha256("weights_sha256", self.weights_sha256)
         revision = self.revision
         _require(
             revision is None or (isinstance(revision, str) and re.fullmatch(r"[0-9a-f]{40}", revision)),
             "revision",
             "40 hexadecimal digits",
         )
-        _require(isinstance(self.latents, tuple | list) and 0 < len(self.latents) <= MAX_ITEMS, "latents", "a list")
-        try:
-            latents = tuple(item if isinstance(item, Latent) else Latent(**item) for item in self.latents)
-        except TypeError as error:
-            raise ValueError('recipe: latents must look like [{"seed": 7, "weight": 1.0}]') from error
-        for latent in latents:
-            _require(_is_integer(latent.seed) and 0 <= latent.seed < SEED_LIMIT, "seed", "0 or more, below 2**32")
-            _require(is_number(latent.weight) and abs(latent.weight) <= 100, "weight", "between -100 and 100")
-        _require(sum(latent.weight**2 for latent in latents) > 1e-6, "weights", "not all (nearly) 0")
-        object.__setattr__(self, "latents", latents)
-        weights = self.style_weights
-        _require(isinstance(weights, dict) and 0 < len(weights) <= MAX_ITEMS, "style_weights", "an object")
-        _require(all(is_number(weight) and weight >= 0 for weight in weights.values()), "style_weights", "at least 0")
-        _require(abs(sum(weights.values()) - 1) < 1e-3, "style_weights", "1 in sum")
+        object.__setattr__(self, "latents", _read_latents(self.latents))
+        _check_style_weights(self.style_weights)
         _require(is_number(self.truncation) and 0 <= self.truncation <= MAX_TRUNCATION, "truncation", "0 to 1.5")
-        _require(isinstance(self.edits, tuple | list), "edits", "a list")
-        _require(not self.edits, "edits", "empty: this artmodels knows none")
-        object.__setattr__(self, "edits", tuple(self.edits))
+        _require(isinstance(self.edits, tuple | list) and len(self.edits) <= MAX_EDITS, "edits", "a list of at most 16")
+        object.__setattr__(self, "edits", tuple(_read_edit(edit) for edit in self.edits))
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+
+    def to_link(self) -> str:
+        """The recipe as letters that a URL carries as they are; `from_link` reads them.
+
+        Raises:
+            ValueError: it is too long for one.
+        """
+        text = base64.urlsafe_b64encode(zlib.compress(self.to_json().encode(), 9)).decode().rstrip("=")
+        if len(text) > MAX_LINK:
+            raise ValueError("this picture has too many ancestors for a link: download it, the PNG holds its recipe")
+        return text
+
+
+def from_link(text: str) -> Recipe:
+    """The recipe of `Recipe.to_link`.
+
+    Raises:
+        ValueError: no such link, or no valid recipe in it.
+    """
+    unpacker = zlib.decompressobj()
+    try:
+        packed = base64.b64decode(text[:MAX_LINK] + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        content = unpacker.decompress(packed, MAX_RECIPE_BYTES).decode()
+    except (binascii.Error, zlib.error, ValueError) as error:
+        raise ValueError("the link is damaged or was cut: copy all of it, or open the PNG itself") from error
+    (recipe, *others) = parse_recipes(content)
+    if others or not unpacker.eof:
+        raise ValueError("the link is damaged or was cut: copy all of it, or open the PNG itself")
+    return recipe
+
+
+def _read_latents(latents: Any) -> tuple[Latent, ...]:
+    _require(isinstance(latents, tuple | list) and 0 < len(latents) <= MAX_ITEMS, "latents", "a list")
+    try:
+        read = tuple(item if isinstance(item, Latent) else Latent(**item) for item in latents)
+    except TypeError as error:
+        raise ValueError('recipe: latents must look like [{"seed": 7, "weight": 1.0}]') from error
+    for latent in read:
+        _require(_is_integer(latent.seed) and 0 <= latent.seed < SEED_LIMIT, "seed", "0 or more, below 2**32")
+        _require(is_number(latent.weight) and abs(latent.weight) <= 100, "weight", "between -100 and 100")
+    _require(sum(latent.weight**2 for latent in read) > 1e-6, "weights", "not all (nearly) 0")
+    return read
+
+
+def _check_style_weights(weights: Any) -> None:
+    _require(isinstance(weights, dict) and 0 < len(weights) <= MAX_ITEMS, "style_weights", "an object")
+    _require(all(is_number(weight) and weight >= 0 for weight in weights.values()), "style_weights", "at least 0")
+    _require(abs(sum(weights.values()) - 1) < 1e-3, "style_weights", "1 in sum")
+
+
+def _read_edit(edit: Any) -> Edit:
+    if isinstance(edit, LayerMix | Shift):
+        return edit
+    kind = edit.get("kind") if isinstance(edit, dict) else None
+    if not isinstance(kind, str) or kind not in EDITS:
+        raise ValueError(
+            f"recipe: the edit {str(edit)[:60]} is none of {', '.join(EDITS)}, which this artmodels knows: update it"
+        )
+    try:
+        return EDITS[kind](**edit)
+    except TypeError as error:
+        raise ValueError(f"recipe: the edit {str(edit)[:60]} is not whole") from error
+
+
+def _check_sha256(field: str, value: Any) -> None:
+    _require(isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value), field, "64 hexadecimal digits")
 
 
 def _is_integer(value: Any) -> bool:
@@ -116,24 +206,32 @@ def parse_recipes(text: str) -> list[Recipe]:
     items = data if isinstance(data, list) else [data]
     if not 0 < len(items) <= MAX_ITEMS:
         raise ValueError(f"recipe: expected 1 to {MAX_ITEMS} recipes, found {len(items)}")
-    return [_from_data(item) for item in items]
+    return [parse_recipe_data(item) for item in items]
 
 
-def _from_data(data: Any) -> Recipe:
+def parse_recipe_data(data: Any) -> Recipe:
+    """The recipe in an object that was JSON.
+
+    Raises:
+        ValueError: not a recipe, or out of range.
+    """
     known = set(Recipe.__dataclass_fields__)
     if not isinstance(data, dict) or not data.keys() <= known or not known - {"edits", "revision"} <= data.keys():
         raise ValueError(f"recipe: expected an object with {', '.join(sorted(known))}")
     return Recipe(**data)
 
 
-def png_bytes(image: Image.Image, recipes: Sequence[Recipe]) -> bytes:
-    """The image as a PNG that carries its recipe; a sheet of several pictures carries a list of them."""
+def png_bytes(image: Image.Image, recipes: Sequence[Recipe], dots_per_inch: int | None = None) -> bytes:
+    """The image as a PNG that carries its recipe; a sheet of several pictures carries a list of them.
+
+    `dots_per_inch` tells a printer how large it is meant to be.
+    """
     info = PngInfo()
     if recipes:
         texts = [recipe.to_json() for recipe in recipes]
         info.add_itxt(CHUNK, texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]", zip=len(texts) > 1)
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", pnginfo=info)
+    image.save(buffer, "PNG", pnginfo=info, **({"dpi": (dots_per_inch,) * 2} if dots_per_inch else {}))
     return buffer.getvalue()
 
 
@@ -148,8 +246,10 @@ def read_recipes(path: Path) -> list[Recipe]:
         raise FileNotFoundError(f"no file {path}: expected a PNG that artmodels painted")
     try:
         with Image.open(path, formats=("PNG",)) as picture:
-            picture.load()  # the chunk may stand behind the pixels
-            text = picture.text.get(CHUNK)
+            text = picture.info.get(CHUNK)
+            if text is None and picture.width * picture.height <= MAX_PIXELS:
+                picture.load()  # the chunk may stand behind the pixels
+                text = picture.text.get(CHUNK)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} is not a readable PNG: expected one that artmodels painted") from error
     if text is None:

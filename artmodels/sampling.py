@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from artmodels.models.directions import Directions
 from artmodels.models.generator import MAX_TRUNCATION, ArtGenerator
-from artmodels.recipe import SEED_LIMIT, Latent, Recipe
+from artmodels.recipe import SEED_LIMIT, Latent, LayerMix, Recipe
 
 MAX_SEEDS = 1_000_000
 BATCH = 16  # pictures painted at once, or fewer where they are large
@@ -89,14 +90,56 @@ def blend(styles: Sequence[str], weights: Mapping[str, float]) -> Tensor:
     return row
 
 
-def mix_latents(recipe: Recipe, latent_dim: int) -> Tensor:
+def mix_latents(latents: Sequence[Latent], latent_dim: int) -> Tensor:
     """The latent `[1, latent_dim]` of a recipe: the weighted sum of its seeds' latents, back at unit variance."""
-    z = draw_latents([latent.seed for latent in recipe.latents], latent_dim)
-    weights = torch.tensor([[latent.weight for latent in recipe.latents]], dtype=torch.float32)
+    z = draw_latents([latent.seed for latent in latents], latent_dim)
+    weights = torch.tensor([[latent.weight for latent in latents]], dtype=torch.float32)
     return weights @ z / weights.norm()
 
 
 @torch.inference_mode()
+def rows_of(generator: ArtGenerator, recipe: Recipe, directions: Directions | None = None) -> Tensor:
+    """The `w: [1, layers + 1, latent_dim]` of a recipe on the generator's device; `synthesis` paints it.
+
+    Raises:
+        ValueError: the model has no such style, block or direction.
+    """
+    w = _rows(generator, recipe.latents, recipe.style_weights, recipe.truncation)
+    for edit in recipe.edits:
+        if isinstance(edit, LayerMix):
+            if edit.first > generator.config.layers:
+                raise ValueError(f"this model has {generator.config.layers} blocks, so no block {edit.first} to mix")
+            fine = _rows(generator, edit.latents, edit.style_weights, recipe.truncation)
+            w = torch.cat([w[:, : edit.first], fine[:, edit.first :]], dim=1)
+        else:
+            if directions is None:
+                raise ValueError(f"this model has no directions, so none named {edit.name[:80]!r}")
+            w = w + edit.amount * directions.vector(edit.name, edit.sha256).to(w)
+    return w
+
+
+def _rows(
+    generator: ArtGenerator, latents: Sequence[Latent], style_weights: Mapping[str, float], truncation: float
+) -> Tensor:
+    device = generator.mean_w.device
+    z = mix_latents(latents, generator.config.latent_dim).to(device)
+    style = blend(generator.config.styles, style_weights).to(device)
+    return generator.truncate(generator.mapping(z, style), style, truncation)
+
+
+@torch.inference_mode()
+def paint_rows(generator: ArtGenerator, w: Tensor) -> Tensor:
+    """One picture per `w: [N, layers + 1, latent_dim]`, `[N, 3, H, W]` in [-1, 1] on the CPU."""
+    size = batch_size(generator)
+    device = generator.mean_w.device
+    return torch.cat([generator.synthesis(part).float().cpu() for part in w.to(device).split(size)])
+
+
+def batch_size(generator: ArtGenerator) -> int:
+    """Pictures that are painted at once, within the working memory."""
+    return max(1, min(BATCH, WORKING_MEMORY // generator.config.working_memory))
+
+
 def paint(generator: ArtGenerator, latents: Tensor, weights: Tensor, truncation: float = 1.0) -> Tensor:
     """One picture per latent, `[N, 3, H, W]` in [-1, 1] on the CPU.
 
@@ -105,14 +148,11 @@ def paint(generator: ArtGenerator, latents: Tensor, weights: Tensor, truncation:
     Raises:
         ValueError: the truncation is out of bounds.
     """
+    check_truncation(truncation)
     device = generator.mean_w.device
-    batch_size = max(1, min(BATCH, WORKING_MEMORY // generator.config.working_memory))
-    weights = weights.expand(len(latents), -1)
-    pictures = []
-    for z, style in zip(latents.to(device).split(batch_size), weights.to(device).split(batch_size), strict=True):
-        w = generator.truncate(generator.mapping(z, style), style, truncation)
-        pictures.append(generator.synthesis(w).float().cpu())
-    return torch.cat(pictures)
+    with torch.inference_mode():
+        z, style = latents.to(device), weights.to(device).expand(len(latents), -1)
+        return paint_rows(generator, generator.truncate(generator.mapping(z, style), style, truncation))
 
 
 def paint_seeds(

@@ -1,16 +1,30 @@
 """Seeds, pictures and recipes: what is promised to stay the same, and what is refused."""
 
+import base64
 import json
+import re
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import STYLES
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from artmodels.recipe import CHUNK, Latent, Recipe, parse_recipes, png_bytes, read_recipes
+from artmodels.recipe import (
+    CHUNK,
+    Latent,
+    LayerMix,
+    Recipe,
+    Shift,
+    from_link,
+    parse_recipes,
+    png_bytes,
+    read_recipes,
+)
 from artmodels.sampling import (
     blend,
     contact_sheet,
@@ -76,15 +90,15 @@ def test_sheets_have_a_row_per_style_and_a_column_per_seed(generator):
 
 def test_mixed_latents_keep_their_variance():
     one = Recipe("m", "0" * 64, (Latent(7),), {"a": 1.0}, 1.0)
-    assert torch.equal(mix_latents(one, 64), draw_latents([7], 64))
+    assert torch.equal(mix_latents(one.latents, 64), draw_latents([7], 64))
     two = Recipe("m", "0" * 64, tuple(Latent(seed, 0.3) for seed in range(9)), {"a": 1.0}, 1.0)
-    assert 0.9 < mix_latents(two, 4096).std() < 1.1
+    assert 0.9 < mix_latents(two.latents, 4096).std() < 1.1
 
 
 def test_whole_numbers_are_weights_too():
     """JavaScript writes 1.0 as 1."""
     (recipe,) = parse_recipes(RECIPE.to_json().replace("1.0", "1"))
-    assert torch.equal(mix_latents(recipe, 8), mix_latents(RECIPE, 8))
+    assert torch.equal(mix_latents(recipe.latents, 8), mix_latents(RECIPE.latents, 8))
 
 
 def test_a_recipe_survives_json_and_png(tmp_path):
@@ -94,6 +108,41 @@ def test_a_recipe_survives_json_and_png(tmp_path):
     assert read_recipes(path) == [RECIPE]
     path.write_bytes(png_bytes(Image.new("RGB", (8, 8), "red"), [RECIPE] * 3))
     assert read_recipes(path) == [RECIPE] * 3
+
+
+def test_a_link_carries_the_recipe_as_it_is():
+    shift = Shift("light from above", -1.25, "1" * 64)
+    edited = replace(RECIPE, edits=(LayerMix(3, (Latent(5),), {"浮世絵": 1.0}), shift))
+    for recipe in (RECIPE, edited):
+        link = recipe.to_link()
+        assert re.fullmatch(r"[A-Za-z0-9_-]+", link) and from_link(link) == recipe
+    assert len(RECIPE.to_link()) < 300
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "",
+        "x",
+        "not a link",
+        RECIPE.to_link()[:-9],
+        RECIPE.to_link()[9:],
+        base64.urlsafe_b64encode(zlib.compress(b"[]")).decode(),
+        base64.urlsafe_b64encode(zlib.compress(f"[{RECIPE.to_json()}, {RECIPE.to_json()}]".encode())).decode(),
+        base64.urlsafe_b64encode(zlib.compress(b" " * 100_000_000)).decode(),
+        base64.urlsafe_b64encode(zlib.compress(b"\xff")).decode(),
+    ],
+)
+def test_damaged_and_forged_links_are_refused(link):
+    with pytest.raises(ValueError, match=r"link|recipe"):
+        from_link(link)
+
+
+def test_a_recipe_too_long_for_a_link_says_what_to_do():
+    random = np.random.default_rng(0)
+    long = replace(RECIPE, latents=tuple(Latent(int(seed), 0.123) for seed in random.integers(0, 2**32, 900)))
+    with pytest.raises(ValueError, match="download it"):
+        long.to_link()
 
 
 def test_a_recipe_tells_the_commit_and_older_ones_do_without():
@@ -138,6 +187,16 @@ def test_a_recipe_with_letters_of_any_script_survives(tmp_path):
         {"truncation": 10**400},
         {"truncation": None},
         {"edits": [{"run": "rm"}]},
+        {"edits": [{"kind": "python", "code": "1"}]},
+        {"edits": [{"kind": ["layers"]}]},
+        {"edits": ["layers"]},
+        {"edits": [{"kind": "layers", "first": 1}]},
+        {"edits": [{"kind": "layers", "first": 0, "latents": [{"seed": 1}], "style_weights": {"a": 1}}]},
+        {"edits": [{"kind": "layers", "first": 1, "latents": [{"seed": 1}], "style_weights": {"a": 2}}]},
+        {"edits": [{"kind": "direction", "name": "warmth", "amount": 11, "sha256": "0" * 64}]},
+        {"edits": [{"kind": "direction", "name": "warmth", "amount": 1, "sha256": "x"}]},
+        {"edits": [{"kind": "direction", "name": "", "amount": 1, "sha256": "0" * 64}]},
+        {"edits": [{"kind": "direction", "name": "warmth", "amount": 1, "sha256": "0" * 64}] * 17},
         {"extra": 1},
         {"revision": "main"},
         {"revision": ["0" * 40]},
