@@ -9,6 +9,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData, constants, hf_hub_url
 
 from artmodels import __version__
+from artmodels.models.directions import Directions
 from artmodels.models.generator import CARD_DATA, ArtGenerator, escape_markdown
 from artmodels.models.remote import parse_hub_id
 
@@ -67,6 +68,7 @@ def model_card(
     metrics: dict[str, Any] | None,
     statement: Statement,
     wheel: str | None = None,
+    directions: Directions | None = None,
 ) -> str:
     """The card as Markdown, with the front matter that the Hub indexes.
 
@@ -104,7 +106,7 @@ truncation {SHEET_TRUNCATION}.
 ```
 
 ## Measured
-{_measured(metrics)}
+{_measured(metrics)}{_directions(directions)}
 ## Limits
 
 It paints {"this style" if len(config.styles) == 1 else f"these {len(config.styles)} styles"} at \
@@ -228,6 +230,29 @@ pictures of it: near 1 is as varied as the originals, near 0 is one picture agai
 {rows}
 
 Measured by `{metrics["command"]}`.
+"""
+
+
+def _directions(directions: Directions | None) -> str:
+    """The section on directions, if the model has some."""
+    if directions is None:
+        return ""
+    figures = directions.figures
+    of_each = {name: figures["directions"][name] for name in directions.names}
+    rows = "\n".join(
+        f"| {escape_markdown(name)} | {escape_markdown(found['found_by'])} | {found['effect']:.2f} "
+        f"| {abs(found['largest_other_effect']):.2f} {escape_markdown(found['largest_other'])} |"
+        for name, found in of_each.items()
+    )
+    return f"""
+## Directions
+
+How far each moves what it names while its slider goes from -2 to 2, and what else it moves most, in standard deviations
+of this model's paintings; the mean of {figures["pictures"]} paintings, truncation {figures["truncation"]:g}.
+
+| direction | found by | moves itself by | moves most besides |
+| --- | --- | ---: | ---: |
+{rows}
 """
 
 

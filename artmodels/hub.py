@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 
 from artmodels.card import SHEET_SEEDS, SHEET_TRUNCATION, Statement, model_card
 from artmodels.files import sha256, write_atomically, write_json
+from artmodels.models.directions import Directions, load_directions, save_directions
 from artmodels.models.generator import (
     METRICS_NAME,
     WEIGHTS_NAME,
@@ -21,6 +23,7 @@ from artmodels.models.generator import (
 )
 from artmodels.models.weights import read_json
 from artmodels.sampling import style_sheet
+from artmodels.steering import PICTURES, find_directions
 
 CARD_NAME = "README.md"
 BUNDLED = Path(__file__).resolve().parent.parent / "checkpoints"
@@ -61,11 +64,13 @@ class LoadedModel:
     weights_sha256: str
     revision: str | None = None  # the commit, of a model from the Hub
     statement: Statement = field(default_factory=Statement)  # what its publisher says of it
+    directions: Directions | None = None
 
     @property
     def memory(self) -> int:
         """Bytes of its tensors."""
-        return sum(tensor.numel() * tensor.element_size() for tensor in self.generator.state_dict().values())
+        tensors = [*self.generator.state_dict().values(), *([self.directions.vectors] if self.directions else [])]
+        return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 def load_model(name: str | Path, device: torch.device | str = "cpu") -> LoadedModel:
@@ -73,7 +78,7 @@ def load_model(name: str | Path, device: torch.device | str = "cpu") -> LoadedMo
 
     Raises:
         FileNotFoundError: no such folder, and the name is no Hub id; or a file of the model is missing.
-        ValueError: the model is damaged or does not fit together.
+        ValueError: the model is damaged or does not fit together; a folder's directions, too.
         OSError: the Hub has no such model, or cannot be reached.
     """
     folder = Path(name)
@@ -111,7 +116,33 @@ def load_hub_model(
 def _open(name: str, folder: Path, revision: str | None, device: torch.device | str) -> LoadedModel:
     generator = load_generator(folder).to(device)
     digest, statement = sha256(folder / WEIGHTS_NAME), Statement.of(read_metrics(folder))
-    return LoadedModel(name, folder, generator, digest, revision, statement)
+    try:
+        directions = load_directions(folder, generator.config)
+    except ValueError as error:
+        if revision is None:
+            raise
+        # Whoever names a model of the Hub cannot mend it, and it paints without them.
+        print(f"warning: {name} is used without its directions: {error}", file=sys.stderr)
+        directions = None
+    return LoadedModel(name, folder, generator, digest, revision, statement, directions)
+
+
+def add_directions(folder: Path, device: torch.device | str = "cpu", pictures: int = PICTURES) -> Directions | None:
+    """The directions of a published folder's model, from its file, or else found now and written there.
+
+    The card does not tell of them before `rewrite_card`. None if none could be found that does what it must.
+
+    Raises:
+        FileNotFoundError, ValueError: the model, or the file of directions, is not whole.
+        OSError: the folder cannot be written.
+    """
+    generator = load_generator(folder).to(device)
+    if (directions := load_directions(folder, generator.config)) is not None:
+        return directions
+    names, vectors, figures = find_directions(generator, pictures)
+    if names:
+        save_directions(folder, names, vectors, figures)
+    return load_directions(folder, generator.config)
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
@@ -190,6 +221,7 @@ def rewrite_card(folder: Path, generator: ArtGenerator, additions: dict[str, Any
     metrics = read_json(path)
     for key, value in additions.items():
         metrics[key] = {**metrics.get(key, {}), **value} if key == "training" else value
-    card = model_card(generator, metrics["training"], metrics.get("evaluation"), Statement.of(metrics))
+    statement, directions = Statement.of(metrics), load_directions(folder, generator.config)
+    card = model_card(generator, metrics["training"], metrics.get("evaluation"), statement, directions=directions)
     write_json(path, metrics)
     write_atomically(folder / CARD_NAME, card.encode())

@@ -4,6 +4,7 @@ import copy
 import io
 import json
 import os
+import shutil
 import sys
 import time
 from contextlib import suppress
@@ -28,12 +29,13 @@ from artmodels.checkpoint import (
 )
 from artmodels.data import ArtDataset
 from artmodels.files import replacing, write_atomically
-from artmodels.models.generator import ArtGenerator
+from artmodels.models.generator import DIRECTIONS_NAME, ArtGenerator, load_generator
 from artmodels.models.weights import read_json
 from artmodels.monitoring import Monitor, is_best, summary
 from artmodels.presets import TrainConfig
 from artmodels.sampling import draw_latents, paint, style_sheet
 from artmodels.split import fingerprint
+from artmodels.steering import PICTURES
 from artmodels.step import Networks, seeded_generator
 
 SAMPLE_SEEDS = range(8)
@@ -200,6 +202,18 @@ def publish_model(
         del training["init"]["source"]  # where it lay on this machine is nobody else's business
     with replacing(output / "model") as folder:
         hub.write_model_folder(folder, painter, training, read_history(output), progress.evaluation)
+
+
+def steer_model(output: Path, config: TrainConfig, device: torch.device) -> None:
+    """Find the directions of a run's finished `model/`, and tell of them on its card, unless that is done."""
+    model = output / "model"
+    if (model / DIRECTIONS_NAME).is_file():
+        return
+    pictures = min(PICTURES, max(8, config.evaluate_samples // 8))  # a run that is measured by few is a trial
+    with replacing(model) as folder:
+        shutil.copytree(model, folder, dirs_exist_ok=True)
+        hub.add_directions(folder, device, pictures)
+        hub.rewrite_card(folder, load_generator(folder), {})
 
 
 def read_history(output: Path) -> list[dict[str, Any]]:

@@ -119,6 +119,9 @@ def nearest_distances(queries: Tensor, references: Tensor, exclude_self: bool = 
     return torch.cat(nearest)
 
 
+SAME = 1e-4  # of a feature's length: nearer than this, two features are one picture's
+
+
 def memorisation(samples: Tensor, held_out: Tensor, training: Tensor) -> dict[str, float]:
     """How near samples lie to the training features `[T, D]`, beside how near unseen real pictures lie.
 
@@ -127,14 +130,15 @@ def memorisation(samples: Tensor, held_out: Tensor, training: Tensor) -> dict[st
     pictures than unseen real ones do; 0 means copies.
 
     Raises:
-        ValueError: half of the held-out pictures or more are training pictures, so that their median is 0.
+        ValueError: half of the held-out pictures or more are training pictures, so that their median is 0, or what
+            rounding makes of it.
     """
     shares = torch.tensor([0.5, 0.01], dtype=torch.double)
     of_samples, of_held_out = (
         nearest_distances(features, training).quantile(shares.to(features.device)).tolist()
         for features in (samples, held_out)
     )
-    if of_held_out[0] == 0:
+    if of_held_out[0] <= SAME * float(training.norm(dim=1).median()):
         raise ValueError("half of the held-out pictures or more are training pictures too: hold out others")
     return {
         "samples_median": of_samples[0],

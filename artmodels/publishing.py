@@ -16,12 +16,13 @@ from tqdm import tqdm
 
 from artmodels.card import Statement, model_card
 from artmodels.files import json_bytes, write_atomically
-from artmodels.hub import CARD_NAME, METRICS_NAME, read_metrics
-from artmodels.models.generator import CONFIG_NAME, WEIGHTS_NAME, load_generator
+from artmodels.hub import CARD_NAME, METRICS_NAME, add_directions, read_metrics
+from artmodels.models.directions import load_directions
+from artmodels.models.generator import CONFIG_NAME, DIRECTIONS_NAME, WEIGHTS_NAME, load_generator
 from artmodels.models.remote import Unreachable, clear_hub_errors, parse_hub_id
 from artmodels.wheel import WHEEL_NAME, build_wheel
 
-COPIED = (CONFIG_NAME, WEIGHTS_NAME, "samples.png", "history.json")  # besides metrics, card and wheel
+COPIED = (CONFIG_NAME, WEIGHTS_NAME, DIRECTIONS_NAME, "samples.png", "history.json")  # besides metrics, card and wheel
 WAITS = (5, 20, 60)  # seconds between the attempts at the end of a run
 
 
@@ -49,8 +50,9 @@ def publication(folder: Path, statement: Statement) -> dict[str, Path | bytes]:
         FileNotFoundError, ValueError: the model is not whole.
     """
     generator, metrics = load_generator(folder), read_metrics(folder)
+    directions = load_directions(folder, generator.config)
     try:
-        card = model_card(generator, metrics["training"], metrics.get("evaluation"), statement, WHEEL_NAME)
+        card = model_card(generator, metrics["training"], metrics.get("evaluation"), statement, WHEEL_NAME, directions)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
             f"{folder / METRICS_NAME} does not tell what the card needs ({type(error).__name__}: {error}): "
@@ -69,10 +71,12 @@ def publish(
     private: bool | None = None,
     tag: str | None = None,
     token: str | None = None,
+    steer: bool = False,
 ) -> str:
     """Push a run's model, or a model folder, to the Hub in one commit; returns its address there.
 
-    Card and `metrics.json` of the folder then say the same as those on the Hub.
+    With `steer`, the directions of a model that has none are found first. Card, `metrics.json` and directions of the
+    folder then say the same as those on the Hub.
 
     Raises:
         FileNotFoundError, ValueError: no whole model, or a tag that exists already.
@@ -84,6 +88,8 @@ def publish(
     folder = find_model_folder(path)
     with tempfile.TemporaryDirectory(prefix="artmodels-") as temporary:
         copy = shutil.copytree(folder, Path(temporary) / "model")  # a run may replace its model at any moment
+        if steer:
+            add_directions(copy)
         files = publication(copy, statement_for(copy, repo_id, statement))
         api = HfApi(token=token)
         with clear_hub_errors(repo_id):
@@ -108,8 +114,10 @@ def publish(
 
 
 def say_the_same(folder: Path, files: dict[str, Path | bytes]) -> None:
-    """Keep card and `metrics.json` as they were pushed; a folder that cannot be written is no reason to complain."""
+    """Keep directions, `metrics.json` and card as they were pushed; a folder that cannot be written is no complaint."""
     with suppress(OSError):
+        if DIRECTIONS_NAME in files and not (folder / DIRECTIONS_NAME).exists():
+            write_atomically(folder / DIRECTIONS_NAME, files[DIRECTIONS_NAME].read_bytes())
         for name in (METRICS_NAME, CARD_NAME):
             write_atomically(folder / name, files[name])
 
@@ -137,14 +145,14 @@ class RunPublisher:
         self.private = private
         self.every = every  # images; 0: at the end alone
         self.offered = 0  # images seen when the last push began
-        self.pushed: int | None = None  # images behind the average that was pushed last
+        self.pushed: tuple[int | None, bool] | None = None  # which state of the model was pushed last
         self.thread: threading.Thread | None = None
 
     def offer(self, model: Path, images: int) -> None:
         """At a checkpoint: push the model in the background, if it is time, another, and the last push is over."""
         due = self.every and images - self.offered >= self.every
         busy = self.thread is not None and self.thread.is_alive()
-        if not due or busy or _images_behind(model) == self.pushed:
+        if not due or busy or _state_of(model) == self.pushed:
             return
         self.offered = images
         try:  # here, since training will replace the folder
@@ -165,9 +173,9 @@ class RunPublisher:
             shutil.rmtree(copy, ignore_errors=True)
 
     def _push(self, model: Path) -> None:
-        images = _images_behind(model)
+        state = _state_of(model)
         address = publish(model, self.repo_id, self.statement, private=self.private or None)
-        self.pushed = images
+        self.pushed = state
         _say(f"pushed to {address}")
 
     def finish(self, output: Path) -> None:
@@ -175,7 +183,7 @@ class RunPublisher:
         if self.thread:
             self.thread.join()
         model = output / "model"
-        if _images_behind(model) == self.pushed:
+        if _state_of(model) == self.pushed:
             say_the_same(model, publication(model, statement_for(model, self.repo_id, self.statement)))
             return
         for wait in (*WAITS, None):
@@ -201,8 +209,12 @@ def _say(message: str) -> None:
 
 
 def _images_behind(model: Path) -> int | None:
-    """What tells one published average of a run from the next."""
     return read_metrics(model).get("training", {}).get("images")
+
+
+def _state_of(model: Path) -> tuple[int | None, bool]:
+    """What tells one published average of a run from the next: the images behind it, and whether it has directions."""
+    return _images_behind(model), (model / DIRECTIONS_NAME).is_file()
 
 
 def check_push_target(repo_id: str, token: str | None = None) -> None:

@@ -18,7 +18,7 @@ from artmodels.augment import AugmentShare, mirror_half
 from artmodels.checkpoint import list_checkpoints, load_latest
 from artmodels.data import ArtDataset
 from artmodels.finetuning import InitialModel, start_from
-from artmodels.keeping import Keeper, Progress, RunLog, export_generator
+from artmodels.keeping import Keeper, Progress, RunLog, export_generator, steer_model
 from artmodels.models.discriminator import STRIDES
 from artmodels.monitoring import Monitor, warnings_of
 from artmodels.order import PictureOrder
@@ -118,6 +118,7 @@ def train(
     if images >= config.images:
         accelerator.print(f"this run is finished: {images} images seen; give a larger --images to extend it")
         if log:
+            steer_model(output, config, device)
             write_report(output)
             if publisher:
                 publisher.finish(output)
@@ -176,6 +177,8 @@ def train(
                 if publisher and not stopping:
                     publisher.offer(output / "model", images)
     if log:
+        if images >= config.images:
+            steer_model(output, config, device)
         write_report(output)
         if progress.best and progress.best["images"] < images:
             print(f"{output / 'model'} is the best average, that of {progress.best['images']:,} images")

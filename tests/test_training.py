@@ -24,6 +24,7 @@ from artmodels.checkpoint import list_checkpoints
 from artmodels.command import main_with_clear_errors
 from artmodels.hub import load_model
 from artmodels.keeping import read_history
+from artmodels.models.generator import DIRECTIONS_NAME
 from artmodels.presets import PRESETS, TrainConfig
 from artmodels.step import ema_decay, seeded_generator, update_ema
 from artmodels.training import check_finite, flat_numbers
@@ -79,9 +80,10 @@ def test_a_run_leaves_samples_metrics_checkpoints_and_a_model(finished):
     assert "256" in (finished / "report.html").read_text()
     assert image_array(sheets[-1]).std() > 1
     model = finished / "model"
-    assert {"config.json", "model.safetensors", "README.md", "metrics.json", "samples.png", "history.json"} == {
-        path.name for path in model.iterdir()
-    }
+    files = {path.name for path in model.iterdir()}
+    needed = {"config.json", "model.safetensors", "README.md", "metrics.json", "samples.png", "history.json"}
+    assert files - {DIRECTIONS_NAME} == needed
+    assert (DIRECTIONS_NAME in files) == ("## Directions" in (model / "README.md").read_text())
     assert load_model(model).generator.config.styles == ("flow-field", "mosaic", "op-art", "stained-glass")
     assert json.loads((model / "metrics.json").read_text())["training"]["images"] == 256
 
