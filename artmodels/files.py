@@ -16,25 +16,40 @@ from safetensors import SafetensorError
 LOCK_NAME = ".lock"
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under another name, flush it, then rename: no reader and no power cut finds half of it.
+@contextlib.contextmanager
+def replacing_file(path: Path, durable: bool = True) -> Iterator[Path]:
+    """A temporary file beside `path` to write into, which takes its place when all went well, and else is removed.
+
+    No reader finds half of it; `durable`, it is flushed before the rename, so that no power cut leaves half of it.
 
     Raises:
         OSError: the disk is full or not writable, or there is no such folder.
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}; make it first")
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(descriptor)
+    temporary = Path(name)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        yield temporary
+        if durable:
+            with temporary.open("r+b") as file:
+                os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def write_atomically(path: Path, content: bytes, durable: bool = True) -> None:
+    """Write a file that is there whole or not at all (see `replacing_file`).
+
+    Raises:
+        OSError: the disk is full or not writable, or there is no such folder.
+    """
+    with replacing_file(path, durable) as temporary:
+        temporary.write_bytes(content)
 
 
 def default_cache() -> Path:

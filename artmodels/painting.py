@@ -1,15 +1,18 @@
-"""Pictures into files: what the verbs `generate` and `recipe` do."""
+"""Pictures into files: what the verbs `generate`, `recipe` and `film` do."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from artmodels.files import write_atomically
+from artmodels.film import FilmSpec, check_film, film_rows, film_text, paint_film, write_film
 from artmodels.hub import LoadedModel, bundled_model_named, load_model
 from artmodels.recipe import MAX_ITEMS, Recipe, png_bytes
-from artmodels.sampling import blend, contact_sheet, draw_latents, mix_latents, one_hot, paint, seed_recipe, to_images
+from artmodels.sampling import contact_sheet, draw_latents, one_hot, paint, paint_rows, rows_of, seed_recipe, to_images
 
 BATCH = 16
 
@@ -82,8 +85,35 @@ def repaint(recipes: Sequence[Recipe], path: Path, model_name: str | None, anywa
     """Paint what the recipes say into a PNG.
 
     Raises:
-        ValueError: the model is not at hand, or it has other weights than the recipe's and `anyway` is not set.
-        OSError: the file cannot be written.
+        ValueError, OSError: see `rows_of_recipes`; or the file cannot be written.
+    """
+    model, rows = rows_of_recipes(recipes, model_name, anyway)
+    images = to_images(paint_rows(model.generator, rows))
+    picture = images[0] if len(images) == 1 else _sheet(images, recipes)
+    write_atomically(path, png_bytes(picture, recipes))
+
+
+def repaint_as_film(
+    recipes: Sequence[Recipe], path: Path, spec: FilmSpec, model_name: str | None, anyway: bool
+) -> None:
+    """Paint a walk through what the recipes say into an MP4 or a WebP, which carries them.
+
+    Raises:
+        ValueError, OSError: see `check_film` and `rows_of_recipes`; or the file cannot be written.
+    """
+    check_film(len(recipes), path, spec)
+    model, keyframes = rows_of_recipes(recipes, model_name, anyway)
+    rows = film_rows(keyframes, spec.frames, spec.loop, spec.easing)
+    frames = paint_film(partial(paint_rows, model.generator), rows, spec.size)
+    write_film(frames, path, spec, film_text(recipes, spec))
+
+
+def rows_of_recipes(recipes: Sequence[Recipe], model_name: str | None, anyway: bool) -> tuple[LoadedModel, Tensor]:
+    """The model named, or else the bundled one of the first recipe, and the recipes' `w: [N, layers + 1, latent_dim]`.
+
+    Raises:
+        ValueError: the model is not at hand, or it has other weights than a recipe's and `anyway` is not set.
+        OSError: the model cannot be loaded.
     """
     model = load_model(model_name or bundled_model_named(recipes[0].model))
     changed = [recipe for recipe in recipes if recipe.weights_sha256 != model.weights_sha256]
@@ -92,11 +122,4 @@ def repaint(recipes: Sequence[Recipe], path: Path, model_name: str | None, anywa
             f"the recipe was painted by {changed[0].model} with weights {changed[0].weights_sha256[:12]}, "
             f"but {model.name} now has {model.weights_sha256[:12]}: add --anyway to paint with today's"
         )
-    generator = model.generator
-    images = []
-    for recipe in recipes:
-        latent = mix_latents(recipe, generator.config.latent_dim)
-        weights = blend(generator.config.styles, recipe.style_weights)
-        images.extend(to_images(paint(generator, latent, weights, recipe.truncation)))
-    picture = images[0] if len(images) == 1 else _sheet(images, recipes)
-    write_atomically(path, png_bytes(picture, recipes))
+    return model, torch.cat([rows_of(model.generator, recipe, model.directions) for recipe in recipes])

@@ -1,6 +1,5 @@
 """A run told on one page: its curves, its warnings and the film of its samples, in `report.html`."""
 
-import io
 import math
 import re
 import warnings
@@ -15,6 +14,7 @@ from PIL import Image
 
 from artmodels import __version__
 from artmodels.files import write_atomically
+from artmodels.film import webp_bytes
 from artmodels.keeping import read_history
 from artmodels.models.weights import read_json
 
@@ -99,10 +99,9 @@ def sample_film(run: Path) -> Path | None:
             frames.append(frame)
     if len(frames) < 2:
         return None
-    film, durations = io.BytesIO(), [FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS]
-    frames[0].save(film, "WEBP", save_all=True, append_images=frames[1:], duration=durations, loop=0, quality=80)
+    durations = [FRAME_MS] * (len(frames) - 1) + [LAST_FRAME_MS]
     path = run / "samples" / "film.webp"
-    write_atomically(path, film.getvalue())
+    write_atomically(path, webp_bytes(frames, durations, quality=80))
     return path
 
 
