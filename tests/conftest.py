@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -20,6 +21,8 @@ os.environ |= {  # read when the libraries are imported
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_ETAG_TIMEOUT": "2",
     "HF_HUB_DOWNLOAD_TIMEOUT": "1",
+    # The workers of the tests share the cores, and so do the processes that they start.
+    "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))),
 }
 os.environ.pop("HF_TOKEN", None)
 
@@ -32,10 +35,17 @@ from PIL import Image
 
 from artmodels import procedural
 from artmodels.hub import LoadedModel, load_model
+from artmodels.models.directions import save_directions
 from artmodels.models.generator import ArtGenerator, GeneratorConfig
 
 ROOT = Path(__file__).resolve().parent.parent
+LONGEST = "test_training.py"
 STYLES = ("flow-field", "mosaic", "op-art")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest file comes first, so that its worker is not left alone with it at the end."""
+    items.sort(key=lambda item: item.path.name != LONGEST)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -74,6 +84,47 @@ def model_folder(tmp_path_factory, generator) -> Path:
 @pytest.fixture(scope="session")
 def model(model_folder) -> LoadedModel:
     return load_model(model_folder)
+
+
+@pytest.fixture(scope="session")
+def visited_hub(tmp_path_factory) -> Iterator[Hub]:
+    """A Hub with models that visitors may name, and some that they may not."""
+    hub = Hub()
+    folder = tmp_path_factory.mktemp("inks")
+    make_generator(("indigo", "sepia"), seed=3).save_pretrained(folder)
+    said = {"publication": {"license": "cc-by-4.0", "provenance": "<b>my</b> drawings"}}
+    hub.add("user/inks", {**folder_files(folder), "metrics.json": json.dumps(said).encode()})
+    hub.add("user/gated", folder_files(folder), gated=True)
+    hub.add("user/secret", folder_files(folder), private=True)
+    hub.add("user/pickle", {**folder_files(folder), "model.safetensors": pickle.dumps([1])})
+    yield hub
+    hub.close()
+
+
+@pytest.fixture(scope="session")
+def steered_folder(tmp_path_factory, generator) -> Path:
+    """The model of the tests with two directions, which were never measured to be what they are called."""
+    folder = tmp_path_factory.mktemp("steered") / "sketcher"
+    generator.save_pretrained(folder)
+    rows, dim = generator.config.layers + 1, generator.config.latent_dim
+    vectors = torch.randn(2, rows, dim, generator=torch.Generator().manual_seed(5))
+    told = {"found_by": "least squares", "effect": 3.0, "largest_other": "tint", "largest_other_effect": -0.5}
+    names = ("brightness", "<b>glow</b>")
+    figures = {"pictures": 64, "truncation": 0.8, "directions": dict.fromkeys(names, told)}
+    save_directions(folder, names, vectors, figures)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(steered_folder, visited_hub, tmp_path_factory) -> Iterator[str]:
+    """`python app.py` in a process of its own, on a free port; the only network is the test's own Hub."""
+    log, home = tmp_path_factory.mktemp("server") / "log", tmp_path_factory.mktemp("home")
+    gradio_folder = str(tmp_path_factory.mktemp("gradio"))
+    ours = {"ARTMODELS_MODELS": str(steered_folder), "GRADIO_TEMP_DIR": gradio_folder, "ARTMODELS_CACHE": str(home)}
+    with serving(["app.py"], log, hub_environment(visited_hub, home, **ours)) as address:
+        yield address
+    text = log.read_text()  # Gradio logs its own refusals of slider bounds; nothing else may have gone wrong
+    assert text.count("Traceback") == text.count("gradio.exceptions.Error"), text
 
 
 @pytest.fixture

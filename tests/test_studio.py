@@ -1,19 +1,34 @@
-"""The studio: its handlers alone, then a real server with a real client, then a real browser."""
+"""The studio without a browser: what its handlers do, its words, and painting for many at once."""
 
+import inspect
+import io
 import json
 import math
-import pickle
-import shutil
+import re
+import string
+import threading
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
-from conftest import STYLES, folder_files, hub_environment, image_array, make_generator, serving
-from hub_server import Hub
+import torch
+from conftest import ROOT, STYLES, image_array, make_generator
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from artmodels.recipe import SEED_LIMIT, read_recipes
+from artmodels.recipe import SEED_LIMIT, Latent, Recipe, parse_recipes, read_recipes
+from artmodels.sampling import paint_rows, rows_of
+from artmodels.studio import handlers
+from artmodels.studio.batching import MicroBatcher
+from artmodels.studio.breed_page import generations_of
+from artmodels.studio.easel import read_recipes_data
 from artmodels.studio.handlers import ALL_STYLES, MAX_COUNT, generate
-
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+from artmodels.studio.paint_page import designs_of
+from artmodels.studio.panel import asdict_data, read_and_delete
+from artmodels.studio.words import WORDS, Complaint, say, say_error
 
 
 @pytest.fixture
@@ -72,211 +87,234 @@ def test_arguments_out_of_bounds_say_what_to_do(model, save_png, arguments, expe
         generate(model, save_png, *arguments)
 
 
-@pytest.fixture(scope="module")
-def visited_hub(model_folder, tmp_path_factory):
-    """A Hub with models that visitors may name, and some that they may not."""
-    hub = Hub()
-    folder = tmp_path_factory.mktemp("inks")
-    make_generator(("indigo", "sepia"), seed=3).save_pretrained(folder)
-    said = {"publication": {"license": "cc-by-4.0", "provenance": "<b>my</b> drawings"}}
-    hub.add("user/inks", {**folder_files(folder), "metrics.json": json.dumps(said).encode()})
-    hub.add("user/gated", folder_files(folder), gated=True)
-    hub.add("user/secret", folder_files(folder), private=True)
-    hub.add("user/pickle", {**folder_files(folder), "model.safetensors": pickle.dumps([1])})
-    yield hub
-    hub.close()
+def recipe_of(model, /, **changes) -> Recipe:
+    return replace(handlers.recipes_of_seeds(model, "mosaic", 7, 1, 0.8)[0], **changes)
 
 
-@pytest.fixture(scope="module")
-def server(model_folder, visited_hub, tmp_path_factory):
-    """`python app.py` in a process of its own, on a free port; the only network is the test's own Hub."""
-    log, home = tmp_path_factory.mktemp("server") / "log", tmp_path_factory.mktemp("home")
-    gradio_folder = str(tmp_path_factory.mktemp("gradio"))
-    ours = {"ARTMODELS_MODELS": str(model_folder), "GRADIO_TEMP_DIR": gradio_folder, "ARTMODELS_CACHE": str(home)}
-    with serving(["app.py"], log, hub_environment(visited_hub, home, **ours)) as address:
-        yield address
-    text = log.read_text()  # Gradio logs its own refusals of slider bounds; nothing else may have gone wrong
-    assert text.count("Traceback") == text.count("gradio.exceptions.Error"), text
+def test_a_wall_grows_by_a_few_pictures_at_a_time(model, save_png):
+    recipes = handlers.recipes_of_seeds(model, ALL_STYLES, 0, 20, 0.8)
+    lengths = [len(wall) for wall in handlers.paint_wall(model, save_png, recipes)]
+    assert lengths == [8, 16, 20]
 
 
-@pytest.fixture
-def client(server, tmp_path):
-    from gradio_client import Client
-
-    client = Client(server, verbose=False, download_files=str(tmp_path))
-    yield client
-    client.close()
-
-
-def test_generate_is_an_api_with_defaults_for_all_arguments(client):
-    endpoints = client.view_api(return_format="dict")["named_endpoints"]
-    assert list(endpoints) == ["/generate"]
-    parameters = endpoints["/generate"]["parameters"]
-    assert [parameter["parameter_name"] for parameter in parameters] == [
-        "style",
-        "seed",
-        "count",
-        "truncation",
-        "model",
-    ]
-    assert all(parameter["parameter_has_default"] for parameter in parameters)
-    assert len(client.predict(api_name="/generate")) == 24
-
-
-def test_a_client_gets_pngs_with_recipes(client):
-    wall = client.predict("mosaic", 7, 2, 0.5, api_name="/generate")
-    assert [item["caption"] for item in wall] == ["mosaic · 7", "mosaic · 8"]
-    (recipe,) = read_recipes(Path(wall[0]["image"]))
-    assert (recipe.latents[0].seed, recipe.truncation) == (7, 0.5)
+def test_a_mix_of_styles_is_painted_and_told(model, save_png):
+    mix = {"mosaic": 3, "op-art": 1}
+    ((path, caption),) = handlers.paint_all(model, save_png, handlers.recipes_of_seeds(model, mix, 7, 1, 0.8))
+    assert caption == "mosaic 75 + op-art 25 · 7"
+    (recipe,) = read_recipes(Path(path))
+    assert recipe.style_weights == {"mosaic": 0.75, "op-art": 0.25}
+    plain = handlers.paint_all(model, save_png, [recipe_of(model)])
+    assert (image_array(Path(path)) != image_array(Path(plain[0][0]))).any()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "expected"),
+    ("mix", "expected"),
     [
-        (("cubism", 1, 1, 1), "cubism"),
-        (("mosaic", -5, 1, 1), "seed must be a whole number between 0 and 4294967295, found -5"),
-        (("mosaic", 1, 99, 1), "99 is greater than maximum value 36"),
-        (("mosaic", 1, 1, 9), "9 is greater than maximum value 1.5"),
+        ({"cubism": 1}, "no style 'cubism'"),
+        ({"mosaic": math.nan}, "mosaic must be a number"),
+        ({"mosaic": -1}, "mosaic must be between 0"),
+        ({"mosaic": 0}, "all styles are at 0"),
+        ({"mosaic": "<b>"}, "mosaic must be a number"),
+        ({}, "all styles are at 0"),
     ],
 )
-def test_a_client_gets_a_message_and_no_traceback(client, arguments, expected):
-    with pytest.raises(Exception) as caught:
-        client.predict(*arguments, api_name="/generate")
-    assert expected in str(caught.value) and "Traceback" not in str(caught.value)
+def test_mixes_that_are_none_say_what_to_do(model, mix, expected):
+    with pytest.raises(ValueError, match=expected):
+        handlers.recipes_of_seeds(model, mix, 7, 1, 0.8)
 
 
-@pytest.fixture
-def page(server):
-    if not Path(CHROMIUM).exists():
-        pytest.skip("chromium is not installed: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    problems = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1440, "height": 1000})
-        page.set_default_timeout(60_000)
-        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda request: problems.append(request.url) if _leaves(request.url, server) else None)
-        page.goto(server)
-        page.wait_for_selector("#wall img")
-        yield page
-        browser.close()
-    assert problems == []
+def test_a_picture_of_other_weights_is_not_painted(model):
+    with pytest.raises(ValueError, match="painted by user/other, not by sketcher"):
+        handlers.paint_images(model, [recipe_of(model, model="user/other", weights_sha256="0" * 64)])
+    with pytest.raises(ValueError, match="earlier version of sketcher"):
+        handlers.paint_images(model, [recipe_of(model, weights_sha256="0" * 64)])
 
 
-def _leaves(url: str, server: str) -> bool:
-    return not url.startswith((server, "data:", "blob:"))
+@pytest.mark.parametrize("factor", [1, 2, 4])
+def test_a_larger_download_keeps_the_recipe_and_tells_its_size_on_paper(model, save_png, factor):
+    path = Path(handlers.picture_file(model, save_png, recipe_of(model), factor))
+    with Image.open(path) as picture:
+        assert picture.size == (32 * factor, 32 * factor)
+        assert picture.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+    assert read_recipes(path) == [recipe_of(model)]
 
 
-def captions(page) -> list[str]:
-    return page.locator("#wall .caption-label").all_inner_texts()
+def test_a_zip_of_the_wall_holds_pictures_sheet_and_recipes(model):
+    recipes = handlers.recipes_of_seeds(model, ALL_STYLES, 0, 7, 0.8)
+    with zipfile.ZipFile(io.BytesIO(handlers.wall_zip(model, recipes))) as archive:
+        names = archive.namelist()
+        assert len(names) == len(set(names)) == 9
+        assert parse_recipes(archive.read("recipes.json").decode()) == recipes
+        with Image.open(io.BytesIO(archive.read("contact-sheet.png"))) as sheet:
+            assert sheet.size == (6 * 40 - 8, 2 * 40 - 8)
+        with Image.open(io.BytesIO(archive.read(names[2]))) as picture:
+            assert parse_recipes(picture.text["artmodels"]) == [recipes[2]]
+    with pytest.raises(ValueError, match="no picture to pack"):
+        handlers.wall_zip(model, [])
 
 
-def until(page, condition: str) -> None:
-    """Wait until the captions `c` fulfil a condition in JavaScript."""
-    read = "const c = [...document.querySelectorAll('#wall .caption-label')].map(e => e.innerText)"
-    page.wait_for_function(f"() => {{ {read}; return {condition}; }}")
-
-
-def test_a_visitor_finds_a_full_wall_and_paints(page, tmp_path):
-    assert captions(page)[:3] == ["flow-field · 1", "mosaic · 2", "op-art · 3"]
-    assert len(captions(page)) == 24
-
-    page.get_by_label("mosaic", exact=True).check()
-    until(page, "c.length === 24 && c[0] === 'mosaic · 1'")
-    page.get_by_label("Seed").fill("77")
-    until(page, "c[0] === 'mosaic · 77'")
-    page.locator("#dice").click()
-    until(page, "c[0] !== 'mosaic · 77'")
-    page.get_by_label("number input for Pictures").fill("5")
-    page.get_by_label("number input for Pictures").press("Tab")
-    until(page, "c.length === 5")
-
-    first = captions(page)[0]
-    page.locator("#wall .thumbnail-item").first.click()
-    button = page.locator("#download")
-    page.wait_for_function("text => document.querySelector('#download').innerText.includes(text)", arg=first)
-    with page.expect_download() as download:
-        button.click()
-    download.value.save_as(tmp_path / "picture.png")
-    (recipe,) = read_recipes(tmp_path / "picture.png")
-    assert f"mosaic · {recipe.latents[0].seed}" == first
-
-
-def test_a_phone_shows_the_wall_without_sideways_scrolling(page):
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.wait_for_timeout(300)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    widths = page.evaluate("[...document.querySelectorAll('#wall .thumbnail-item')].map(e => e.clientWidth)")
-    assert len(widths) == 24 and min(widths) > 90
-
-
-def test_a_wrong_seed_gets_a_message_and_the_page_stays_alive(page):
-    page.get_by_label("Seed").fill("-3")
-    page.get_by_text("seed must be a whole number").wait_for()
-    page.get_by_label("Seed").fill("5")
-    until(page, "c[0] === 'flow-field · 5'")
-
-
-def choose_model(page, name: str) -> None:
-    box = page.get_by_label("Model", exact=True)
-    box.click()
-    box.fill(name)
-    box.press("Enter")
-
-
-def test_a_visitor_paints_with_any_model_of_the_hub(page, visited_hub, tmp_path):
-    page.get_by_label("mosaic", exact=True).check()
-    until(page, "c[0] === 'mosaic · 1'")
-    choose_model(page, "user/inks")
-    until(page, "c.length === 24 && c[0] === 'indigo · 1' && c[1] === 'sepia · 2'")
-    commit = visited_hub.repositories["models", "user/inks"].branches["main"]
-    assert page.get_by_label("Model", exact=True).input_value() == f"user/inks@{commit[:7]}"
-    colophon = page.locator("#colophon").inner_text()
-    assert "user/inks" in colophon and "cc-by-4.0" in colophon and "<b>my</b> drawings" in colophon
-    page.get_by_label("sepia", exact=True).check()
-    until(page, "c[0] === 'sepia · 1'")
-    page.locator("#wall .thumbnail-item").first.click()
-    page.wait_for_function("() => document.querySelector('#download').innerText.includes('sepia · 1')")
-    with page.expect_download() as download:
-        page.locator("#download").click()
-    download.value.save_as(tmp_path / "picture.png")
-    (recipe,) = read_recipes(tmp_path / "picture.png")
-    assert (recipe.model, recipe.revision) == ("user/inks", commit)
+def test_a_recipe_is_read_from_a_link_a_token_or_json(model):
+    recipe = recipe_of(model)
+    link = "https://user-space.hf.space/?" + urlencode(
+        {"recipe": recipe.to_link(), "name": "雾 & <b>", "open": "blend"}
+    )
+    found, parts = handlers.recipe_of_text(f"  {link}#top ")
+    assert found == recipe and parts["name"] == "雾 & <b>" and parts["open"] == "blend"
+    assert handlers.recipe_of_text(recipe.to_link())[0] == handlers.recipe_of_text(recipe.to_json())[0] == recipe
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"),
+    "text", ["", "https://example.com/", "https://example.com/?seed=7", "hello", "{}", "?recipe=x"]
+)
+def test_what_is_no_link_of_ours_says_so(text):
+    with pytest.raises(ValueError, match=r"recipe|link"):
+        handlers.recipe_of_text(text)
+
+
+def upload(tmp_path: Path, name: str, content: bytes) -> str:
+    path = tmp_path / name
+    path.write_bytes(content)
+    return str(path)
+
+
+def png_of(image: Image.Image, **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", **options)
+    return buffer.getvalue()
+
+
+def forged_chunk() -> PngInfo:
+    info = PngInfo()
+    info.add_itxt("artmodels", '{"model": "<script>alert(1)</script>"}')
+    return info
+
+
+LARGE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (20_000).to_bytes(4, "big") + (10_000).to_bytes(4, "big") + bytes(60)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
     [
-        ("user/nobody", "the Hub shows no user/nobody: check the spelling; private models are not shown here"),
-        ("user/secret", "the Hub shows no user/secret"),
-        ("user/gated", "user/gated is gated: only public models are shown here"),
-        ("user/pickle", "only safetensors are loaded, never pickles"),
-        ("no id <img src=x onerror=alert(1)>", "is no Hub id"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "picture.png is no PNG"),
+        (b"<html><script>alert(1)</script></html>", "picture.png is no PNG"),
+        (b"", "picture.png is no PNG"),
+        (LARGE, "20000 × 10000 pixels are too many"),
+        (png_of(Image.new("RGB", (8, 8))), "picture.png carries no recipe"),
+        (png_of(Image.new("RGB", (8, 8)), pnginfo=forged_chunk()), "recipe: expected an object"),
+        (png_of(Image.new("RGB", (64, 64)))[:60], "picture.png"),
     ],
 )
-def test_a_model_that_does_not_come_leaves_the_one_before(page, name, expected):
-    choose_model(page, name)
-    page.locator("#news").get_by_text(expected).wait_for()
-    assert page.get_by_label("Model", exact=True).input_value() == "sketcher"
-    page.get_by_label("Seed").fill("5")
-    until(page, "c[0] === 'flow-field · 5'")
+def test_an_upload_that_is_no_picture_of_ours_is_told_and_deleted(tmp_path, content, expected):
+    path = upload(tmp_path, "picture.png", content)
+    with pytest.raises(ValueError, match=re.escape(expected)) as caught:
+        read_and_delete(path)
+    assert str(tmp_path) not in str(caught.value) and not Path(path).exists()
 
 
-def test_the_page_paints_while_a_model_comes(page, visited_hub):
-    visited_hub.fail("GET /lfs/", "stall", 2)
-    visited_hub.add("user/slow", visited_hub.repositories["models", "user/inks"].head)
-    choose_model(page, "user/slow")
-    page.locator("#news").get_by_text("Fetching user/slow").wait_for()
-    page.get_by_label("Seed").fill("9")
-    until(page, "c[0] === 'flow-field · 9'")
-    until(page, "c[0] === 'indigo · 9'")
+def test_an_upload_of_ours_gives_its_recipe_and_is_deleted(model, save_png):
+    path = handlers.picture_file(model, save_png, recipe_of(model), 2)
+    assert read_and_delete(path) == recipe_of(model) and not Path(path).exists()
 
 
-def test_a_client_names_a_model(client, visited_hub):
-    wall = client.predict("sepia", 3, 2, 1.0, "user/inks", api_name="/generate")
-    assert [item["caption"] for item in wall] == ["sepia · 3", "sepia · 4"]
-    with pytest.raises(Exception, match="is no Hub id"):
-        client.predict("all styles", 3, 2, 1.0, "../secret", api_name="/generate")
+@pytest.mark.parametrize(
+    "kept", [None, 7, "x", {}, [None], [{}], [{"name": 3}], [[1]], [{"parents": 3}], [{"parents": []}]]
+)
+def test_whatever_a_browser_kept_is_read_without_harm(model, kept):
+    assert designs_of(model, kept) == generations_of(model, kept) == read_recipes_data(kept) == []
+
+
+def test_what_a_browser_kept_of_this_model_is_found_again(model):
+    own = {"name": "dusk", "weights_sha256": model.weights_sha256, "weights": {"mosaic": 0.5, "op-art": 0.5}}
+    others = [{**own, "weights_sha256": "0" * 64}, {**own, "weights": {"cubism": 1}}, {**own, "name": 3}]
+    assert designs_of(model, [*others, own]) == [own]
+    parents = [asdict_data(recipe) for recipe in handlers.recipes_of_seeds(model, "mosaic", 1, 2, 0.8)]
+    generation = {"parents": parents, "seed": 3, "mutation": 0.2}
+    wrong = [{**generation, "seed": -1}, {**generation, "mutation": "x"}, {**generation, "parents": parents[:1]}]
+    assert generations_of(model, [*wrong, generation]) == [generation]
+    assert read_recipes_data([*parents, {"model": "x"}]) == read_recipes_data(parents)
+    assert json.loads(json.dumps(parents[0])) == parents[0] != asdict(read_recipes_data(parents)[0])
+
+
+def rows(model, count: int, first: int = 0) -> torch.Tensor:
+    recipes = handlers.recipes_of_seeds(model, "mosaic", first, count, 0.8)
+    return torch.cat([rows_of(model.generator, recipe) for recipe in recipes])
+
+
+def test_what_is_painted_together_is_what_is_painted_alone(model):
+    together = MicroBatcher(paint_rows)
+    parts = [rows(model, count, first) for first, count in enumerate((1, 4, 2, 8, 3, 1, 4))]
+    with ThreadPoolExecutor(len(parts)) as visitors:
+        painted = list(visitors.map(lambda w: together(model.generator, w), parts))
+    for w, pictures in zip(parts, painted, strict=True):
+        assert torch.allclose(pictures, paint_rows(model.generator, w), atol=1e-5)
+
+
+def test_requests_that_wait_share_a_forward_pass_and_other_models_do_not(model):
+    other = make_generator(seed=1)
+    held, painted = threading.Event(), []
+
+    def slowly(generator, w):
+        held.wait(10)
+        painted.append((generator, len(w)))
+        return paint_rows(generator, w)
+
+    together = MicroBatcher(slowly)
+    with ThreadPoolExecutor(8) as visitors:
+        first = visitors.submit(together, model.generator, rows(model, 1))
+        while together.waiting:
+            pass
+        others = [visitors.submit(together, model.generator, rows(model, 4)) for _ in range(3)]
+        strange = visitors.submit(together, other, rows(model, 2))
+        while len(together.waiting) < 4:
+            pass
+        held.set()
+        results = [future.result(10) for future in (first, *others, strange)]
+    assert [len(result) for result in results] == [1, 4, 4, 4, 2]
+    assert painted[0] == (model.generator, 1) and sorted(count for _, count in painted) == [1, 2, 12]
+
+
+def test_an_error_while_painting_reaches_who_waits_and_nobody_else(model):
+    def fails_at_odd(generator, w):
+        if len(w) % 2:
+            raise RuntimeError("no memory")
+        return paint_rows(generator, w)
+
+    together = MicroBatcher(fails_at_odd)
+    with pytest.raises(RuntimeError, match="no memory"):
+        together(model.generator, rows(model, 3))
+    assert len(together(model.generator, rows(model, 2))) == 2
+
+
+def fields_of(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("key", WORDS)
+def test_each_text_is_there_in_both_languages_with_the_same_gaps(key):
+    english, chinese = WORDS[key]
+    assert english and chinese and fields_of(english) == fields_of(chinese)
+    assert english.count("<") == chinese.count("<")
+    assert re.search(r"[\u4e00-\u9fff]", chinese)
+
+
+def test_each_text_is_used():
+    code = "".join(
+        path.read_text("utf-8") for path in (ROOT / "artmodels" / "studio").glob("*.py") if path.stem != "words"
+    )
+    code += inspect.getsource(say_error)
+    built = ("direction-", "found-", "page-", "name-")  # put together from what they name
+    assert [key for key in WORDS if not re.search(f"[\"']{key}[\"']", code) and not key.startswith(built)] == []
+
+
+def test_complaints_are_said_in_the_visitors_language():
+    with pytest.raises(Complaint) as caught:
+        handlers.whole_number("seed", -3, 0, 9)
+    assert say_error(caught.value, "en") == str(caught.value) == "seed must be a whole number between 0 and 9, found -3"
+    assert say_error(caught.value, "zh") == "种子 须为 0 与 9 之间的整数，而得到 -3"
+    assert say_error(OSError("the Hub is away"), "zh") == "the Hub is away"
+    assert say("fr", "dice") == say("en", "dice")
+
+
+def test_a_caption_tells_ancestors_and_edits(model):
+    recipe = recipe_of(model, latents=(Latent(7), Latent(8, 0.3), Latent(9, 0.1)))
+    assert handlers.caption(recipe) == "mosaic · 7+2"

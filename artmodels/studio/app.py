@@ -1,12 +1,14 @@
 """Starts the studio: what `app.py` runs, here and in every Space."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import torch
 
 from artmodels.command import main_with_clear_errors
 from artmodels.hub import find_models, load_model
 from artmodels.shelf import ModelShelf, budget_from_environment
+from artmodels.studio import handlers
 from artmodels.studio.gpu import ON_ZERO_GPU
-from artmodels.studio.layout import build_studio, launch_options
 
 
 def fill_shelf() -> ModelShelf:
@@ -33,7 +35,12 @@ def best_device() -> str:
 
 def launch() -> None:
     shelf = fill_shelf()
-    studio = build_studio(shelf)  # its first wall is painted on the CPU: ZeroGPU lends nothing before a visitor comes
+    first = shelf.get(shelf.names[0])
+    with ThreadPoolExecutor(1) as early:  # Gradio takes as long to import as the first wall to paint
+        wall = early.submit(handlers.paint_images, first, handlers.first_recipes(first))  # on the CPU, also on ZeroGPU
+        from artmodels.studio.layout import build_studio, launch_options
+
+        studio = build_studio(shelf, wall.result())
     shelf.move_start(best_device())
     studio.launch(**launch_options())
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from artmodels.models.generator import ArtGenerator
-from artmodels.sampling import paint
+from artmodels.sampling import paint_rows
 
 try:
     from spaces import GPU as on_gpu
@@ -21,8 +21,8 @@ except ImportError:
 ON_ZERO_GPU = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "true", "t", "yes", "y")
 
 
-def paint_where_the_gpu_is(generator: ArtGenerator, latents: Tensor, weights: Tensor, truncation: float) -> Tensor:
-    """`paint`, with a generator that waits in main memory moved to the GPU for this call."""
+def paint_where_the_gpu_is(generator: ArtGenerator, w: Tensor) -> Tensor:
+    """`paint_rows`, with a generator that waits in main memory moved to the GPU for this call."""
     if torch.cuda.is_available() and generator.mean_w.device.type == "cpu":
         generator = copy.deepcopy(generator).to("cuda")
-    return paint(generator, latents, weights, truncation)
+    return paint_rows(generator, w)

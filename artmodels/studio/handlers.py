@@ -1,25 +1,41 @@
 """What the page's controls call: stateless functions of their arguments, safe for any number of visitors at once."""
 
-from collections.abc import Callable
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import parse_qsl
 
 import torch
+from PIL import Image
 from torch import Tensor
 
+from artmodels.enlarge import enlarge
 from artmodels.hub import LoadedModel
+from artmodels.models.generator import MAX_TRUNCATION
 from artmodels.painting import file_stems
-from artmodels.recipe import SEED_LIMIT, is_number, png_bytes
-from artmodels.sampling import check_truncation, draw_latents, one_hot, paint, seed_recipe, to_images
+from artmodels.recipe import SEED_LIMIT, Latent, Recipe, Shift, from_link, is_number, parse_recipes, png_bytes
+from artmodels.sampling import contact_sheet, paint_rows, rows_of, to_images
+from artmodels.studio.words import Complaint
+from artmodels.variation import convex
 
 ALL_STYLES = "all styles"
+FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION = 1, 24, 0.8
 MAX_COUNT = 36
+CHUNK = 8  # pictures between two looks at the clock
+DOTS_PER_INCH = 300
 
-SavePng = Callable[[bytes, str], str]  # a PNG's bytes and its file name -> the path that Gradio may serve
-Painter = Callable[[LoadedModel, Tensor, Tensor, float], Tensor]  # latents, style weights and truncation -> pictures
+SavePng = Callable[[bytes, str], str]  # a file's bytes and its name -> the path that Gradio may serve
+PaintRows = Callable[[LoadedModel, Tensor], Tensor]  # a model and rows of w -> pictures
+Wall = list[tuple[str, str]]  # (path of a PNG that carries its recipe, caption) of each picture
 
 
-def paint_here(model: LoadedModel, latents: Tensor, weights: Tensor, truncation: float) -> Tensor:
+def paint_here(model: LoadedModel, w: Tensor) -> Tensor:
     """The painter of every place but ZeroGPU."""
-    return paint(model.generator, latents, weights, truncation)
+    return paint_rows(model.generator, w)
 
 
 def generate(
@@ -29,33 +45,203 @@ def generate(
     seed: float,
     count: float,
     truncation: float,
-    painter: Painter = paint_here,
-) -> list[tuple[str, str]]:
-    """Paint `count` pictures from consecutive seeds: (path of a PNG that carries its recipe, caption) for each.
+    paint: PaintRows = paint_here,
+) -> Wall:
+    """Paint `count` pictures from consecutive seeds.
 
     With `ALL_STYLES` the styles take turns, so that a wall shows them all.
 
     Raises:
         ValueError: an argument is out of bounds or no number; the message says what to do.
     """
+    return paint_all(model, save_png, recipes_of_seeds(model, style, seed, count, truncation), paint)
+
+
+def first_recipes(model: LoadedModel) -> list[Recipe]:
+    """Those of the wall that a visitor finds on arrival."""
+    return recipes_of_seeds(model, ALL_STYLES, FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION)
+
+
+def recipes_of_seeds(
+    model: LoadedModel, style: str | Mapping[str, float], seed: float, count: float, truncation: float
+) -> list[Recipe]:
+    """Recipes of consecutive seeds in one style, in all in turn, or in a mix of them.
+
+    Raises:
+        ValueError: an argument is out of bounds or no number; the message says what to do.
+    """
     first = whole_number("seed", seed, 0, SEED_LIMIT - 1)
     count = whole_number("count", count, 1, MAX_COUNT)
-    truncation = finite_number("truncation", truncation)
-    check_truncation(truncation)
+    truncation = number_between("truncation", truncation, 0, MAX_TRUNCATION)
     styles = model.generator.config.styles
-    turns = styles if style == ALL_STYLES else (str(style),)
-    names = [turns[place % len(turns)] for place in range(count)]
-    seeds = [(first + place) % SEED_LIMIT for place in range(count)]
-    weights = torch.cat([one_hot(styles, name) for name in names])
-    latents = draw_latents(seeds, model.generator.config.latent_dim)
-    images = to_images(painter(model, latents, weights, truncation))
-    stems = file_stems(styles)
-    wall = []
-    for name, number, image in zip(names, seeds, images, strict=True):
-        recipe = seed_recipe(model.name, model.weights_sha256, name, number, truncation, model.revision)
-        path = save_png(png_bytes(image, [recipe]), f"{stems[name]}-{number}.png")
-        wall.append((path, f"{name} · {number}"))
+    if isinstance(style, Mapping):
+        turns = [style_weights_of(model, style)]
+    elif style == ALL_STYLES:
+        turns = [{name: 1.0} for name in styles]
+    else:
+        turns = [style_weights_of(model, {str(style): 1.0})]
+    return [
+        Recipe(
+            model.name,
+            model.weights_sha256,
+            (Latent((first + place) % SEED_LIMIT),),
+            turns[place % len(turns)],
+            truncation,
+            revision=model.revision,
+        )
+        for place in range(count)
+    ]
+
+
+def style_weights_of(model: LoadedModel, weights: Mapping[str, Any]) -> dict[str, float]:
+    """Style weights that sum to 1, from what a visitor or an API client sent.
+
+    Raises:
+        ValueError: no such style, or shares that are no numbers or all 0.
+    """
+    styles = model.generator.config.styles
+    for name in weights:
+        if name not in styles:
+            raise Complaint("no-style", found=repr(str(name)[:80]), styles=", ".join(styles))
+    shares = {name: number_between(name, weight, 0, 1e6) for name, weight in weights.items()}
+    if sum(shares.values()) < 1e-9:
+        raise Complaint("all-zero")
+    return convex(shares)
+
+
+def paint_all(model: LoadedModel, save_png: SavePng, recipes: Sequence[Recipe], paint: PaintRows = paint_here) -> Wall:
+    """The whole wall of these recipes.
+
+    Raises:
+        ValueError: a recipe does not fit the model.
+    """
+    *_, wall = [[], *paint_wall(model, save_png, recipes, paint)]
     return wall
+
+
+def paint_wall(
+    model: LoadedModel, save_png: SavePng, recipes: Sequence[Recipe], paint: PaintRows = paint_here
+) -> Iterator[Wall]:
+    """A wall that grows by a few pictures at a time.
+
+    Raises:
+        ValueError: a recipe does not fit the model.
+    """
+    stems, wall = file_stems(model.generator.config.styles), []
+    for start in range(0, len(recipes), CHUNK):
+        part = recipes[start : start + CHUNK]
+        for recipe, image in zip(part, paint_images(model, part, paint), strict=True):
+            wall.append(hang(recipe, image, stems, save_png))
+        yield list(wall)
+
+
+def hang(recipe: Recipe, image: Image.Image, stems: Mapping[str, str], save_png: SavePng) -> tuple[str, str]:
+    """One picture of a wall: the path of its PNG, and its caption."""
+    return save_png(png_bytes(image, [recipe]), file_name(recipe, stems)), caption(recipe)
+
+
+def paint_images(model: LoadedModel, recipes: Sequence[Recipe], paint: PaintRows = paint_here) -> list[Image.Image]:
+    """One image for each recipe.
+
+    Raises:
+        ValueError: a recipe is another model's, or does not fit this one.
+    """
+    for recipe in recipes:
+        check_model(model, recipe)
+    if not recipes:
+        return []
+    rows = torch.cat([rows_of(model.generator, recipe, model.directions) for recipe in recipes])
+    return to_images(paint(model, rows))
+
+
+def check_model(model: LoadedModel, recipe: Recipe) -> None:
+    """Raises:
+    ValueError: the recipe was painted by another model, or by other weights of this one.
+    """
+    if recipe.weights_sha256 == model.weights_sha256:
+        return
+    wanted = f"{recipe.model}@{recipe.revision}" if recipe.revision else recipe.model
+    raise Complaint("other-weights" if recipe.model == model.name else "other-model", wanted=wanted, model=model.name)
+
+
+def file_name(recipe: Recipe, stems: Mapping[str, str]) -> str:
+    """`ukiyo-e-7.png` of a plain seed, else the main style with digits of the recipe's hash."""
+    main = max(recipe.style_weights, key=lambda style: recipe.style_weights[style])
+    if len(recipe.latents) == len(recipe.style_weights) == 1 and not recipe.edits:
+        return f"{stems[main]}-{recipe.latents[0].seed}.png"
+    return f"{stems[main]}-{hashlib.sha256(recipe.to_json().encode()).hexdigest()[:10]}.png"
+
+
+def caption(recipe: Recipe) -> str:
+    """`ukiyo-e · 7`, `ukiyo-e 60 + baroque 40 · 7` (percent), `ukiyo-e · 7+2` (seven and two seeds besides)."""
+    shares = sorted(recipe.style_weights.items(), key=lambda item: -item[1])
+    named = [f"{style} {round(100 * share)}" for style, share in shares[:3] if share > 0]
+    styles = shares[0][0] if len(named) == 1 else " + ".join(named) + (" …" if len(shares) > 3 else "")
+    others = len(recipe.latents) - 1
+    seed = f"{recipe.latents[0].seed}{f'+{others}' if others else ''}"
+    return f"{styles} · {seed}{' ✎' if recipe.edits else ''}"
+
+
+def picture_file(
+    model: LoadedModel, save_png: SavePng, recipe: Recipe, factor: int, paint: PaintRows = paint_here
+) -> str:
+    """The path of a PNG of one recipe, enlarged by 1, 2 or 4, for print at 300 dots per inch.
+
+    Raises:
+        ValueError: the recipe does not fit the model.
+    """
+    (image,) = paint_images(model, [recipe], paint)
+    name = file_name(recipe, file_stems(model.generator.config.styles))
+    if factor > 1:
+        name = name.replace(".png", f"-{factor}x.png")
+    return save_png(png_bytes(enlarge(image, factor), [recipe], DOTS_PER_INCH), name)
+
+
+def wall_zip(model: LoadedModel, recipes: Sequence[Recipe], paint: PaintRows = paint_here) -> bytes:
+    """A zip of PNGs, their contact sheet and `recipes.json`.
+
+    Raises:
+        ValueError: no picture, or a recipe that does not fit the model.
+    """
+    if not recipes:
+        raise Complaint("no-pictures")
+    images, stems = paint_images(model, recipes, paint), file_stems(model.generator.config.styles)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for place, (recipe, image) in enumerate(zip(recipes, images, strict=True), 1):
+            archive.writestr(f"{place:02d}-{file_name(recipe, stems)}", png_bytes(image, [recipe]))
+        sheet = contact_sheet(images, columns=min(6, len(images)), gap=8)
+        archive.writestr("contact-sheet.png", png_bytes(sheet, recipes))
+        data = [asdict(recipe) for recipe in recipes]
+        archive.writestr("recipes.json", json.dumps(data, ensure_ascii=False, indent=2), zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def recipe_of_text(text: str) -> tuple[Recipe, dict[str, str]]:
+    """The recipe in a link of ours, in its last part alone, or in JSON; with the link's other parts.
+
+    Raises:
+        ValueError: none of them, or damaged.
+    """
+    text = text.strip()
+    if not text:
+        raise Complaint("no-recipe-text")
+    if text.startswith(("{", "[")):
+        return parse_recipes(text)[0], {}
+    _, found, query = text.rpartition("?")
+    if not found:
+        return from_link(text), {}
+
+    parts = dict(parse_qsl(query.partition("#")[0]))
+    if "recipe" not in parts:
+        raise Complaint("no-recipe-text")
+    return from_link(parts["recipe"]), parts
+
+
+def amounts_of(recipe: Recipe, names: Sequence[str]) -> list[float]:
+    """How far a picture is moved along each of these directions."""
+    moved = {edit.name: edit.amount for edit in recipe.edits if isinstance(edit, Shift)}
+    return [moved.get(name, 0.0) for name in names]
 
 
 def finite_number(name: str, value: object) -> float:
@@ -65,8 +251,20 @@ def finite_number(name: str, value: object) -> float:
         ValueError: no number, or not a finite one.
     """
     if not is_number(value):
-        raise ValueError(f"{name} must be a number, found {str(value)[:40]!r}")
+        raise Complaint("no-number", name=name, found=repr(str(value)[:40]))
     return float(value)
+
+
+def number_between(name: str, value: object, lowest: float, highest: float) -> float:
+    """A number between two bounds, both included.
+
+    Raises:
+        ValueError: anything else.
+    """
+    number = finite_number(name, value)
+    if not lowest <= number <= highest:
+        raise Complaint("out-of-bounds", name=name, lowest=f"{lowest:g}", highest=f"{highest:g}", found=f"{number:g}")
+    return number
 
 
 def whole_number(name: str, value: object, lowest: int, highest: int) -> int:
@@ -77,5 +275,5 @@ def whole_number(name: str, value: object, lowest: int, highest: int) -> int:
     """
     number = finite_number(name, value)
     if number != int(number) or not lowest <= number <= highest:
-        raise ValueError(f"{name} must be a whole number between {lowest} and {highest}, found {number:g}")
+        raise Complaint("no-whole-number", name=name, lowest=lowest, highest=highest, found=f"{number:g}")
     return int(number)

@@ -1,0 +1,175 @@
+"""What programs and agents call: named endpoints with defaults, which the page itself does not show."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from artmodels.film import MAX_PICTURES, MAX_RATE, MAX_SECONDS, MAX_SIZE, MIN_RATE, MIN_SECONDS, MIN_SIZE, FilmSpec
+from artmodels.hub import LoadedModel
+from artmodels.models.generator import MAX_TRUNCATION
+from artmodels.recipe import Recipe, parse_recipe_data
+from artmodels.shelf import label
+from artmodels.studio import handlers
+from artmodels.studio.easel import PAINTING, Easel, clear_errors, save_png
+from artmodels.studio.film_page import film_steps
+from artmodels.studio.handlers import FIRST_COUNT, FIRST_SEED, FIRST_TRUNCATION
+from artmodels.studio.opening import model_named_by
+from artmodels.studio.panel import asdict_data, read_and_delete
+from artmodels.studio.words import DEFAULT_LANGUAGE, Complaint
+
+
+def build_api(easel: Easel, first: LoadedModel) -> None:
+    """Hidden buttons with named inputs: so files come back as files, for `gradio_client`, curl and MCP alike."""
+    ask = Asked(first)
+
+    def generate(style: str, seed: float, count: float, truncation: float, model: str) -> handlers.Wall:
+        with clear_errors(DEFAULT_LANGUAGE):
+            return handlers.generate(easel.model_of(model), save_png, style, seed, count, truncation, easel.paint)
+
+    def blend(styles: Any, seed: float, count: float, truncation: float, model: str) -> handlers.Wall:
+        with clear_errors(DEFAULT_LANGUAGE):
+            found = easel.model_of(model)
+            recipes = handlers.recipes_of_seeds(found, read_mix(styles), seed, count, truncation)
+            return handlers.paint_all(found, save_png, recipes, easel.paint)
+
+    def film(
+        pictures: Any, styles: Any, seconds: float, rate: float, size: float, loop: bool, truncation: float, model: str
+    ) -> str:
+        with clear_errors(DEFAULT_LANGUAGE):
+            found, path = easel.model_of(model), ""
+            recipes = [picture_of(found, each, styles, truncation) for each in read_list(pictures)]
+            spec = FilmSpec(seconds, int(rate), int(size), bool(loop))
+            for step in film_steps(easel, found, recipes, spec, "mp4"):
+                path = str(step)
+        return path
+
+    def recipe(text: str = "", picture: str | None = None) -> tuple[dict[str, Any], str]:
+        with clear_errors(DEFAULT_LANGUAGE):
+            found = read_and_delete(picture) if picture else handlers.recipe_of_text(text)[0]
+            painter = easel.model_of(model_named_by(found))
+            return asdict_data(found), handlers.picture_file(painter, save_png, found, 1, easel.paint)
+
+    def models() -> list[dict[str, Any]]:
+        return [describe(model) for model in easel.shelf.start.values()]
+
+    endpoint(generate, [ask.style(), ask.seed(), ask.count(FIRST_COUNT), ask.truncation(), ask.model()], ask.pictures())
+    endpoint(blend, [ask.mix(), ask.seed(), ask.count(4), ask.truncation(), ask.model()], ask.pictures())
+    film_dials = [
+        gr.Slider(MIN_SECONDS, MAX_SECONDS, 6, label="Seconds", visible=False),
+        gr.Slider(MIN_RATE, MAX_RATE, 24, step=1, label="Frames a second", visible=False),
+        gr.Slider(MIN_SIZE, MAX_SIZE, 256, step=2, label="Height and width in pixels, even", visible=False),
+        gr.Checkbox(True, label="Back to the first picture at the end", visible=False),
+    ]
+    stops = gr.JSON([1, 2, 3], label="What it walks through: a list of seeds, or of recipes", visible=False)
+    film_inputs = [stops, ask.mix(), *film_dials, ask.truncation(), ask.model()]
+    endpoint(film, film_inputs, gr.File(label="An MP4", visible=False))
+    sources = [
+        gr.Textbox("", label="A link to a picture, or its recipe as JSON", visible=False),
+        gr.File(label="Or a PNG that artmodels painted", file_types=[".png"], type="filepath", visible=False),
+    ]
+    found = [gr.JSON(label="The recipe", visible=False), gr.File(label="The picture, painted again", visible=False)]
+    endpoint(recipe, sources, found)
+    endpoint(models, [], gr.JSON(label="Name, styles, resolution, directions and licence of each", visible=False))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Inputs that several endpoints ask for; their labels document them."""
+
+    first: LoadedModel
+
+    def style(self) -> gr.Textbox:
+        return gr.Textbox(handlers.ALL_STYLES, label="Style, or 'all styles' in turn", visible=False)
+
+    def mix(self) -> gr.JSON:
+        styles = self.first.generator.config.styles[:2]
+        shares = {style: 1 / len(styles) for style in styles}
+        return gr.JSON(shares, label='Styles and their shares, like {"a": 0.6, "b": 0.4}', visible=False)
+
+    def seed(self) -> gr.Number:
+        return gr.Number(FIRST_SEED, label="Seed: 0 or more, below 2**32", precision=0, visible=False)
+
+    def count(self, value: int) -> gr.Slider:
+        words = "Pictures, one seed after the other"
+        return gr.Slider(1, handlers.MAX_COUNT, value, step=1, label=words, visible=False)
+
+    def truncation(self) -> gr.Slider:
+        words = "Truncation: low is typical of the style, high is wild"
+        return gr.Slider(0, MAX_TRUNCATION, FIRST_TRUNCATION, label=words, visible=False)
+
+    def model(self) -> gr.Textbox:
+        words = "Model: one of /models, or any on the Hub as user/model@revision"
+        return gr.Textbox(label(self.first), label=words, visible=False)
+
+    def pictures(self) -> gr.Gallery:
+        return gr.Gallery(format="png", label="PNG files that carry their recipes, with captions", visible=False)
+
+
+DESCRIPTIONS = {
+    "generate": "Paint pictures from consecutive seeds; PNG files that carry their recipes, with captions.",
+    "blend": "Paint in a mix of styles, given as an object of style names and shares.",
+    "film": "A smooth walk through pictures, as an MP4 file.",
+    "recipe": "Read the recipe of a link, of a JSON text or of a PNG that artmodels painted, and paint it again.",
+    "models": "The models of this studio: name, styles, resolution in pixels, named directions, licence.",
+}
+
+
+def endpoint(fn: Callable, inputs: list[Any], outputs: Any) -> None:
+    name = fn.__name__
+    options = {**PAINTING, "api_visibility": "public", "api_name": name, "api_description": DESCRIPTIONS[name]}
+    gr.Button(visible=False).click(fn, inputs, outputs, **options)
+
+
+def read_mix(styles: Any) -> dict[str, Any]:
+    """Style weights as an API client sends them, as an object or as its JSON text.
+
+    Raises:
+        ValueError: neither.
+    """
+    if isinstance(styles, str):
+        try:
+            styles = json.loads(styles)
+        except (ValueError, RecursionError):
+            styles = None
+    if not isinstance(styles, dict) or not styles:
+        raise Complaint("no-mix")
+    return styles
+
+
+def read_list(pictures: Any) -> list[Any]:
+    """A list as an API client sends it, as a list or as its JSON text.
+
+    Raises:
+        ValueError: neither.
+    """
+    if isinstance(pictures, str):
+        with suppress(ValueError, RecursionError):
+            pictures = json.loads(pictures)
+    if not isinstance(pictures, list):
+        raise Complaint("no-list")
+    return pictures[: MAX_PICTURES + 1]  # one too many is told
+
+
+def picture_of(model: LoadedModel, each: Any, styles: Any, truncation: float) -> Recipe:
+    """A picture of a film: a recipe, or a seed in these styles.
+
+    Raises:
+        ValueError: neither.
+    """
+    if isinstance(each, dict):
+        return parse_recipe_data(each)
+    return handlers.recipes_of_seeds(model, read_mix(styles), each, 1, truncation)[0]
+
+
+def describe(model: LoadedModel) -> dict[str, Any]:
+    return {
+        "name": label(model),
+        "styles": list(model.generator.config.styles),
+        "resolution": model.generator.config.resolution,
+        "directions": list(model.directions.names) if model.directions else [],
+        "license": model.statement.license,
+    }

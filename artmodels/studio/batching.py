@@ -1,0 +1,67 @@
+"""Requests of several visitors in one forward pass."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+
+import torch
+from torch import Tensor
+
+from artmodels.models.generator import ArtGenerator
+from artmodels.sampling import batch_size
+
+PaintRows = Callable[[ArtGenerator, Tensor], Tensor]
+
+
+class MicroBatcher:
+    """`paint_rows` for many threads at once: what waits for the same generator is painted together.
+
+    Nobody waits for a batch to fill: it takes what is there when the one before is done. First come, first served.
+    """
+
+    def __init__(self, paint: PaintRows):
+        self.paint = paint
+        self.waiting: deque[tuple[ArtGenerator, Tensor, Future[Tensor]]] = deque()
+        self.something_waits = threading.Condition()
+        self.batches: deque[int] = deque(maxlen=1000)  # pictures in each of the last ones
+        threading.Thread(target=self._work, name="painter", daemon=True).start()
+
+    def __call__(self, generator: ArtGenerator, w: Tensor) -> Tensor:
+        """Pictures `[N, 3, H, W]` of `w: [N, layers + 1, latent_dim]`; raises what `paint` raises."""
+        coming: Future[Tensor] = Future()
+        with self.something_waits:
+            self.waiting.append((generator, w, coming))
+            self.something_waits.notify()
+        return coming.result()
+
+    def _work(self) -> None:
+        while True:
+            with self.something_waits:
+                self.something_waits.wait_for(lambda: self.waiting)
+                batch = self._take()
+            generator = batch[0][0]
+            try:
+                pictures = self.paint(generator, torch.cat([w for _, w, _ in batch]))
+            except BaseException as error:  # whoever waits must hear of it
+                for _, _, coming in batch:
+                    coming.set_exception(error)
+                continue
+            self.batches.append(len(pictures))
+            for (_, _, coming), part in zip(batch, pictures.split([len(w) for _, w, _ in batch]), strict=True):
+                coming.set_result(part)
+
+    def _take(self) -> list[tuple[ArtGenerator, Tensor, Future[Tensor]]]:
+        """The first that waits, with those of the same generator that fit beside it."""
+        batch = [self.waiting.popleft()]
+        generator, room = batch[0][0], batch_size(batch[0][0]) - len(batch[0][1])
+        others: deque[tuple[ArtGenerator, Tensor, Future[Tensor]]] = deque()
+        while self.waiting:
+            request = self.waiting.popleft()
+            if request[0] is generator and len(request[1]) <= room:
+                batch.append(request)
+                room -= len(request[1])
+            else:
+                others.append(request)
+        self.waiting = others
+        return batch

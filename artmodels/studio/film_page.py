@@ -1,0 +1,221 @@
+"""A page that makes a film: a smooth walk through the pictures that the visitor chose."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Event
+from typing import Any
+
+import gradio as gr
+import torch
+from PIL import Image
+
+from artmodels.film import (
+    MAX_PICTURES,
+    MIN_PICTURES,
+    FilmSpec,
+    check_film,
+    film_rows,
+    film_text,
+    paint_film,
+    write_film,
+)
+from artmodels.hub import LoadedModel
+from artmodels.recipe import Recipe
+from artmodels.sampling import rows_of
+from artmodels.studio import handlers
+from artmodels.studio.easel import (
+    PAINTING,
+    QUICK,
+    Easel,
+    Pictures,
+    clear_errors,
+    pick_from,
+    read_picked,
+    read_recipes_data,
+    served_path,
+)
+from artmodels.studio.panel import Panel, fits
+from artmodels.studio.words import Complaint, say
+
+SIZES = (128, 256, 512)
+FORMATS = ("mp4", "webp")
+TELL_EVERY = 0.4  # seconds
+
+
+@dataclass(frozen=True)
+class FilmPage:
+    """What other parts of the studio touch."""
+
+    easel: Easel
+    reel: Pictures
+
+
+def build_film_page(easel: Easel, panel: Panel) -> FilmPage:
+    easel.add(gr.HTML, {"value": "film-intro"}, elem_classes="intro", padding=False)
+    reel = easel.pictures("reel", "reel")
+    with gr.Row():
+        use_kept = easel.add(gr.Button, {"value": "use-kept"}, size="sm", min_width=140, elem_id="use-kept")
+        clear = easel.add(gr.Button, {"value": "clear"}, size="sm", min_width=90, elem_id="clear-reel")
+    with gr.Row(elem_id="film-dials"):
+        seconds = easel.add(
+            gr.Slider, {"label": "seconds"}, minimum=2, maximum=30, value=10, step=1, min_width=180, elem_id="seconds"
+        )
+        rate = easel.add(
+            gr.Slider, {"label": "rate"}, minimum=8, maximum=30, value=24, step=1, min_width=180, elem_id="rate"
+        )
+        size = easel.add(
+            gr.Radio, {"label": "pixels"}, choices=list(SIZES), value=256, elem_id="film-size", elem_classes="pills"
+        )
+        kind = easel.add(
+            gr.Radio,
+            {"label": "format"},
+            choices=[("MP4", "mp4"), ("WebP", "webp")],
+            value="mp4",
+            elem_id="film-format",
+            elem_classes="pills",
+        )
+        with gr.Column(min_width=180):
+            loop = easel.add(gr.Checkbox, {"label": "loop"}, value=True, elem_id="loop")
+            smooth = easel.add(gr.Checkbox, {"label": "smooth"}, value=True, elem_id="smooth")
+    with gr.Row():
+        make = easel.add(gr.Button, {"value": "make-film"}, variant="primary", min_width=160, elem_id="make-film")
+        stop = easel.add(gr.Button, {"value": "stop"}, variant="stop", min_width=90, visible=False, elem_id="stop-film")
+    news = gr.HTML("", elem_id="film-news", padding=False)
+    video = easel.add(
+        gr.Video,
+        {"label": "film"},
+        interactive=False,
+        autoplay=True,
+        loop=True,
+        visible=False,
+        buttons=[],
+        elem_id="film",
+    )
+    moving = easel.add(
+        gr.Image,
+        {"label": "film"},
+        type="filepath",
+        interactive=False,
+        buttons=[],
+        visible=False,
+        elem_id="moving",
+        format="webp",
+    )
+    download = easel.add(gr.DownloadButton, {"label": "film-download"}, visible=False, elem_id="film-download")
+
+    def add(picked: Any, recipes: Any, current: str, language: str) -> tuple[Any, ...]:
+        with clear_errors(language):
+            model = easel.model_of(current)
+            recipe = read_picked(picked)
+            handlers.check_model(model, recipe)
+            chosen = [other for other in read_recipes_data(recipes) if fits(model, other)]
+            if len(chosen) >= MAX_PICTURES:
+                raise Complaint("too-many-stops", most=MAX_PICTURES)
+            return *easel.show(model, [*chosen, recipe]), easel.go("film")
+
+    def take_kept(kept: Any, current: str, language: str) -> tuple[Any, ...]:
+        with clear_errors(language):
+            model = easel.model_of(current)
+            chosen = [recipe for recipe in read_recipes_data(kept) if fits(model, recipe)][-MAX_PICTURES:]
+            if not chosen:
+                raise Complaint("nothing-kept")
+            return easel.show(model, chosen)
+
+    def shoot(
+        recipes: Any,
+        seconds: float,
+        rate: float,
+        size: int,
+        kind: str,
+        loop: bool,
+        smooth: bool,
+        current: str,
+        language: str,
+    ) -> Iterator[tuple[Any, ...]]:
+        """Paint and encode the film, telling how far it is; closed on the way, it leaves nothing behind."""
+        with clear_errors(language):
+            model = easel.model_of(current)
+            chosen = read_recipes_data(recipes)
+            if len(chosen) < MIN_PICTURES:
+                raise Complaint("too-few-stops", least=MIN_PICTURES, found=len(chosen))
+            whole = {"frames_per_second": int(rate), "size": int(size)}
+            spec = FilmSpec(float(seconds), **whole, loop=bool(loop), easing="smooth" if smooth else "even")
+            told, path = 0.0, ""
+            yield bar(0.0, language), gr.Button(visible=True), gr.skip(), gr.skip(), gr.skip()
+            for step in film_steps(easel, model, chosen, spec, kind):
+                if isinstance(step, Path):
+                    path = str(step)
+                elif step - told > 0.04:
+                    told = step
+                    yield bar(step, language), gr.skip(), gr.skip(), gr.skip(), gr.skip()
+        yield (
+            "",
+            gr.Button(visible=False),
+            gr.Video(value=path if kind == "mp4" else None, visible=kind == "mp4"),
+            gr.Image(value=path if kind == "webp" else None, visible=kind == "webp"),
+            gr.DownloadButton(value=path, visible=True),
+        )
+
+    panel.film.click(
+        add, [easel.picked, reel.recipes, easel.current, easel.language], [*reel.parts, easel.tabs], **PAINTING
+    )
+    use_kept.click(take_kept, [easel.kept, easel.current, easel.language], reel.parts, **PAINTING)
+    clear.click(lambda: ([], []), None, reel.parts, **QUICK)
+    shooting = make.click(
+        shoot,
+        [reel.recipes, seconds, rate, size, kind, loop, smooth, easel.current, easel.language],
+        [news, stop, video, moving, download],
+        **{**PAINTING, "concurrency_id": "filming", "concurrency_limit": 2},
+    )
+    stop.click(lambda: ("", gr.Button(visible=False)), None, [news, stop], cancels=[shooting], **QUICK)
+    panel.show_after(pick_from(easel, reel))
+    return FilmPage(easel, reel)
+
+
+def film_steps(
+    easel: Easel, model: LoadedModel, recipes: Sequence[Recipe], spec: FilmSpec, kind: str
+) -> Iterator[float | Path]:
+    """How far the film is, from 0 to 1, again and again; at last its path. Closed before, it leaves no file.
+
+    Raises:
+        ValueError: too few or too many pictures, pictures of another model, or too much for the format.
+    """
+    path = served_path(secrets.token_hex(16), f"artmodels-film.{kind}")
+    check_film(len(recipes), path, spec)
+    for recipe in recipes:
+        handlers.check_model(model, recipe)
+    keyframes = torch.cat([rows_of(model.generator, recipe, model.directions) for recipe in recipes])
+    rows = film_rows(keyframes, spec.frames, spec.loop, spec.easing)
+    told: SimpleQueue[float] = SimpleQueue()
+    stopped = Event()
+
+    def frames() -> Iterator[Image.Image]:
+        for number, frame in enumerate(paint_film(lambda w: easel.paint(model, w), rows, spec.size)):
+            if stopped.is_set():
+                raise _Stopped
+            told.put(number / spec.frames)
+            yield frame
+
+    with ThreadPoolExecutor(1, "film") as encoder:
+        coming = encoder.submit(write_film, frames(), path, spec, film_text(recipes, spec))
+        try:
+            while not coming.done():
+                with suppress(Empty):
+                    yield told.get(timeout=TELL_EVERY)
+            coming.result()
+        finally:
+            stopped.set()
+    yield path
+
+
+class _Stopped(Exception):
+    """Nobody waits for the film any more."""
+
+
+def bar(share: float, language: str) -> str:
+    return f'<p role="status">{say(language, "filming")}<progress max="1" value="{share:.2f}"></progress></p>'
