@@ -1,4 +1,4 @@
-"""The verbs: `python -m artmodels generate|evaluate|recipe|publish|space|benchmark ...`."""
+"""The verbs: `python -m artmodels generate|evaluate|recipe|film|publish|space|benchmark ...`."""
 
 import argparse
 import sys
@@ -15,6 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     _add_generate(verbs)
     _add_evaluate(verbs)
     _add_recipe(verbs)
+    _add_film(verbs)
     _add_publish(verbs)
     _add_space(verbs)
     _add_benchmark(verbs)
@@ -80,7 +81,9 @@ def _add_evaluate(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--samples", type=natural, default=2000, help="pictures to paint (default: 2000)")
     parser.add_argument("--truncation", type=float, default=1.0, help="0 to 1.5 (default: 1)")
     parser.add_argument("--out", type=Path, help="where to write the figures as JSON too")
-    parser.add_argument("--write-card", action="store_true", help="put the figures on the card of the model folder")
+    parser.add_argument(
+        "--write-card", action="store_true", help="put figures and directions on the model folder's card"
+    )
 
 
 def _evaluate(chosen: argparse.Namespace) -> None:
@@ -94,7 +97,7 @@ def _evaluate(chosen: argparse.Namespace) -> None:
     from artmodels.data import load_dataset
     from artmodels.evaluation import evaluate, look_at_real
     from artmodels.files import write_json
-    from artmodels.hub import check_card_target, load_model, read_hold_out, rewrite_card
+    from artmodels.hub import add_directions, check_card_target, load_model, read_hold_out, rewrite_card
     from artmodels.monitoring import measuring_command
     from artmodels.split import fingerprint, split
 
@@ -117,9 +120,11 @@ def _evaluate(chosen: argparse.Namespace) -> None:
     figures = evaluate(model.generator, real, chosen.samples, chosen.truncation)
     command = measuring_command(chosen.data, chosen.test_data, chosen.samples, chosen.model)
     figures["command"] = f"{command} --truncation {chosen.truncation:g}"
-    print(json.dumps(figures, indent=2))
+    directions = add_directions(model.folder) if chosen.write_card else model.directions
+    told = {**figures, "directions": directions.figures} if directions else figures
+    print(json.dumps(told, indent=2))
     if chosen.out:
-        write_json(chosen.out, figures)
+        write_json(chosen.out, told)
     if chosen.write_card:
         rewrite_card(model.folder, model.generator, {"evaluation": figures})
 
@@ -145,6 +150,34 @@ def _recipe(chosen: argparse.Namespace) -> None:
         repaint(recipes, chosen.repaint, chosen.model, chosen.anyway)
 
 
+def _add_film(verbs: argparse._SubParsersAction) -> None:
+    example = "python -m artmodels film one.png two.png three.png --out film.mp4 --seconds 10 --size 256"
+    parser = _verb(verbs, "film", _film, "Paint a smooth walk through pictures, as an MP4 or a WebP.", example)
+    parser.add_argument("pictures", type=Path, nargs="+", help="2 to 12 PNGs that artmodels painted, in order")
+    parser.add_argument("--out", type=Path, required=True, help="the film: a name that ends in .mp4 or .webp")
+    parser.add_argument("--seconds", type=float, default=10, help="1 to 30 (default: 10)")
+    parser.add_argument("--fps", type=natural, default=24, help="frames per second, 8 to 30 (default: 24)")
+    parser.add_argument("--size", type=natural, default=256, help="px, an even number up to 512 (default: 256)")
+    parser.add_argument(
+        "--loop", action=argparse.BooleanOptionalAction, default=True, help="end where it began (default: yes)"
+    )
+    parser.add_argument("--easing", default="smooth", help="smooth: slow at each picture; even (default: smooth)")
+    parser.add_argument("--model", help="the model to paint with (default: the bundled one that the recipes name)")
+    parser.add_argument("--anyway", action="store_true", help="paint although the model's weights have changed since")
+
+
+def _film(chosen: argparse.Namespace) -> None:
+    _check_out(chosen.out)
+    from artmodels.film import FilmSpec
+    from artmodels.painting import repaint_as_film
+    from artmodels.recipe import read_recipes
+
+    spec = FilmSpec(chosen.seconds, chosen.fps, chosen.size, chosen.loop, chosen.easing)
+    recipes = [recipe for picture in chosen.pictures for recipe in read_recipes(picture)]
+    repaint_as_film(recipes, chosen.out, spec, chosen.model, chosen.anyway)
+    print(f"{spec.frames} frames of {spec.size} px in {chosen.out}")
+
+
 def _add_publish(verbs: argparse._SubParsersAction) -> None:
     example = (
         "python -m artmodels publish runs/mine user/my-painter --license cc-by-4.0 --tag v1 "
@@ -160,6 +193,7 @@ def _add_publish(verbs: argparse._SubParsersAction) -> None:
 
 
 def _publish(chosen: argparse.Namespace) -> None:
+    from artmodels.models.generator import DIRECTIONS_NAME
     from artmodels.publishing import find_model_folder, publication, publish, statement_for
 
     folder = find_model_folder(chosen.path)
@@ -175,11 +209,13 @@ def _publish(chosen: argparse.Namespace) -> None:
         for name, content in files.items():
             size = content.stat().st_size if isinstance(content, Path) else len(content)
             print(f"{size:>12,}  {name}")
+        if DIRECTIONS_NAME not in files:
+            print(f"  found first  {DIRECTIONS_NAME}, if there are directions to be found")
         print(f"nothing was pushed: leave --dry-run away to push this to {chosen.repo_id}")
         return
     if not statement.license:
         print("the card will say that no licence is stated: --license says one", file=sys.stderr)
-    print(publish(folder, chosen.repo_id, statement, private=chosen.private, tag=chosen.tag))
+    print(publish(folder, chosen.repo_id, statement, private=chosen.private, tag=chosen.tag, steer=True))
 
 
 def _ask(question: str) -> str | None:
@@ -215,19 +251,32 @@ def _space(chosen: argparse.Namespace) -> None:
 
 
 def _add_benchmark(verbs: argparse._SubParsersAction) -> None:
-    example = "python -m artmodels benchmark train --preset cpu --data paintings.zip"
-    parser = _verb(verbs, "benchmark", _benchmark, "Measure how fast this machine is.", example)
-    parser.add_argument("what", choices=("train",), help="train: images/s, and how a step's time divides")
-    parser.add_argument("--preset", default="cpu", help="whose networks and batch (default: cpu)")
-    parser.add_argument("--data", help="training pictures; without it, the small drawn set")
-    parser.add_argument("--steps", type=natural, default=10, help="timed, after 3 to warm up (default: 10)")
-    parser.add_argument("--batch-size", type=natural, help="images a step")
-    parser.add_argument("--precision", help="fp32 or bf16 (default: as train.py would)")
-    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, help="torch.compile (default: likewise)")
-    parser.add_argument("--out", type=Path, help="where to write the figures as JSON too")
+    train_example = "python -m artmodels benchmark train --preset cpu --data paintings.zip"
+    app_example = "python -m artmodels benchmark app --visitors 50 --seconds 30"
+    examples = f"{train_example}\n  {app_example}"
+    parser = _verb(verbs, "benchmark", None, "Measure how fast this machine is.", examples)
+    kinds = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+
+    train = _verb(kinds, "train", _benchmark_train, "Images/s, and how the time of a step divides.", train_example)
+    train.add_argument("--preset", default="cpu", help="whose networks and batch (default: cpu)")
+    train.add_argument("--data", help="training pictures; without it, the small drawn set")
+    train.add_argument("--steps", type=natural, default=10, help="timed, after 3 to warm up (default: 10)")
+    train.add_argument("--batch-size", type=natural, help="images a step")
+    train.add_argument("--precision", help="fp32 or bf16 (default: as train.py would)")
+    train.add_argument("--compile", action=argparse.BooleanOptionalAction, help="torch.compile (default: likewise)")
+
+    app = _verb(kinds, "app", _benchmark_app, "How the studio serves many visitors at once.", app_example)
+    app.add_argument("--visitors", type=natural, default=50, help="at once (default: 50)")
+    app.add_argument("--seconds", type=float, default=30, help="for which they ask (default: 30)")
+    app.add_argument("--pictures", type=natural, default=4, help="that each asks for at a time (default: 4)")
+    app.add_argument("--pause", type=float, default=1, help="mean seconds of looking at them (default: 1)")
+    app.add_argument("--model", help="a model folder or a Hub id (default: the app's own)")
+
+    for kind in (train, app):
+        kind.add_argument("--out", type=Path, help="where to write the figures as JSON too")
 
 
-def _benchmark(chosen: argparse.Namespace) -> None:
+def _benchmark_train(chosen: argparse.Namespace) -> None:
     if chosen.steps < 1:
         raise ValueError("--steps must be at least 1")
     _check_out(chosen.out)
@@ -242,6 +291,18 @@ def _benchmark(chosen: argparse.Namespace) -> None:
     given = {name: getattr(chosen, name) for name in dials if getattr(chosen, name) is not None}
     plan = resolve_plan(given, chosen.data, Path(), resume=False)
     found = benchmark_training(plan.config, plan.data, chosen.steps)
+    print(describe(found))
+    if chosen.out:
+        write_json(chosen.out, found)
+
+
+def _benchmark_app(chosen: argparse.Namespace) -> None:
+    _check_out(chosen.out)
+    from artmodels.benchmark_app import Visit, benchmark_app, describe
+    from artmodels.files import write_json
+
+    visit = Visit(chosen.visitors, chosen.seconds, chosen.pictures, chosen.pause)
+    found = benchmark_app(visit, chosen.model)
     print(describe(found))
     if chosen.out:
         write_json(chosen.out, found)

@@ -171,12 +171,12 @@ def test_benchmark_train_prints_rates_and_how_the_time_divides(tmp_path):
         "average",
     }
     whole = sum(found["stages"].values())
-    assert 0.3 < whole * found["images_per_second"] / found["batch_size"] < 3  # the stages make up the step
+    assert 0.1 < whole * found["images_per_second"] / found["batch_size"] < 10  # the stages make up the step
     assert "images/s" in result.stdout and "generator's update" in result.stdout
     assert_one_clear_line(artmodels("benchmark", "train", "--preset", "huge"), "--preset must be one of")
 
 
-@pytest.mark.parametrize("verb", ["generate", "evaluate", "recipe", "benchmark"])
+@pytest.mark.parametrize("verb", ["generate", "evaluate", "recipe", "film", "benchmark"])
 def test_every_verb_has_help_with_an_example(verb):
     result = artmodels(verb, "--help")
     assert result.returncode == 0 and f"python -m artmodels {verb}" in result.stdout
