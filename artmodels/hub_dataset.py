@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from huggingface_hub import HfApi, constants
 
 from artmodels.data import MAX_FILE_BYTES, Collection, Entry, read_file, read_zip_member
-from artmodels.models.remote import COMMIT, Unreachable, clear_hub_errors, parse_hub_id
+from artmodels.models.remote import COMMIT, Unreachable, clear_hub_errors, hub_label, parse_hub_id
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -83,7 +83,7 @@ def _load(source: HubSource) -> "Dataset":
     import datasets
     from datasets.exceptions import DatasetBuildError, DatasetNotFoundError
 
-    label = f"{source.repo_id}@{source.revision}" if source.revision else source.repo_id
+    label = hub_label(source.repo_id, source.revision)
     commit = _commit(source, label)
     try:
         with clear_hub_errors(label):

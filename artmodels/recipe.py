@@ -105,6 +105,10 @@ class Recipe:
         _require(isinstance(self.edits, tuple | list) and len(self.edits) <= MAX_EDITS, "edits", "a list of at most 16")
         object.__setattr__(self, "edits", tuple(_read_edit(edit) for edit in self.edits))
 
+    def to_data(self) -> dict[str, Any]:
+        """What `to_json` writes, as plain objects and lists; `parse_recipe_data` reads it."""
+        return json.loads(self.to_json())
+
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
 
@@ -235,12 +239,17 @@ def png_bytes(image: Image.Image, recipes: Sequence[Recipe], dots_per_inch: int 
     return buffer.getvalue()
 
 
+class NoRecipe(ValueError):
+    """A PNG that carries no recipe."""
+
+
 def read_recipes(path: Path) -> list[Recipe]:
     """The recipes in a PNG: one for a picture, several for a sheet.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: not a PNG, no recipe in it, or a damaged one.
+        NoRecipe: there is none in it.
+        ValueError: not a PNG, or a damaged recipe.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}: expected a PNG that artmodels painted")
@@ -253,5 +262,5 @@ def read_recipes(path: Path) -> list[Recipe]:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} is not a readable PNG: expected one that artmodels painted") from error
     if text is None:
-        raise ValueError(f"{path} carries no recipe: it was not painted by artmodels, or was saved anew since")
+        raise NoRecipe(f"{path} carries no recipe: it was not painted by artmodels, or was saved anew since")
     return parse_recipes(text)

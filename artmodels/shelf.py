@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from artmodels.files import default_cache
 from artmodels.hub import LoadedModel, load_hub_model
-from artmodels.models.remote import COMMIT, Unreachable, parse_hub_id
+from artmodels.models.remote import COMMIT, Unreachable, hub_label, parse_hub_id
 
 MEGABYTE = 10**6
 PATIENCE = 120  # seconds for a visitor's model to arrive
@@ -160,7 +160,7 @@ def _size_on_disk(folder: Path) -> int:
 
 def label(model: LoadedModel) -> str:
     """What tells a model from others, and finds it again: its name, with the commit if it is from the Hub."""
-    return f"{model.name}@{model.revision}" if model.revision else model.name
+    return hub_label(model.name, model.revision)
 
 
 def _reporter(tell: Tell | None, deadline: float) -> type[tqdm]:

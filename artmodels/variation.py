@@ -9,6 +9,7 @@ from dataclasses import replace
 from artmodels.models.directions import Directions
 from artmodels.recipe import MAX_EDITS, SEED_LIMIT, Edit, Latent, LayerMix, Recipe, Shift
 
+MIN_PARENTS, MAX_PARENTS = 2, 4
 MAX_ANCESTORS = 24  # seeds in one latent: those of the smallest weights are forgotten
 SMALLEST_WEIGHT, SMALLEST_SHARE = 0.01, 0.005
 DIGITS = 4  # of weights and shares, so that links stay short
@@ -37,8 +38,8 @@ def children(parents: Sequence[Recipe], count: int, seed: int, mutation: float) 
     Raises:
         ValueError: not two to four parents, parents of different models, or a mutation outside 0 to 1.
     """
-    if not 2 <= len(parents) <= 4:
-        raise ValueError(f"a family needs 2 to 4 parents, found {len(parents)}")
+    if not MIN_PARENTS <= len(parents) <= MAX_PARENTS:
+        raise ValueError(f"a family needs {MIN_PARENTS} to {MAX_PARENTS} parents, found {len(parents)}")
     if len({parent.weights_sha256 for parent in parents}) > 1:
         raise ValueError("these parents were painted by different models: choose pictures of one")
     if not 0 <= mutation <= 1:

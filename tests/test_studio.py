@@ -27,7 +27,7 @@ from artmodels.studio.breed_page import generations_of
 from artmodels.studio.easel import read_recipes_data
 from artmodels.studio.handlers import ALL_STYLES, MAX_COUNT, generate
 from artmodels.studio.paint_page import designs_of
-from artmodels.studio.panel import asdict_data, read_and_delete
+from artmodels.studio.panel import read_and_delete
 from artmodels.studio.words import WORDS, Complaint, say, say_error
 
 
@@ -227,7 +227,7 @@ def test_what_a_browser_kept_of_this_model_is_found_again(model):
     own = {"name": "dusk", "weights_sha256": model.weights_sha256, "weights": {"mosaic": 0.5, "op-art": 0.5}}
     others = [{**own, "weights_sha256": "0" * 64}, {**own, "weights": {"cubism": 1}}, {**own, "name": 3}]
     assert designs_of(model, [*others, own]) == [own]
-    parents = [asdict_data(recipe) for recipe in handlers.recipes_of_seeds(model, "mosaic", 1, 2, 0.8)]
+    parents = [recipe.to_data() for recipe in handlers.recipes_of_seeds(model, "mosaic", 1, 2, 0.8)]
     generation = {"parents": parents, "seed": 3, "mutation": 0.2}
     wrong = [{**generation, "seed": -1}, {**generation, "mutation": "x"}, {**generation, "parents": parents[:1]}]
     assert generations_of(model, [*wrong, generation]) == [generation]

@@ -49,6 +49,11 @@ def parse_hub_id(name: str) -> tuple[str, str | None]:
     return repo_id, revision or None
 
 
+def hub_label(repo_id: str, revision: str | None) -> str:
+    """What `parse_hub_id` reads: `user/model@revision`, or `user/model`."""
+    return f"{repo_id}@{revision}" if revision else repo_id
+
+
 def pull(
     repo_id: str,
     name: str,
@@ -74,7 +79,7 @@ def pull(
     """
     where = {"repo_id": repo_id, "filename": name, "cache_dir": cache_dir, "token": token}
     where["local_files_only"] = local_files_only
-    label = f"{repo_id}@{revision}" if revision else repo_id
+    label = hub_label(repo_id, revision)
     with clear_hub_errors(label, public_only=token is False):
         found = hf_hub_download(**where, revision=revision, dry_run=True)
         if found.file_size is None:
@@ -100,7 +105,7 @@ def check_listing(repo_id: str, revision: str | None = None, token: str | bool |
         Unreachable: the Hub cannot be reached.
         OSError: no such repository or revision, or no right to read it.
     """
-    with clear_hub_errors(f"{repo_id}@{revision}" if revision else repo_id, public_only=token is False):
+    with clear_hub_errors(hub_label(repo_id, revision), public_only=token is False):
         listed = HfApi(token=token).model_info(repo_id, revision=revision, timeout=LISTING_PATIENCE).siblings or []
     for file in listed:
         if leads_out(file.rfilename):

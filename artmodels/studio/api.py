@@ -11,14 +11,14 @@ import gradio as gr
 from artmodels.film import MAX_PICTURES, MAX_RATE, MAX_SECONDS, MAX_SIZE, MIN_RATE, MIN_SECONDS, MIN_SIZE, FilmSpec
 from artmodels.hub import LoadedModel
 from artmodels.models.generator import MAX_TRUNCATION
+from artmodels.models.remote import hub_label
 from artmodels.recipe import Recipe, parse_recipe_data
 from artmodels.shelf import label
 from artmodels.studio import handlers
 from artmodels.studio.easel import PAINTING, Easel, clear_errors, save_png
 from artmodels.studio.film_page import film_steps
 from artmodels.studio.handlers import FIRST_COUNT, FIRST_SEED, FIRST_TRUNCATION
-from artmodels.studio.opening import model_named_by
-from artmodels.studio.panel import asdict_data, read_and_delete
+from artmodels.studio.panel import read_and_delete
 from artmodels.studio.words import DEFAULT_LANGUAGE, Complaint
 
 
@@ -50,8 +50,8 @@ def build_api(easel: Easel, first: LoadedModel) -> None:
     def recipe(text: str = "", picture: str | None = None) -> tuple[dict[str, Any], str]:
         with clear_errors(DEFAULT_LANGUAGE):
             found = read_and_delete(picture) if picture else handlers.recipe_of_text(text)[0]
-            painter = easel.model_of(model_named_by(found))
-            return asdict_data(found), handlers.picture_file(painter, save_png, found, 1, easel.paint)
+            painter = easel.model_of(hub_label(found.model, found.revision))
+            return found.to_data(), handlers.picture_file(painter, save_png, found, 1, easel.paint)
 
     def models() -> list[dict[str, Any]]:
         return [describe(model) for model in easel.shelf.start.values()]

@@ -24,7 +24,6 @@ class MicroBatcher:
         self.paint = paint
         self.waiting: deque[tuple[ArtGenerator, Tensor, Future[Tensor]]] = deque()
         self.something_waits = threading.Condition()
-        self.batches: deque[int] = deque(maxlen=1000)  # pictures in each of the last ones
         threading.Thread(target=self._work, name="painter", daemon=True).start()
 
     def __call__(self, generator: ArtGenerator, w: Tensor) -> Tensor:
@@ -47,7 +46,6 @@ class MicroBatcher:
                 for _, _, coming in batch:
                     coming.set_exception(error)
                 continue
-            self.batches.append(len(pictures))
             for (_, _, coming), part in zip(batch, pictures.split([len(w) for _, w, _ in batch]), strict=True):
                 coming.set_result(part)
 

@@ -16,6 +16,7 @@ from artmodels.studio.easel import (
     RANDOM_SEED_JS,
     Easel,
     Pictures,
+    bank,
     clear_errors,
     figure,
     pick_from,
@@ -41,7 +42,6 @@ MAX_DESIGNS, MAX_NAME = 50, 60
 class BlendPage:
     """What other parts of the studio touch."""
 
-    easel: Easel
     slots: gr.JSON  # the style of each slider
     chosen_slots: gr.Dropdown
     sliders: list[gr.Slider]
@@ -65,13 +65,8 @@ def slot_updates(model: LoadedModel, weights: dict[str, float]) -> tuple[list[st
     styles = model.generator.config.styles
     chosen = set(sorted(styles, key=lambda style: -weights.get(style, 0.0))[:SLOTS])
     names = [style for style in styles if style in chosen]
-    sliders = [
-        gr.Slider(value=weights.get(names[place], 0.0), label=names[place], visible=True)
-        if place < len(names)
-        else gr.Slider(value=0, visible=False)
-        for place in range(SLOTS)
-    ]
-    return names, sliders
+    sliders = bank(names, [weights.get(name, 0.0) for name in names], SLOTS)
+    return names, [gr.Slider(**slider) for slider in sliders]
 
 
 def build_blend_page(easel: Easel, first: LoadedModel, paint_page: PaintPage, panel: Panel) -> BlendPage:
@@ -92,16 +87,8 @@ def build_blend_page(easel: Easel, first: LoadedModel, paint_page: PaintPage, pa
     with gr.Row(elem_id="blend"):
         with gr.Column(min_width=260, elem_id="mixer"):
             sliders = [
-                gr.Slider(
-                    0,
-                    1,
-                    value=mix.get(names[place], 0.0) if place < len(names) else 0.0,
-                    step=0.01,
-                    label=names[place] if place < len(names) else f"{place + 1}",
-                    visible=place < len(names),
-                    elem_classes="mix",
-                )
-                for place in range(SLOTS)
+                gr.Slider(0, 1, step=0.01, elem_classes="mix", **slider)
+                for slider in bank(names, [mix.get(name, 0.0) for name in names], SLOTS)
             ]
             with gr.Row():
                 surprise = easel.add(gr.Button, {"value": "surprise"}, min_width=110, elem_id="surprise")
@@ -247,7 +234,7 @@ def build_blend_page(easel: Easel, first: LoadedModel, paint_page: PaintPage, pa
             _shown(easel, title), [slot, easel.current, easel.language], image, **PAINTING
         )
         put.success(cut, [coarse, fine, easel.current, easel.language], cuts.parts, **PAINTING)
-    return BlendPage(easel, slots, others, sliders, name, mine, seed, truncation, wall, cuts, repainting)
+    return BlendPage(slots, others, sliders, name, mine, seed, truncation, wall, cuts, repainting)
 
 
 def _shown(easel: Easel, title: str) -> Any:

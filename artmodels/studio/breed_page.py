@@ -1,5 +1,6 @@
 """A page to breed pictures: two to four parents, a litter of children, and the family tree."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,27 +9,28 @@ from gradio.events import Dependency
 from PIL import Image
 
 from artmodels.hub import LoadedModel
-from artmodels.recipe import SEED_LIMIT, png_bytes
+from artmodels.recipe import SEED_LIMIT, Recipe, png_bytes
 from artmodels.sampling import contact_sheet
 from artmodels.studio import handlers
 from artmodels.studio.easel import (
+    BROWSER_SECRET,
     PAINTING,
     QUICK,
     RANDOM_SEED_JS,
     Easel,
     Pictures,
+    as_data,
     clear_errors,
     pick_from,
-    read_picked,
     read_recipes_data,
     save_png,
 )
-from artmodels.studio.panel import Panel, asdict_data, fits
+from artmodels.studio.panel import Panel, fits, picked_and_chosen
 from artmodels.studio.words import Complaint, say
-from artmodels.variation import children
+from artmodels.variation import MAX_PARENTS, MIN_PARENTS, children
 
 LITTER = 8
-MAX_PARENTS, MAX_GENERATIONS = 4, 24
+MAX_GENERATIONS = 24
 FIRST_MUTATION = 0.25
 GAP = 8  # pixels between parents and children of a strip
 
@@ -47,11 +49,17 @@ class BreedPage:
         """Paint the tree that the browser kept, as far as it is the model's."""
         easel = self.easel
 
-        def show_family(family: Any, current: str, language: str) -> list[tuple[str, str]]:
+        def show_family(family: Any, current: str, language: str) -> Any:
+            if not family:  # so this never comes late over the first generation of a visitor who was quick
+                return gr.skip()
             with clear_errors(language):
                 model = easel.model_of(current)
-                known = generations_of(model, family)
-                return [strip(easel, model, generation, place, language) for place, generation in enumerate(known, 1)]
+                strips = []
+                for place, generation in enumerate(generations_of(model, family), 1):
+                    chosen, born = members(generation)
+                    images = handlers.paint_images(model, [*chosen, *born], easel.paint)
+                    strips.append(strip([*chosen, *born], images, len(chosen), place, language))
+                return strips
 
         return event.success(show_family, [self.family, easel.current, easel.language], self.tree, **PAINTING)
 
@@ -79,14 +87,12 @@ def build_breed_page(easel: Easel, panel: Panel) -> BreedPage:
     with gr.Row():
         forget = easel.add(gr.Button, {"value": "forget-tree"}, size="sm", min_width=120, elem_id="forget-tree")
     seed = gr.Number(0, visible=False, precision=0)
-    family = gr.BrowserState([], storage_key="artmodels-family", secret="artmodels")
+    family = gr.BrowserState([], storage_key="artmodels-family", secret=BROWSER_SECRET)
 
     def add_parent(picked: Any, recipes: Any, current: str, language: str) -> tuple[Any, ...]:
         with clear_errors(language):
             model = easel.model_of(current)
-            chosen = [recipe for recipe in read_recipes_data(recipes) if fits(model, recipe)]
-            recipe = read_picked(picked)
-            handlers.check_model(model, recipe)
+            recipe, chosen = picked_and_chosen(model, picked, recipes)
             if recipe not in chosen:
                 if len(chosen) >= MAX_PARENTS:
                     raise Complaint("too-many-parents", most=MAX_PARENTS)
@@ -100,16 +106,18 @@ def build_breed_page(easel: Easel, panel: Panel) -> BreedPage:
         with clear_errors(language):
             model = easel.model_of(current)
             chosen = read_recipes_data(recipes)
-            if len(chosen) < 2:
+            if len(chosen) < MIN_PARENTS:
                 raise Complaint("too-few-parents", found=len(chosen))
             seed = handlers.whole_number("seed", seed, 0, SEED_LIMIT - 1)
             mutation = handlers.number_between("mutation", mutation, 0, 1)
-            generation = {"parents": [asdict_data(recipe) for recipe in chosen], "seed": seed, "mutation": mutation}
-            wall, born = easel.show(model, children(chosen, LITTER, seed, mutation))
+            generation = {"parents": as_data(chosen), "seed": seed, "mutation": mutation}
+            born = children(chosen, LITTER, seed, mutation)
+            images = handlers.paint_images(model, [*chosen, *born], easel.paint)
             known = generations_of(model, family)
-            number = len(known) + 1
-            strips = [*(tree or []), strip(easel, model, generation, number, language)][-MAX_GENERATIONS:]
-        return wall, born, [*known, generation][-MAX_GENERATIONS:], strips
+            newest = strip([*chosen, *born], images, len(chosen), len(known) + 1, language)
+            wall = handlers.hang(model, save_png, born, images[len(chosen) :])
+        strips = [*(tree or []), newest][-MAX_GENERATIONS:]
+        return wall, as_data(born), [*known, generation][-MAX_GENERATIONS:], strips
 
     def go_back(family: Any, current: str, language: str, event: gr.SelectData) -> tuple[Any, ...]:
         """The parents and children of a generation stand there again; what is bred next branches off."""
@@ -118,9 +126,7 @@ def build_breed_page(easel: Easel, panel: Panel) -> BreedPage:
             generations = generations_of(model, family)
             if event.index >= len(generations):
                 return (gr.skip(),) * 4
-            generation = generations[event.index]
-            chosen = read_recipes_data(generation["parents"])
-            born = children(chosen, LITTER, generation["seed"], generation["mutation"])
+            chosen, born = members(generations[event.index])
             return *easel.show(model, chosen), *easel.show(model, born)
 
     panel.breed.click(
@@ -149,7 +155,7 @@ def generations_of(model: LoadedModel, family: Any) -> list[dict[str, Any]]:
     for generation in family if isinstance(family, list) else []:
         try:
             chosen = read_recipes_data(generation["parents"])
-            if 2 <= len(chosen) <= MAX_PARENTS and all(fits(model, recipe) for recipe in chosen):
+            if MIN_PARENTS <= len(chosen) <= MAX_PARENTS and all(fits(model, recipe) for recipe in chosen):
                 handlers.whole_number("seed", generation["seed"], 0, SEED_LIMIT - 1)
                 handlers.number_between("mutation", generation["mutation"], 0, 1)
                 known.append(generation)
@@ -158,14 +164,19 @@ def generations_of(model: LoadedModel, family: Any) -> list[dict[str, Any]]:
     return known[-MAX_GENERATIONS:]
 
 
-def strip(easel: Easel, model: LoadedModel, generation: dict[str, Any], number: int, language: str) -> tuple[str, str]:
-    """A generation as one picture, the parents above their children, with a caption."""
+def members(generation: dict[str, Any]) -> tuple[list[Recipe], list[Recipe]]:
+    """The parents and the children of a generation."""
     chosen = read_recipes_data(generation["parents"])
-    born = children(chosen, LITTER, generation["seed"], generation["mutation"])
-    images = handlers.paint_images(model, [*chosen, *born], easel.paint)
-    above, below = contact_sheet(images[: len(chosen)], len(chosen)), contact_sheet(images[len(chosen) :], LITTER // 2)
+    return chosen, children(chosen, LITTER, generation["seed"], generation["mutation"])
+
+
+def strip(
+    recipes: Sequence[Recipe], images: Sequence[Image.Image], parents: int, number: int, language: str
+) -> tuple[str, str]:
+    """A generation as one picture, the first `parents` images above their children, with a caption."""
+    above, below = contact_sheet(images[:parents], parents), contact_sheet(images[parents:], LITTER // 2)
     sheet = Image.new("RGB", (below.width, above.height + below.height + GAP), "white")
     sheet.paste(above, ((below.width - above.width) // 2, 0))
     sheet.paste(below, (0, above.height + GAP))
-    path = save_png(png_bytes(sheet, [*chosen, *born]), f"generation-{number}.png")
+    path = save_png(png_bytes(sheet, recipes), f"generation-{number}.png")
     return path, say(language, "generation", number=number)

@@ -4,7 +4,7 @@ import hashlib
 import html
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -125,14 +125,28 @@ def clear_errors(language: str) -> Iterator[None]:
 
 
 def toast(error: Exception, language: str) -> gr.Error:
-    return gr.Error(
-        html.escape(say_error(error, language)), title=say(language, "trouble"), duration=8, print_exception=False
-    )
+    """The toast that ends an event."""
+    return gr.Error(*_told(error, language), title=say(language, "trouble"), print_exception=False)
+
+
+def warn(error: Exception, language: str) -> None:
+    """The same words in a toast that lets the event go on."""
+    gr.Warning(*_told(error, language), title=say(language, "trouble"))
+
+
+def _told(error: Exception, language: str) -> tuple[str, float]:
+    """What a toast says, and for how many seconds."""
+    return html.escape(say_error(error, language)), 8
+
+
+def progress_words(words: str, share: float) -> str:
+    """Words over a bar of which `share`, 0 to 1, is full; the words are HTML."""
+    return f'<p role="status">{words}<progress max="1" value="{share:.3f}"></progress></p>'
 
 
 def as_data(recipes: Sequence[Recipe]) -> list[dict[str, Any]]:
-    """Recipes as the page keeps them; tuples become lists on the way there."""
-    return [asdict(recipe) for recipe in recipes]
+    """Recipes as the page keeps them."""
+    return [recipe.to_data() for recipe in recipes]
 
 
 def read_picked(data: Any) -> Recipe:
@@ -169,6 +183,16 @@ def served_path(folder_name: str, name: str, content: bytes | None = None) -> Pa
     if content is not None:
         write_atomically(folder / name, content, durable=False)  # a cache
     return folder / name
+
+
+def bank(labels: Sequence[str], values: Sequence[float], places: int) -> list[dict[str, Any]]:
+    """Properties of so many sliders, of which the first have labels and are shown."""
+    return [
+        {"label": labels[place], "value": values[place], "visible": True}
+        if place < len(labels)
+        else {"label": f"{place + 1}", "value": 0, "visible": False}
+        for place in range(places)
+    ]
 
 
 def only_if(flag: gr.Textbox, event: dict[str, Any]) -> dict[str, Any]:

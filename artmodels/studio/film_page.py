@@ -4,19 +4,20 @@ import secrets
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event
 from typing import Any
 
 import gradio as gr
-import torch
 from PIL import Image
 
 from artmodels.film import (
     MAX_PICTURES,
+    MAX_RATE,
+    MAX_SECONDS,
     MIN_PICTURES,
+    MIN_RATE,
     FilmSpec,
     check_film,
     film_rows,
@@ -26,7 +27,6 @@ from artmodels.film import (
 )
 from artmodels.hub import LoadedModel
 from artmodels.recipe import Recipe
-from artmodels.sampling import rows_of
 from artmodels.studio import handlers
 from artmodels.studio.easel import (
     PAINTING,
@@ -35,27 +35,19 @@ from artmodels.studio.easel import (
     Pictures,
     clear_errors,
     pick_from,
-    read_picked,
+    progress_words,
     read_recipes_data,
     served_path,
 )
-from artmodels.studio.panel import Panel, fits
+from artmodels.studio.panel import Panel, picked_and_chosen, those_of
 from artmodels.studio.words import Complaint, say
 
 SIZES = (128, 256, 512)
-FORMATS = ("mp4", "webp")
 TELL_EVERY = 0.4  # seconds
 
 
-@dataclass(frozen=True)
-class FilmPage:
-    """What other parts of the studio touch."""
-
-    easel: Easel
-    reel: Pictures
-
-
-def build_film_page(easel: Easel, panel: Panel) -> FilmPage:
+def build_film_page(easel: Easel, panel: Panel) -> Pictures:
+    """The page; returns the pictures that its film goes through."""
     easel.add(gr.HTML, {"value": "film-intro"}, elem_classes="intro", padding=False)
     reel = easel.pictures("reel", "reel")
     with gr.Row():
@@ -63,10 +55,24 @@ def build_film_page(easel: Easel, panel: Panel) -> FilmPage:
         clear = easel.add(gr.Button, {"value": "clear"}, size="sm", min_width=90, elem_id="clear-reel")
     with gr.Row(elem_id="film-dials"):
         seconds = easel.add(
-            gr.Slider, {"label": "seconds"}, minimum=2, maximum=30, value=10, step=1, min_width=180, elem_id="seconds"
+            gr.Slider,
+            {"label": "seconds"},
+            minimum=2,
+            maximum=MAX_SECONDS,
+            value=10,
+            step=1,
+            min_width=180,
+            elem_id="seconds",
         )
         rate = easel.add(
-            gr.Slider, {"label": "rate"}, minimum=8, maximum=30, value=24, step=1, min_width=180, elem_id="rate"
+            gr.Slider,
+            {"label": "rate"},
+            minimum=MIN_RATE,
+            maximum=MAX_RATE,
+            value=24,
+            step=1,
+            min_width=180,
+            elem_id="rate",
         )
         size = easel.add(
             gr.Radio, {"label": "pixels"}, choices=list(SIZES), value=256, elem_id="film-size", elem_classes="pills"
@@ -111,9 +117,7 @@ def build_film_page(easel: Easel, panel: Panel) -> FilmPage:
     def add(picked: Any, recipes: Any, current: str, language: str) -> tuple[Any, ...]:
         with clear_errors(language):
             model = easel.model_of(current)
-            recipe = read_picked(picked)
-            handlers.check_model(model, recipe)
-            chosen = [other for other in read_recipes_data(recipes) if fits(model, other)]
+            recipe, chosen = picked_and_chosen(model, picked, recipes)
             if len(chosen) >= MAX_PICTURES:
                 raise Complaint("too-many-stops", most=MAX_PICTURES)
             return *easel.show(model, [*chosen, recipe]), easel.go("film")
@@ -121,7 +125,7 @@ def build_film_page(easel: Easel, panel: Panel) -> FilmPage:
     def take_kept(kept: Any, current: str, language: str) -> tuple[Any, ...]:
         with clear_errors(language):
             model = easel.model_of(current)
-            chosen = [recipe for recipe in read_recipes_data(kept) if fits(model, recipe)][-MAX_PICTURES:]
+            chosen = those_of(model, kept)[-MAX_PICTURES:]
             if not chosen:
                 raise Complaint("nothing-kept")
             return easel.show(model, chosen)
@@ -146,13 +150,14 @@ def build_film_page(easel: Easel, panel: Panel) -> FilmPage:
             whole = {"frames_per_second": int(rate), "size": int(size)}
             spec = FilmSpec(float(seconds), **whole, loop=bool(loop), easing="smooth" if smooth else "even")
             told, path = 0.0, ""
-            yield bar(0.0, language), gr.Button(visible=True), gr.skip(), gr.skip(), gr.skip()
+            words, nothing_yet = say(language, "filming"), (gr.skip(),) * 3
+            yield progress_words(words, 0.0), gr.Button(visible=True), *nothing_yet
             for step in film_steps(easel, model, chosen, spec, kind):
                 if isinstance(step, Path):
                     path = str(step)
                 elif step - told > 0.04:
                     told = step
-                    yield bar(step, language), gr.skip(), gr.skip(), gr.skip(), gr.skip()
+                    yield progress_words(words, step), gr.skip(), *nothing_yet
         yield (
             "",
             gr.Button(visible=False),
@@ -174,7 +179,7 @@ def build_film_page(easel: Easel, panel: Panel) -> FilmPage:
     )
     stop.click(lambda: ("", gr.Button(visible=False)), None, [news, stop], cancels=[shooting], **QUICK)
     panel.show_after(pick_from(easel, reel))
-    return FilmPage(easel, reel)
+    return reel
 
 
 def film_steps(
@@ -187,10 +192,7 @@ def film_steps(
     """
     path = served_path(secrets.token_hex(16), f"artmodels-film.{kind}")
     check_film(len(recipes), path, spec)
-    for recipe in recipes:
-        handlers.check_model(model, recipe)
-    keyframes = torch.cat([rows_of(model.generator, recipe, model.directions) for recipe in recipes])
-    rows = film_rows(keyframes, spec.frames, spec.loop, spec.easing)
+    rows = film_rows(handlers.rows_of_all(model, recipes), spec.frames, spec.loop, spec.easing)
     told: SimpleQueue[float] = SimpleQueue()
     stopped = Event()
 
@@ -215,7 +217,3 @@ def film_steps(
 
 class _Stopped(Exception):
     """Nobody waits for the film any more."""
-
-
-def bar(share: float, language: str) -> str:
-    return f'<p role="status">{say(language, "filming")}<progress max="1" value="{share:.2f}"></progress></p>'

@@ -5,7 +5,6 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,9 +12,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from artmodels.enlarge import enlarge
+from artmodels.enlarge import PRINT_DOTS_PER_INCH, enlarge
 from artmodels.hub import LoadedModel
 from artmodels.models.generator import MAX_TRUNCATION
+from artmodels.models.remote import hub_label
 from artmodels.painting import file_stems
 from artmodels.recipe import SEED_LIMIT, Latent, Recipe, Shift, from_link, is_number, parse_recipes, png_bytes
 from artmodels.sampling import contact_sheet, paint_rows, rows_of, to_images
@@ -26,7 +26,6 @@ ALL_STYLES = "all styles"
 FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION = 1, 24, 0.8
 MAX_COUNT = 36
 CHUNK = 8  # pictures between two looks at the clock
-DOTS_PER_INCH = 300
 
 SavePng = Callable[[bytes, str], str]  # a file's bytes and its name -> the path that Gradio may serve
 PaintRows = Callable[[LoadedModel, Tensor], Tensor]  # a model and rows of w -> pictures
@@ -127,17 +126,20 @@ def paint_wall(
     Raises:
         ValueError: a recipe does not fit the model.
     """
-    stems, wall = file_stems(model.generator.config.styles), []
+    wall: Wall = []
     for start in range(0, len(recipes), CHUNK):
         part = recipes[start : start + CHUNK]
-        for recipe, image in zip(part, paint_images(model, part, paint), strict=True):
-            wall.append(hang(recipe, image, stems, save_png))
+        wall += hang(model, save_png, part, paint_images(model, part, paint))
         yield list(wall)
 
 
-def hang(recipe: Recipe, image: Image.Image, stems: Mapping[str, str], save_png: SavePng) -> tuple[str, str]:
-    """One picture of a wall: the path of its PNG, and its caption."""
-    return save_png(png_bytes(image, [recipe]), file_name(recipe, stems)), caption(recipe)
+def hang(model: LoadedModel, save_png: SavePng, recipes: Sequence[Recipe], images: Sequence[Image.Image]) -> Wall:
+    """A wall of images that are painted already."""
+    stems = file_stems(model.generator.config.styles)
+    return [
+        (save_png(png_bytes(image, [recipe]), file_name(recipe, stems)), caption(recipe))
+        for recipe, image in zip(recipes, images, strict=True)
+    ]
 
 
 def paint_images(model: LoadedModel, recipes: Sequence[Recipe], paint: PaintRows = paint_here) -> list[Image.Image]:
@@ -146,12 +148,18 @@ def paint_images(model: LoadedModel, recipes: Sequence[Recipe], paint: PaintRows
     Raises:
         ValueError: a recipe is another model's, or does not fit this one.
     """
+    return to_images(paint(model, rows_of_all(model, recipes))) if recipes else []
+
+
+def rows_of_all(model: LoadedModel, recipes: Sequence[Recipe]) -> Tensor:
+    """The `w: [N, layers + 1, latent_dim]` of at least one recipe.
+
+    Raises:
+        ValueError: a recipe is another model's, or does not fit this one.
+    """
     for recipe in recipes:
         check_model(model, recipe)
-    if not recipes:
-        return []
-    rows = torch.cat([rows_of(model.generator, recipe, model.directions) for recipe in recipes])
-    return to_images(paint(model, rows))
+    return torch.cat([rows_of(model.generator, recipe, model.directions) for recipe in recipes])
 
 
 def check_model(model: LoadedModel, recipe: Recipe) -> None:
@@ -160,7 +168,7 @@ def check_model(model: LoadedModel, recipe: Recipe) -> None:
     """
     if recipe.weights_sha256 == model.weights_sha256:
         return
-    wanted = f"{recipe.model}@{recipe.revision}" if recipe.revision else recipe.model
+    wanted = hub_label(recipe.model, recipe.revision)
     raise Complaint("other-weights" if recipe.model == model.name else "other-model", wanted=wanted, model=model.name)
 
 
@@ -191,10 +199,15 @@ def picture_file(
         ValueError: the recipe does not fit the model.
     """
     (image,) = paint_images(model, [recipe], paint)
+    return save_image(model, save_png, recipe, image, factor)
+
+
+def save_image(model: LoadedModel, save_png: SavePng, recipe: Recipe, image: Image.Image, factor: int) -> str:
+    """The path of a PNG of a painted image, enlarged by 1, 2 or 4."""
     name = file_name(recipe, file_stems(model.generator.config.styles))
     if factor > 1:
         name = name.replace(".png", f"-{factor}x.png")
-    return save_png(png_bytes(enlarge(image, factor), [recipe], DOTS_PER_INCH), name)
+    return save_png(png_bytes(enlarge(image, factor), [recipe], PRINT_DOTS_PER_INCH), name)
 
 
 def wall_zip(model: LoadedModel, recipes: Sequence[Recipe], paint: PaintRows = paint_here) -> bytes:
@@ -212,7 +225,7 @@ def wall_zip(model: LoadedModel, recipes: Sequence[Recipe], paint: PaintRows = p
             archive.writestr(f"{place:02d}-{file_name(recipe, stems)}", png_bytes(image, [recipe]))
         sheet = contact_sheet(images, columns=min(6, len(images)), gap=8)
         archive.writestr("contact-sheet.png", png_bytes(sheet, recipes))
-        data = [asdict(recipe) for recipe in recipes]
+        data = [recipe.to_data() for recipe in recipes]
         archive.writestr("recipes.json", json.dumps(data, ensure_ascii=False, indent=2), zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 

@@ -94,11 +94,11 @@ def build_studio(shelf: ModelShelf, first_wall: Sequence[Image.Image]) -> gr.Blo
         with rooms["steer"]:
             steer_page = build_steer_page(easel, first, panel)
         with rooms["film"]:
-            film_page = build_film_page(easel, panel)
+            reel = build_film_page(easel, panel)
         rooms["blend"].select(**blend_page.repaint)
         colophon = gr.HTML(colophon_words(first, DEFAULT_LANGUAGE), elem_id="colophon")
         build_api(easel, first)
-        pages = Pages(paint_page, blend_page, breed_page, steer_page, film_page, panel)
+        pages = Pages(paint_page, blend_page, breed_page, steer_page, reel, panel)
         opening = Opening(easel, paint_page, blend_page, steer_page, panel, *bar)
         connect_opening(opening)
         _connect_panel(easel, paint_page, panel)

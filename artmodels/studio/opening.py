@@ -10,15 +10,15 @@ import gradio as gr
 from gradio.events import Dependency
 
 from artmodels.hub import LoadedModel
-from artmodels.models.remote import COMMIT, parse_hub_id
+from artmodels.models.remote import hub_label, parse_hub_id
 from artmodels.recipe import Recipe, Shift
 from artmodels.studio import handlers
-from artmodels.studio.blend_page import BlendPage, slot_updates
-from artmodels.studio.easel import PAINTING, QUICK, Easel, as_data, clear_errors, only_if, read_picked
+from artmodels.studio.blend_page import MAX_NAME, BlendPage, slot_updates
+from artmodels.studio.easel import PAINTING, QUICK, Easel, as_data, clear_errors, only_if, read_picked, warn
 from artmodels.studio.paint_page import PaintPage
 from artmodels.studio.panel import Panel, read_and_delete
 from artmodels.studio.steer_page import SteerPage
-from artmodels.studio.words import say, say_error
+from artmodels.studio.words import say
 
 PAGES = ("paint", "blend", "breed", "steer", "film")
 
@@ -101,11 +101,11 @@ class Opening:
             *sliders,
             seed,
             truncation,
-            parts.get("name", "")[:60],
+            parts.get("name", "")[:MAX_NAME],
         )
 
     def _offered(self, recipe: Recipe, model: LoadedModel, language: str) -> tuple[Any, ...]:
-        wanted = model_named_by(recipe)
+        wanted = hub_label(recipe.model, recipe.revision)
         replaced = recipe.model == model.name and recipe.revision == model.revision
         key = "offer-replaced" if replaced else "offer-load" if self.can_load(recipe) else "offer-none"
         words = say(language, key, wanted=html.escape(wanted[:150]), model=html.escape(model.name))
@@ -122,11 +122,13 @@ class Opening:
 
     def can_load(self, recipe: Recipe) -> bool:
         """Whether its model is one of the app's, or has the form of one on the Hub."""
-        wanted = model_named_by(recipe)
+        wanted = hub_label(recipe.model, recipe.revision)
+        if wanted in self.easel.shelf.names:
+            return True
         with suppress(ValueError):
             parse_hub_id(wanted)
-            return bool(recipe.revision and COMMIT.fullmatch(recipe.revision)) or wanted in self.easel.shelf.names
-        return wanted in self.easel.shelf.names
+            return recipe.revision is not None
+        return False
 
     def show_after(self, event: Dependency) -> Dependency:
         """Repaint what was opened, if anything was: the panel, and the page that it belongs to."""
@@ -144,10 +146,6 @@ class Opening:
         )
         event.then(**only_if(self.opened, self.blend_page.repaint))
         return event.then(**only_if(self.opened, self.paint_page.repaint))
-
-
-def model_named_by(recipe: Recipe) -> str:
-    return f"{recipe.model}@{recipe.revision}" if recipe.revision else recipe.model
 
 
 def build_offer(easel: Easel) -> tuple[gr.blocks.Block, ...]:
@@ -212,7 +210,3 @@ def open_query(opening: Opening, query: str, current: str, language: str) -> tup
     except (ValueError, OSError) as error:
         warn(error, language)
         return opening.nothing()
-
-
-def warn(error: Exception, language: str) -> None:
-    gr.Warning(html.escape(say_error(error, language)), title=say(language, "trouble"), duration=8)

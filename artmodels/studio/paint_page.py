@@ -12,7 +12,6 @@ from PIL import Image
 
 from artmodels.hub import LoadedModel
 from artmodels.models.generator import MAX_TRUNCATION
-from artmodels.painting import file_stems
 from artmodels.recipe import SEED_LIMIT, Recipe
 from artmodels.studio import handlers
 from artmodels.studio.easel import (
@@ -28,7 +27,7 @@ from artmodels.studio.easel import (
     save_png,
 )
 from artmodels.studio.handlers import FIRST_COUNT, FIRST_SEED, FIRST_TRUNCATION
-from artmodels.studio.words import DEFAULT_LANGUAGE, Complaint, say
+from artmodels.studio.words import DEFAULT_LANGUAGE, say
 from artmodels.variation import neighbours
 
 FIRST_DISTANCE = 0.4
@@ -41,10 +40,8 @@ STAR = "★ "  # before the name of a style that the visitor made
 class PaintPage:
     """What other parts of the studio touch."""
 
-    easel: Easel
     style: gr.Radio
     seed: gr.Number
-    count: gr.Slider
     truncation: gr.Slider
     near: gr.JSON
     near_bar: gr.Row
@@ -136,9 +133,8 @@ def build_paint_page(easel: Easel, first: LoadedModel, first_wall: Sequence[Imag
         )
         leave = easel.add(gr.Button, {"value": "near-leave"}, size="sm", min_width=120, elem_id="near-leave")
     near = gr.JSON(None, visible=False)
-    recipes, stems = handlers.first_recipes(first), file_stems(first.generator.config.styles)
-    hung = [handlers.hang(recipe, image, stems, save_png) for recipe, image in zip(recipes, first_wall, strict=True)]
-    wall = easel.pictures("wall", "wall", hung, recipes)
+    recipes = handlers.first_recipes(first)
+    wall = easel.pictures("wall", "wall", handlers.hang(first, save_png, recipes, first_wall), recipes)
     first_order = _order(handlers.ALL_STYLES, FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION, None, FIRST_DISTANCE)
     history = gr.JSON([first_order], visible=False)
     dials = [style, seed, count, truncation, near, distance]
@@ -221,12 +217,13 @@ def build_paint_page(easel: Easel, first: LoadedModel, first_wall: Sequence[Imag
         **QUICK,
     )
     archive.click(pack, [wall.recipes, easel.current, easel.language], archive_file, **PAINTING).success(
-        None, None, None, js="() => setTimeout(() => document.querySelector('#zip-file').click(), 150)", **_PRIVATE
+        None,
+        None,
+        None,
+        js="() => setTimeout(() => document.querySelector('#zip-file').click(), 150)",
+        api_visibility="private",
     )
-    return PaintPage(easel, style, seed, count, truncation, near, near_bar, near_news, repainting, wall)
-
-
-_PRIVATE: dict[str, Any] = {"api_visibility": "private"}
+    return PaintPage(style, seed, truncation, near, near_bar, near_news, repainting, wall)
 
 
 def truncation_slider(easel: Easel, elem_id: str) -> gr.Slider:
@@ -258,8 +255,6 @@ def _ordered(
     first = handlers.whole_number("seed", seed, 0, SEED_LIMIT - 1)
     count = handlers.whole_number("count", count, 1, handlers.MAX_COUNT)
     centre = read_picked(near)
-    if centre.weights_sha256 != model.weights_sha256:
-        raise Complaint("other-model", wanted=centre.model, model=model.name)
     distance = handlers.number_between("distance", distance, 0, 1)
     return [centre, *neighbours(centre, distance, [(first + place) % SEED_LIMIT for place in range(count - 1)])]
 

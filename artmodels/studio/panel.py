@@ -2,7 +2,7 @@
 
 import html
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -10,15 +10,16 @@ from urllib.parse import urlencode
 import gradio as gr
 from gradio.events import Dependency
 
-from artmodels.enlarge import print_size
+from artmodels.enlarge import FACTORS, print_size
 from artmodels.hub import LoadedModel
-from artmodels.recipe import Recipe, read_recipes
+from artmodels.recipe import NoRecipe, Recipe, read_recipes
 from artmodels.studio import handlers
 from artmodels.studio.easel import (
     PAINTING,
     QUICK,
     Easel,
     Pictures,
+    as_data,
     clear_errors,
     figure,
     pick_from,
@@ -29,10 +30,9 @@ from artmodels.studio.easel import (
 from artmodels.studio.words import Complaint, say
 
 MAX_KEPT = 60
-FACTORS = (1, 2, 4)
 MAX_UPLOAD_PIXELS = 40_000_000
 COPY_JS = "(link) => { navigator.clipboard?.writeText(link); return []; }"
-LINK_JS = "(link) => link && !link.includes('//') ? location.origin + location.pathname + '?' + link : link"
+LINK_JS = "(link) => link?.startsWith('recipe=') ? location.origin + location.pathname + '?' + link : link"
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ class Panel:
                 recipe = read_picked(picked)
                 model = easel.model_of(current)
                 factor = factor if factor in FACTORS else 1
-                path = handlers.picture_file(model, save_png, recipe, factor, easel.paint)
-                shown = path if factor == 1 else handlers.picture_file(model, save_png, recipe, 1, easel.paint)
+                (image,) = handlers.paint_images(model, [recipe], easel.paint)
+                shown, path = (handlers.save_image(model, save_png, recipe, image, by) for by in (1, factor))
                 link = link_of(recipe, language)
-            label = say(language, "kept-already" if asdict_data(recipe) in as_kept(kept) else "keep")
+            label = say(language, "kept-already" if recipe in read_recipes_data(kept) else "keep")
             return (
                 gr.Column(visible=True),
                 figure(shown, handlers.caption(recipe), say(language, "picked")),
@@ -152,13 +152,13 @@ def build_panel(easel: Easel) -> Panel:
 
     def toggle(picked: Any, kept: Any, language: str) -> list[dict[str, Any]]:
         with clear_errors(language):
-            recipe = asdict_data(read_picked(picked))
-            held = as_kept(kept)
+            recipe = read_picked(picked)
+            held = read_recipes_data(kept)
             if recipe in held:
-                return [other for other in held if other != recipe]
+                return as_data([other for other in held if other != recipe])
             if len(held) >= MAX_KEPT:
                 raise Complaint("kept-full", most=MAX_KEPT)
-        return [*held, recipe]
+        return as_data([*held, recipe])
 
     kept_changed = keep.click(toggle, [easel.picked, easel.kept, easel.language], easel.kept, **QUICK)
     panel.show_kept_after(kept_changed)
@@ -189,24 +189,24 @@ def fits(model: LoadedModel, recipe: Recipe) -> bool:
     return True
 
 
-def asdict_data(recipe: Recipe) -> dict[str, Any]:
-    """A recipe as JSON gives it back."""
-    return as_data_plain(asdict(recipe))
+def those_of(model: LoadedModel, data: Any) -> list[Recipe]:
+    """The recipes that the page or the browser kept, of this model alone."""
+    return [recipe for recipe in read_recipes_data(data) if fits(model, recipe)]
 
 
-def as_data_plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: as_data_plain(item) for key, item in value.items()}
-    return [as_data_plain(item) for item in value] if isinstance(value, list | tuple) else value
+def picked_and_chosen(model: LoadedModel, picked: Any, chosen: Any) -> tuple[Recipe, list[Recipe]]:
+    """The picture in the panel, which must be this model's, and those of the model that were chosen before.
 
-
-def as_kept(kept: Any) -> list[dict[str, Any]]:
-    """What the browser kept, without whatever is no recipe."""
-    return [asdict_data(recipe) for recipe in read_recipes_data(kept)]
+    Raises:
+        ValueError: nothing is picked, or another model's picture.
+    """
+    recipe = read_picked(picked)
+    handlers.check_model(model, recipe)
+    return recipe, those_of(model, chosen)
 
 
 def link_of(recipe: Recipe, language: str, **more: str) -> str:
-    """The query of a link to a picture; the page puts its own address before it. Empty where it is too long."""
+    """The query of a link to a picture, which the page puts its own address before; or that it is too long for one."""
     try:
         return urlencode({"recipe": recipe.to_link(), **more})
     except ValueError:
@@ -251,7 +251,7 @@ def read_upload(path: str | None) -> Recipe:
         raise Complaint("too-many-pixels", width=width, height=height, most=MAX_UPLOAD_PIXELS // 10**6)
     try:
         return read_recipes(file)[0]
+    except NoRecipe as error:
+        raise Complaint("no-recipe", name=file.name[:60]) from error
     except ValueError as error:
-        if "carries no recipe" in str(error):
-            raise Complaint("no-recipe", name=file.name[:60]) from error
         raise ValueError(str(error).replace(str(file), file.name[:60])) from error

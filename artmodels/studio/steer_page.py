@@ -10,14 +10,15 @@ import gradio as gr
 from artmodels.hub import LoadedModel
 from artmodels.models.directions import Directions
 from artmodels.recipe import Recipe
+from artmodels.steering import AMOUNTS
 from artmodels.studio import handlers
-from artmodels.studio.easel import PAINTING, QUICK, Easel, as_data, clear_errors, figure, read_picked
+from artmodels.studio.easel import PAINTING, QUICK, Easel, as_data, bank, clear_errors, figure, read_picked
 from artmodels.studio.panel import Panel
 from artmodels.studio.words import DEFAULT_LANGUAGE, knows, say
 from artmodels.variation import steer
 
 SLIDERS = 8
-RANGE = 2.0  # standard deviations of what a direction names, to both sides
+RANGE = AMOUNTS[-1]  # standard deviations of what a direction names, to both sides
 
 
 @dataclass(frozen=True)
@@ -47,16 +48,8 @@ def build_steer_page(easel: Easel, first: LoadedModel, panel: Panel) -> SteerPag
         with gr.Column(min_width=280, elem_id="wheel"):
             names = [direction_word(name, DEFAULT_LANGUAGE) for name in names_of(first)]
             sliders = [
-                gr.Slider(
-                    -RANGE,
-                    RANGE,
-                    value=0,
-                    step=0.05,
-                    label=names[place] if place < len(names) else f"{place + 1}",
-                    visible=place < len(names),
-                    elem_classes="steer",
-                )
-                for place in range(SLIDERS)
+                gr.Slider(-RANGE, RANGE, step=0.05, elem_classes="steer", **slider)
+                for slider in bank(names, [0.0] * len(names), SLIDERS)
             ]
             reset = easel.add(gr.Button, {"value": "reset"}, min_width=120, elem_id="steer-reset")
         before = easel.picture("before")
@@ -121,14 +114,9 @@ def steered(model: LoadedModel, recipe: Recipe, values: tuple[float, ...]) -> Re
 
 def steer_updates(model: LoadedModel, language: str) -> list[Any]:
     """Updates of the sliders and of the table for a model."""
-    names = names_of(model)
-    sliders = [
-        gr.Slider(value=0, label=direction_word(names[place], language), visible=True)
-        if place < len(names)
-        else gr.Slider(value=0, visible=False)
-        for place in range(SLIDERS)
-    ]
-    return [*sliders, effects_table(model.directions, language)]
+    names = [direction_word(name, language) for name in names_of(model)]
+    sliders = bank(names, [0.0] * len(names), SLIDERS)
+    return [*(gr.Slider(**slider) for slider in sliders), effects_table(model.directions, language)]
 
 
 def direction_word(name: str, language: str) -> str:

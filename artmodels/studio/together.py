@@ -13,13 +13,13 @@ import gradio as gr
 from gradio.events import Dependency
 
 from artmodels.hub import LoadedModel
+from artmodels.models.remote import hub_label
 from artmodels.shelf import label
 from artmodels.studio import handlers
 from artmodels.studio.blend_page import BlendPage, design_updates, first_mix, slot_updates
 from artmodels.studio.breed_page import BreedPage
-from artmodels.studio.easel import QUICK, Easel, clear_errors, only_if, read_picked
-from artmodels.studio.film_page import FilmPage
-from artmodels.studio.opening import Opening, model_named_by, open_query
+from artmodels.studio.easel import QUICK, Easel, Pictures, clear_errors, only_if, progress_words, read_picked
+from artmodels.studio.opening import Opening, open_query
 from artmodels.studio.paint_page import PaintPage, style_choices
 from artmodels.studio.panel import Panel
 from artmodels.studio.steer_page import SteerPage, direction_word, effects_table, names_of, steer_updates
@@ -50,7 +50,7 @@ class Pages:
     blend: BlendPage
     breed: BreedPage
     steer: SteerPage
-    film: FilmPage
+    reel: Pictures
     panel: Panel
 
 
@@ -87,7 +87,7 @@ def connect_models(
         yield "", gr.Dropdown(value=name, choices=choices), name
 
     paint, blend, steer, panel = pages.paint, pages.blend, pages.steer, pages.panel
-    galleries = (pages.breed.parents, pages.breed.litter, pages.film.reel, blend.cuts)
+    galleries = (pages.breed.parents, pages.breed.litter, pages.reel, blend.cuts)
     emptied = [part for gallery in galleries for part in gallery.parts]
 
     def begin_anew(current: str, served: str, designs: Any, language: str) -> tuple[Any, ...]:
@@ -170,7 +170,8 @@ def connect_models(
 
     def wanted(waiting: Any, language: str) -> str:
         with clear_errors(language):
-            return model_named_by(read_picked(waiting))
+            recipe = read_picked(waiting)
+        return hub_label(recipe.model, recipe.revision)
 
     asked = opening.load.click(wanted, [opening.waiting, easel.language], opening.wanted, **QUICK)
     follow(asked.success(inputs=[opening.wanted, easel.current, easel.language], **fetching))
@@ -244,7 +245,7 @@ def masthead_words(model: LoadedModel, language: str) -> str:
 
 def fetching_words(name: str, share: float, language: str) -> str:
     words = say(language, "fetching", name=f"<strong>{html.escape(name[:120])}</strong>")
-    return f'<p role="status">{words}<progress max="1" value="{share:.3f}"></progress></p>'
+    return progress_words(words, share)
 
 
 def trouble_words(error: Exception, language: str) -> str:
