@@ -16,9 +16,11 @@ from artmodels.studio.easel import (
     RANDOM_SEED_JS,
     Easel,
     Pictures,
+    as_data,
     bank,
     clear_errors,
     figure,
+    gentle,
     pick_from,
     read_picked,
 )
@@ -117,19 +119,20 @@ def build_blend_page(easel: Easel, first: LoadedModel, paint_page: PaintPage, pa
     coarse, fine = gr.JSON(None, visible=False), gr.JSON(None, visible=False)
 
     def repaint(
-        slots: Any, seed: float, truncation: float, name: str, current: str, language: str, *values: float
-    ) -> Any:
+        slots: Any, seed: float, truncation: float, name: str, hanging: Any, current: str, language: str, *values: float
+    ) -> tuple[Any, ...]:
         with clear_errors(language):
             model = easel.model_of(current)
             mix = dict(zip(slots, values, strict=False))
             recipes = handlers.recipes_of_seeds(model, mix, seed, BLEND_COUNT, truncation)
             weights = recipes[0].style_weights
             link = link_of(recipes[0], language, open="blend", **({"name": name[:MAX_NAME]} if name else {}))
-            return *easel.show(model, recipes), share_bar(weights), link
+            hung = easel.show(model, recipes) if as_data(recipes) != hanging else (gr.skip(), gr.skip())
+            return *hung, share_bar(weights), link
 
     repainting: dict[str, Any] = {
         "fn": repaint,
-        "inputs": [slots, seed, truncation, name, easel.current, easel.language, *sliders],
+        "inputs": [slots, seed, truncation, name, wall.recipes, easel.current, easel.language, *sliders],
         "outputs": [*wall.parts, shares, style_link],
         **PAINTING,
     }
@@ -205,7 +208,7 @@ def build_blend_page(easel: Easel, first: LoadedModel, paint_page: PaintPage, pa
     linked(
         gr.on(
             [*(slider.input for slider in sliders), seed.submit, seed.blur, truncation.input],
-            **repainting,
+            **gentle(repainting),
             trigger_mode="always_last",
         )
     )

@@ -13,7 +13,6 @@ from artmodels.recipe import SEED_LIMIT, Recipe, png_bytes
 from artmodels.sampling import contact_sheet
 from artmodels.studio import handlers
 from artmodels.studio.easel import (
-    BROWSER_SECRET,
     PAINTING,
     QUICK,
     RANDOM_SEED_JS,
@@ -42,7 +41,6 @@ class BreedPage:
     easel: Easel
     parents: Pictures
     litter: Pictures
-    family: gr.BrowserState
     tree: gr.Gallery
 
     def show_family_after(self, event: Dependency) -> Dependency:
@@ -61,7 +59,7 @@ class BreedPage:
                     strips.append(strip([*chosen, *born], images, len(chosen), place, language))
                 return strips
 
-        return event.success(show_family, [self.family, easel.current, easel.language], self.tree, **PAINTING)
+        return event.success(show_family, [easel.family, easel.current, easel.language], self.tree, **PAINTING)
 
 
 def build_breed_page(easel: Easel, panel: Panel) -> BreedPage:
@@ -87,7 +85,6 @@ def build_breed_page(easel: Easel, panel: Panel) -> BreedPage:
     with gr.Row():
         forget = easel.add(gr.Button, {"value": "forget-tree"}, size="sm", min_width=120, elem_id="forget-tree")
     seed = gr.Number(0, visible=False, precision=0)
-    family = gr.BrowserState([], storage_key="artmodels-family", secret=BROWSER_SECRET)
 
     def add_parent(picked: Any, recipes: Any, current: str, language: str) -> tuple[Any, ...]:
         with clear_errors(language):
@@ -137,16 +134,16 @@ def build_breed_page(easel: Easel, panel: Panel) -> BreedPage:
     )
     start.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private").then(
         breed,
-        [parents.recipes, seed, mutation, family, tree, easel.current, easel.language],
-        [*litter.parts, family, tree],
+        [parents.recipes, seed, mutation, easel.family, tree, easel.current, easel.language],
+        [*litter.parts, easel.family, tree],
         **PAINTING,
     )
     clear.click(lambda: ([], []), None, parents.parts, **QUICK)
-    tree.select(go_back, [family, easel.current, easel.language], [*parents.parts, *litter.parts], **PAINTING)
-    forget.click(lambda: ([], []), None, [family, tree], **QUICK)
+    tree.select(go_back, [easel.family, easel.current, easel.language], [*parents.parts, *litter.parts], **PAINTING)
+    forget.click(lambda: ([], []), None, [easel.family, tree], **QUICK)
     for pictures in (parents, litter):
         panel.show_after(pick_from(easel, pictures))
-    return BreedPage(easel, parents, litter, family, tree)
+    return BreedPage(easel, parents, litter, tree)
 
 
 def generations_of(model: LoadedModel, family: Any) -> list[dict[str, Any]]:

@@ -57,6 +57,7 @@ class Easel:
     picked: gr.JSON  # recipe of the picture in the panel
     kept: gr.BrowserState  # recipes
     designs: gr.BrowserState  # {name, weights_sha256, weights} of styles that the visitor made
+    family: gr.BrowserState  # {parents, seed, mutation} of generations that the visitor bred
     tabs: gr.Tabs | None = None
     spoken: list[tuple[gr.blocks.Block, dict[str, str]]] = field(default_factory=list)
 
@@ -127,6 +128,30 @@ def clear_errors(language: str) -> Iterator[None]:
 def toast(error: Exception, language: str) -> gr.Error:
     """The toast that ends an event."""
     return gr.Error(*_told(error, language), title=say(language, "trouble"), print_exception=False)
+
+
+def gentle(event: dict[str, Any]) -> dict[str, Any]:
+    """The same event, which warns where it would end in an error.
+
+    For events whose trigger mode is `always_last`: after an error Gradio's page forgets the request that waits for the
+    event to end, so that whoever mends a wrong value at once would wait for ever.
+    """
+    nothing = (gr.skip(),) * len(event["outputs"])
+
+    def warned(*values: Any) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from results_of(event, values)
+        except gr.Error as error:
+            gr.Warning(error.message, error.duration, title=error.title)
+            yield nothing
+
+    return {**event, "fn": warned}
+
+
+def results_of(event: dict[str, Any], values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """What the function of an event gives, whether once or many times."""
+    done = event["fn"](*values)
+    yield from done if isinstance(done, Iterator) else [done]
 
 
 def warn(error: Exception, language: str) -> None:
@@ -204,8 +229,7 @@ def only_if(flag: gr.Textbox, event: dict[str, Any]) -> dict[str, Any]:
     nothing = (gr.skip(),) * len(event["outputs"])
 
     def if_told(told: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        done = event["fn"](*values) if told else nothing
-        yield from done if isinstance(done, Iterator) else [done]
+        yield from results_of(event, values) if told else [nothing]
 
     return {**event, "fn": if_told, "inputs": [flag, *event["inputs"]]}
 

@@ -177,7 +177,10 @@ def build_film_page(easel: Easel, panel: Panel) -> Pictures:
         [news, stop, video, moving, download],
         **{**PAINTING, "concurrency_id": "filming", "concurrency_limit": 2},
     )
-    stop.click(lambda: ("", gr.Button(visible=False)), None, [news, stop], cancels=[shooting], **QUICK)
+    # A last word of progress may still be on its way when the film is cancelled.
+    stop.click(lambda: gr.Button(visible=False), None, stop, cancels=[shooting], **QUICK).then(
+        lambda: ("", gr.Button(visible=False)), None, [news, stop], **QUICK
+    )
     panel.show_after(pick_from(easel, reel))
     return reel
 

@@ -54,6 +54,7 @@ def build_studio(shelf: ModelShelf, first_wall: Sequence[Image.Image]) -> gr.Blo
             picked=gr.JSON(None, visible=False),
             kept=gr.BrowserState([], storage_key="artmodels-kept", secret=BROWSER_SECRET),
             designs=gr.BrowserState([], storage_key="artmodels-styles", secret=BROWSER_SECRET),
+            family=gr.BrowserState([], storage_key="artmodels-family", secret=BROWSER_SECRET),
         )
         with gr.Row(elem_id="top"):
             masthead = gr.HTML(masthead_words(first, DEFAULT_LANGUAGE), elem_id="masthead")

@@ -22,6 +22,7 @@ from artmodels.studio.easel import (
     Pictures,
     as_data,
     clear_errors,
+    gentle,
     read_picked,
     read_recipes_data,
     save_png,
@@ -149,26 +150,36 @@ def build_paint_page(easel: Easel, first: LoadedModel, first_wall: Sequence[Imag
         current: str,
         designs: Any,
         history: Any,
+        hanging: Any,
         language: str,
     ) -> Iterator[tuple[Any, ...]]:
-        """Paint what the controls say; when it takes longer than a moment, the wall grows and may be stopped."""
+        """Paint what the controls say; when it takes longer than a moment, the wall grows and may be stopped.
+
+        What hangs already stays: leaving the seed's field for the dice asks for the old wall beside the new one.
+        """
         with clear_errors(language):
             model = easel.model_of(current)
             recipes = _ordered(model, style_named(model, style, designs), seed, count, truncation, near, distance)
-            seen, grown = time.monotonic(), []
-            for grown in handlers.paint_wall(model, save_png, recipes, easel.paint):
+            seen, grown, wanted = time.monotonic(), [], as_data(recipes)
+            for grown in handlers.paint_wall(model, save_png, recipes, easel.paint) if wanted != hanging else ():
                 if time.monotonic() - seen > MOMENT and len(grown) < len(recipes):
                     seen = time.monotonic()
                     news = say(language, "painting", done=len(grown), all=len(recipes))
-                    there = as_data(recipes[: len(grown)])
-                    yield grown, there, f'<p role="status">{news}</p>', gr.Button(visible=True), gr.skip(), gr.skip()
+                    yield (
+                        grown,
+                        wanted[: len(grown)],
+                        f'<p role="status">{news}</p>',
+                        gr.Button(visible=True),
+                        gr.skip(),
+                        gr.skip(),
+                    )
         orders = _remember(history, _order(style, seed, count, truncation, near, distance))
         undo = gr.Button(interactive=len(orders) > 1)
-        yield grown, as_data(recipes), "", gr.Button(visible=False), orders, undo
+        yield *((grown, wanted) if grown else (gr.skip(), gr.skip())), "", gr.Button(visible=False), orders, undo
 
     repainting: dict[str, Any] = {
         "fn": repaint,
-        "inputs": [*dials, easel.current, easel.designs, history, easel.language],
+        "inputs": [*dials, easel.current, easel.designs, history, wall.recipes, easel.language],
         "outputs": [*wall.parts, status, stop, history, undo],
         **PAINTING,
     }
@@ -198,7 +209,7 @@ def build_paint_page(easel: Easel, first: LoadedModel, first_wall: Sequence[Imag
 
     changed = gr.on(
         [style.input, seed.submit, seed.blur, count.input, truncation.input, distance.input],
-        **repainting,
+        **gentle(repainting),
         trigger_mode="always_last",
     )
     rolled = dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private").then(**repainting)

@@ -12,7 +12,7 @@ from artmodels.models.directions import Directions
 from artmodels.recipe import Recipe
 from artmodels.steering import AMOUNTS
 from artmodels.studio import handlers
-from artmodels.studio.easel import PAINTING, QUICK, Easel, as_data, bank, clear_errors, figure, read_picked
+from artmodels.studio.easel import PAINTING, QUICK, Easel, as_data, bank, clear_errors, figure, gentle, read_picked
 from artmodels.studio.panel import Panel
 from artmodels.studio.words import DEFAULT_LANGUAGE, knows, say
 from artmodels.variation import steer
@@ -88,7 +88,7 @@ def build_steer_page(easel: Easel, first: LoadedModel, panel: Panel) -> SteerPag
         "outputs": [after, easel.picked],
         **PAINTING,
     }
-    panel.show_after(gr.on([slider.input for slider in sliders], **turning, trigger_mode="always_last"))
+    panel.show_after(gr.on([slider.input for slider in sliders], **gentle(turning), trigger_mode="always_last"))
     panel.show_after(reset.click(level, None, sliders, **QUICK).then(**turning))
     return page
 

@@ -20,7 +20,7 @@ from artmodels.studio.blend_page import BlendPage, design_updates, first_mix, sl
 from artmodels.studio.breed_page import BreedPage
 from artmodels.studio.easel import QUICK, Easel, Pictures, clear_errors, only_if, progress_words, read_picked
 from artmodels.studio.opening import Opening, open_query
-from artmodels.studio.paint_page import PaintPage, style_choices
+from artmodels.studio.paint_page import PaintPage, designs_of, style_choices
 from artmodels.studio.panel import Panel
 from artmodels.studio.steer_page import SteerPage, direction_word, effects_table, names_of, steer_updates
 from artmodels.studio.words import DEFAULT_LANGUAGE, LANGUAGES, say, say_error
@@ -208,8 +208,12 @@ def connect_language(
     pages.panel.show_kept_after(switched)
 
     def arrive(query: str, code: str, current: str, designs: Any) -> tuple[Any, ...]:
+        """Only what differs from the page as it came is set: the visitor may have begun already."""
         language = code if code in LANGUAGES else DEFAULT_LANGUAGE
-        return query, language, language, *design_updates(easel.model_of(current), designs, None, language)
+        tongue = language if language != DEFAULT_LANGUAGE else gr.skip()
+        model = easel.model_of(current)
+        mine = design_updates(model, designs, None, language) if designs_of(model, designs) else (gr.skip(), gr.skip())
+        return query, tongue, tongue, *mine
 
     def speak_if_foreign(language: str, *state: Any) -> tuple[Any, ...]:
         return speak(language, *state) if language != DEFAULT_LANGUAGE else (gr.skip(),) * len(spoken["outputs"])
