@@ -13,8 +13,9 @@ from artmodels.data import ArtDataset, load_dataset
 from artmodels.hub import describe_machine
 from artmodels.order import PictureOrder
 from artmodels.presets import TrainConfig
+from artmodels.processes import make_accelerator
 from artmodels.step import StepResult, adversarial_step, build_networks, ema_decay, seeded_generator, update_ema
-from artmodels.training import make_accelerator, prepare_passes
+from artmodels.training import prepare_passes
 
 WARM_UP = 3  # steps, in which memory is taken and networks are compiled
 LOADER_BATCHES = 50
@@ -48,7 +49,7 @@ def benchmark_training(config: TrainConfig, data: str | None, steps: int) -> dic
         ValueError, OSError: the data cannot be used.
     """
     dataset = load_dataset(data, config.resolution)
-    accelerator = make_accelerator(config)
+    accelerator = make_accelerator(config.precision)
     device = accelerator.device
     styles = ("all",) if config.unconditional else dataset.styles
     nets = build_networks(config, styles, device)

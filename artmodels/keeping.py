@@ -29,17 +29,29 @@ from artmodels.checkpoint import (
 )
 from artmodels.data import ArtDataset
 from artmodels.files import replacing, write_atomically
-from artmodels.models.generator import DIRECTIONS_NAME, ArtGenerator, load_generator
+from artmodels.models.generator import (
+    CLASSIFIER_NAME,
+    DIRECTIONS_NAME,
+    NEIGHBOURS_NAME,
+    PROGRESS_NAME,
+    PROMPT_NAME,
+    STATISTICS_NAME,
+    ArtGenerator,
+    load_generator,
+)
 from artmodels.models.weights import read_json
 from artmodels.monitoring import Monitor, is_best, summary
 from artmodels.presets import TrainConfig
 from artmodels.sampling import draw_latents, paint, style_sheet
+from artmodels.sheets import progress_strip
 from artmodels.split import fingerprint
 from artmodels.steering import PICTURES
 from artmodels.step import Networks, seeded_generator
 
 SAMPLE_SEEDS = range(8)
+PROGRESS_QUALITY = 85
 CALIBRATION_LATENTS = 512
+OF_ANY_PAINTER = (CLASSIFIER_NAME, PROMPT_NAME, NEIGHBOURS_NAME, STATISTICS_NAME)  # they outlive an average of weights
 JUDGED_AT_ONCE = 32
 LEAST_GAP = 0.1  # of mean logits, below which real pictures and paintings are not told apart
 JUDGED_BY_HEADS = 256  # pictures of a kind by which it is seen whether the heads know the training pictures by heart
@@ -200,8 +212,16 @@ def publish_model(
     }
     if training["init"]:
         del training["init"]["source"]  # where it lay on this machine is nobody else's business
+    strip = progress_strip(output, len(SAMPLE_SEEDS), len(painter.config.styles))
+    if strip:
+        training["progress"] = strip[1]
     with replacing(output / "model") as folder:
         hub.write_model_folder(folder, painter, training, read_history(output), progress.evaluation)
+        if strip:
+            strip[0].save(folder / PROGRESS_NAME, "WEBP", quality=PROGRESS_QUALITY)
+        for name in OF_ANY_PAINTER:
+            if (output / "model" / name).is_file():
+                shutil.copy2(output / "model" / name, folder / name)
 
 
 def steer_model(output: Path, config: TrainConfig, device: torch.device) -> None:
@@ -233,7 +253,6 @@ class RunLog:
     def __init__(self, output: Path, images: int, seconds_before: float):
         self.path = output / "metrics.jsonl"
         self.samples = output / "samples"
-        self.samples.mkdir(parents=True, exist_ok=True)
         self.started = time.monotonic() - seconds_before
         history = read_history(output) if self.path.exists() else []
         self.records = [record for record in history if record["images"] <= images]
@@ -247,33 +266,39 @@ class RunLog:
         """Training time so far, over all resumes."""
         return time.monotonic() - self.started
 
-    def write(self, bar: tqdm, record: dict[str, Any]) -> None:
-        """Append a record, show its figures beside the bar, and say warnings that are new."""
+    def write(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Append a record, its numbers rounded; it comes back as written."""
         record = {name: round(value, 5) if isinstance(value, float) else value for name, value in record.items()}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        known = next((past["warnings"] for past in reversed(self.records) if "warnings" in past), [])
-        for warning in record.get("warnings", ()):
-            if warning not in known:
-                bar.write(f"warning: {warning}", file=sys.stderr)
-        if "evaluation" in record:
-            figures = record["evaluation"]
-            bar.write(
-                f"{record['images']:,} images: kernel distance x 1000 {figures['kernel_distance'] * 1000:.1f}"
-                f"{' (the best so far)' if record.get('best') else ''}, "
-                f"Fréchet distance {figures['frechet_distance']:.1f} (real pictures: {figures['frechet_floor']:.1f})",
-                file=sys.stderr,
-            )
         self.records.append(record)
-        bar.set_postfix(
-            g=f"{record['generator_loss']:.2f}",
-            d=f"{record['discriminator_loss']:.2f}",
-            variety=f"{record['variety']:.2f}",
-        )
+        return record
 
     def save_samples(self, painter: ArtGenerator, images: int) -> None:
+        self.samples.mkdir(exist_ok=True)
         sheet = io.BytesIO()
         style_sheet(painter, SAMPLE_SEEDS).save(sheet, "PNG")
         write_atomically(self.samples / f"images-{images:08d}.png", sheet.getvalue())
+
+
+def show(bar: tqdm, record: dict[str, Any], before: list[dict[str, Any]]) -> None:
+    """Tell a record's figures beside the bar, and those of its warnings that the records before it did not have."""
+    known = next((past["warnings"] for past in reversed(before) if "warnings" in past), [])
+    for warning in record.get("warnings", ()):
+        if warning not in known:
+            bar.write(f"warning: {warning}", file=sys.stderr)
+    if "evaluation" in record:
+        figures = record["evaluation"]
+        bar.write(
+            f"{record['images']:,} images: kernel distance x 1000 {figures['kernel_distance'] * 1000:.1f}"
+            f"{' (the best so far)' if record.get('best') else ''}, "
+            f"Fréchet distance {figures['frechet_distance']:.1f} (real pictures: {figures['frechet_floor']:.1f})",
+            file=sys.stderr,
+        )
+    bar.set_postfix(
+        g=f"{record['generator_loss']:.2f}",
+        d=f"{record['discriminator_loss']:.2f}",
+        variety=f"{record['variety']:.2f}",
+    )

@@ -1,28 +1,30 @@
 """train(): adversarial training of a generator against projected features, counted in images."""
 
-import math
-import os
-import re
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
+from accelerate import Accelerator
 from tqdm import tqdm
 
 from artmodels.augment import AugmentShare, mirror_half
 from artmodels.checkpoint import list_checkpoints, load_latest
 from artmodels.data import ArtDataset
 from artmodels.finetuning import InitialModel, start_from
-from artmodels.keeping import Keeper, Progress, RunLog, export_generator, steer_model
+from artmodels.keeping import Keeper, Progress, RunLog, export_generator, show, steer_model
 from artmodels.models.discriminator import STRIDES
 from artmodels.monitoring import Monitor, warnings_of
 from artmodels.order import PictureOrder
 from artmodels.presets import TrainConfig
+from artmodels.processes import (
+    check_finite,
+    check_weights,
+    clear_failures,
+    flat_numbers,
+    graceful_stop,
+    make_accelerator,
+    start_tracker,
+)
 from artmodels.publishing import RunPublisher
 from artmodels.report import write_report
 from artmodels.step import (
@@ -35,31 +37,6 @@ from artmodels.step import (
     set_learning_rates,
     update_ema,
 )
-
-PATIENCE = timedelta(hours=2)  # of processes, while the first one measures
-LOST = re.compile(r"[Cc]onnection|gloo|NCCL|[Pp]eer|timed? ?out")  # in what PyTorch says when a process is gone
-NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory")
-
-
-def make_accelerator(config: TrainConfig, tracker: str | None = None, output: Path | None = None) -> Accelerator:
-    """Accelerate's view of the processes and devices of this run.
-
-    `accelerate launch` pins a CPU process to one thread (OMP_NUM_THREADS=1); here the processes share all cores.
-    """
-    accelerator = Accelerator(
-        mixed_precision="bf16" if config.precision == "bf16" else "no",
-        log_with=tracker,
-        project_dir=str(output) if output else None,
-        kwargs_handlers=[
-            DistributedDataParallelKwargs(broadcast_buffers=False),
-            InitProcessGroupKwargs(timeout=PATIENCE),
-        ],
-    )
-    if accelerator.device.type == "cpu":
-        local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        torch.set_num_threads(max(1, cores // local_processes))
-    return accelerator
 
 
 def prepare_passes(accelerator: Accelerator, nets: Networks, compiled: bool) -> Passes:
@@ -90,7 +67,7 @@ def train(
         FileNotFoundError: `resume`, and no checkpoint is whole.
         OSError: the run folder cannot be written, memory is short, or another process of this run has ended.
     """
-    accelerator = make_accelerator(config, tracker, output)
+    accelerator = make_accelerator(config.precision, tracker, output)
     rank, processes, device = accelerator.process_index, accelerator.num_processes, accelerator.device
     local_size = config.batch_size // processes
     styles = ("all",) if config.unconditional else dataset.styles
@@ -123,7 +100,7 @@ def train(
             if publisher:
                 publisher.finish(output)
         return
-    start_tracker(accelerator, config)
+    start_tracker(accelerator, config.to_json())
 
     passes = prepare_passes(accelerator, nets, config.compile)
     bar = tqdm(
@@ -165,12 +142,12 @@ def train(
                 painter = export_generator(nets.ema, config, labels)
                 log.save_samples(painter, images)
             if saving:
-                check_weights(nets, output)
+                check_weights((nets.generator, nets.ema, nets.heads), output)
                 in_haste = stopping and not due(config.checkpoint_every)
                 record |= keeper.measure(nets, painter, images, in_haste)
                 record["warnings"] = warnings_of([*log.records, record], len(STRIDES))
             if len(record) > 2:
-                log.write(bar, record)
+                show(bar, log.write(record), log.records[:-1])
                 accelerator.log(flat_numbers(record), step=images)
             if saving:
                 keeper.save(nets, painter, images, log.seconds)
@@ -186,116 +163,3 @@ def train(
             publisher.finish(output)
     accelerator.wait_for_everyone()
     accelerator.end_training()
-
-
-def check_finite(figures: dict[str, float], output: Path) -> dict[str, float]:
-    """The figures, unless one is infinite or not a number.
-
-    Raises:
-        ValueError: the run diverged; the checkpoints from before are whole.
-    """
-    if all(math.isfinite(value) for value in figures.values()):
-        return figures
-    raise ValueError(
-        f"training diverged ({', '.join(f'{name} {value:g}' for name, value in figures.items())}): "
-        f"start anew with a smaller --learning-rate; the checkpoints in {output} are from before"
-    )
-
-
-def check_weights(nets: Networks, output: Path) -> None:
-    """Refuse to save weights that are infinite or not a number.
-
-    Raises:
-        ValueError: the run diverged; the checkpoints from before are whole.
-    """
-    for module in (nets.generator, nets.ema, nets.heads):
-        if not all(torch.isfinite(parameter).all() for parameter in module.parameters()):
-            raise ValueError(
-                f"training diverged (weights that are no numbers): start anew with a smaller --learning-rate; the "
-                f"checkpoints in {output} are from before"
-            )
-
-
-@contextmanager
-def clear_failures(accelerator: Accelerator, output: Path) -> Iterator[None]:
-    """Say in one line what PyTorch says in a page: that memory is short, or that another process is gone.
-
-    Raises:
-        OSError: one of these.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if NO_MEMORY.search(str(error)):
-            raise OSError(
-                f"the memory of {accelerator.device} is too small for this step: take the batch in parts "
-                "(--accumulate 2) or lower --batch-size"
-            ) from error
-        if accelerator.num_processes > 1 and LOST.search(str(error)):
-            raise OSError(
-                f"process {accelerator.process_index} stops because another process of this run has ended (its own "
-                f"message says why): the last checkpoint in {output} is whole, continue with --resume"
-            ) from error
-        raise
-
-
-def start_tracker(accelerator: Accelerator, config: TrainConfig) -> None:
-    """Let accelerate's tracker begin, if one was asked for.
-
-    Raises:
-        OSError: it cannot; each has errors of its own.
-    """
-    try:
-        accelerator.init_trackers("artmodels", config=tracker_config(config))
-    except Exception as error:
-        raise OSError(f"the tracker cannot begin ({type(error).__name__}: {error}): see its own manual") from error
-
-
-def tracker_config(config: TrainConfig) -> dict[str, Any]:
-    """The dials as trackers take them: numbers and text."""
-    values = config.to_json()
-    return {name: value if isinstance(value, bool | int | float) else str(value) for name, value in values.items()}
-
-
-def flat_numbers(record: dict[str, Any], prefix: str = "") -> dict[str, float]:
-    """The numbers of a record, nested ones under joined names, for trackers."""
-    flat = {}
-    for name, value in record.items():
-        if isinstance(value, dict):
-            flat |= flat_numbers(value, f"{prefix}{name}/")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            flat[prefix + name] = value
-    return flat
-
-
-class StopRequest:
-    """Whether somebody asked the run to end."""
-
-    requested = False
-
-    def agreed(self, accelerator: Accelerator, look: bool) -> bool:
-        """The same answer in every process; several processes ask each other only when `look` is set."""
-        if accelerator.num_processes == 1:
-            return self.requested
-        if not look:
-            return False
-        if self.requested:
-            accelerator.set_trigger()
-        return accelerator.check_trigger()
-
-
-@contextmanager
-def graceful_stop() -> Iterator[StopRequest]:
-    """Let Ctrl-C and SIGTERM end the run after the step in hand, with a checkpoint; a second Ctrl-C ends it at once."""
-    stop = StopRequest()
-
-    def request(number: int, frame: object) -> None:
-        stop.requested = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,22 +1,15 @@
-"""train.py as its users start it: a run from start to model, killed, resumed, refused."""
+"""train.py as its users start it: a run from start to model, measured, refused."""
 
 import json
 import math
-import os
-import random
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 import torch
-from conftest import ROOT, assert_one_clear_line, draw_pictures, image_array, read_jsonl, run, run_here
-from PIL import Image
+from conftest import SHORT, UNMEASURED, assert_one_clear_line, draw_pictures, image_array, read_jsonl, run, run_here
 from safetensors.torch import load_file
+from training_runs import draw_unseen, same, train
 
 import train as script
 from artmodels import procedural
@@ -26,44 +19,8 @@ from artmodels.hub import load_model
 from artmodels.keeping import read_history
 from artmodels.models.generator import DIRECTIONS_NAME
 from artmodels.presets import PRESETS, TrainConfig
+from artmodels.processes import check_finite, flat_numbers
 from artmodels.step import ema_decay, seeded_generator, update_ema
-from artmodels.training import check_finite, flat_numbers
-
-UNMEASURED = ("--hold-out", "0")
-SHORT = ("--preset", "tiny", *UNMEASURED, "--images", "256", "--checkpoint-every", "96", "--sample-every", "128")
-
-
-def train(output: Path, *flags: str) -> subprocess.CompletedProcess[str]:
-    return run("train.py", "--output", str(output), *flags)
-
-
-def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 120
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} did not come"
-        time.sleep(0.05)
-
-
-def weights(output: Path, name: str = "generator") -> dict[str, torch.Tensor]:
-    return load_file(list_checkpoints(output)[-1] / f"{name}.safetensors")
-
-
-def same(first: Path, second: Path) -> bool:
-    """Whether two runs' last states are bit for bit the same, optimizers included."""
-    names = ("generator", "ema", "heads", "generator_optimizer", "heads_optimizer")
-    pairs = [(weights(first, name), weights(second, name)) for name in names]
-    return all(one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one) for one, two in pairs)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
-    """One short run from start to end, launched as the README says."""
-    output = tmp_path_factory.mktemp("runs") / "short"
-    command = [str(Path(sys.executable).parent / "accelerate"), "launch", "train.py", "--output", str(output), *SHORT]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
-    assert result.returncode == 0, result.stderr
-    assert "pictures/s" in result.stderr and "variety=" in result.stderr
-    return output
 
 
 def test_a_run_leaves_samples_metrics_checkpoints_and_a_model(finished):
@@ -81,7 +38,15 @@ def test_a_run_leaves_samples_metrics_checkpoints_and_a_model(finished):
     assert image_array(sheets[-1]).std() > 1
     model = finished / "model"
     files = {path.name for path in model.iterdir()}
-    needed = {"config.json", "model.safetensors", "README.md", "metrics.json", "samples.png", "history.json"}
+    needed = {
+        "config.json",
+        "model.safetensors",
+        "README.md",
+        "metrics.json",
+        "samples.png",
+        "history.json",
+        "progress.webp",
+    }
     assert files - {DIRECTIONS_NAME} == needed
     assert (DIRECTIONS_NAME in files) == ("## Directions" in (model / "README.md").read_text())
     assert load_model(model).generator.config.styles == ("flow-field", "mosaic", "op-art", "stained-glass")
@@ -93,72 +58,6 @@ def test_a_run_folder_holds_nothing_that_runs_code(finished):
     assert {path.suffix for path in files} == {".json", ".jsonl", ".safetensors", ".png", ".md", ".html", ".webp"}
     assert json.loads((finished / "split.json").read_text()) == {"held_out": {}}
     assert "<script" not in (finished / "report.html").read_text()
-
-
-def begin(output: Path, *flags: str) -> subprocess.Popen:
-    command = [sys.executable, "train.py", "--output", str(output), *flags]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def kill_while_writing(process: subprocess.Popen, output: Path, name: str) -> None:
-    """SIGKILL a run while it writes `name*`: as soon as the half-written folder of one is there."""
-    deadline = time.monotonic() + 120
-    while process.poll() is None and time.monotonic() < deadline:
-        if any(path.name.startswith(f".{name}") for path in output.glob(".*")):
-            process.send_signal(signal.SIGSTOP)
-            if any(path.name.startswith(f".{name}") for path in output.glob(".*")):
-                process.kill()
-                process.wait()
-                return
-            process.send_signal(signal.SIGCONT)
-    pytest.fail(f"{name} was never seen half-written")
-
-
-def test_a_run_killed_again_and_again_ends_in_the_same_weights(finished, tmp_path):
-    """While it writes a checkpoint, while it writes its model, with its newest checkpoint torn, and at any moment."""
-    output = tmp_path / "killed"
-    flags = [*SHORT]
-    flags[flags.index("--checkpoint-every") + 1] = "32"  # when a run is saved changes nothing of it
-    kill_while_writing(begin(output, *flags), output, "images-00000064")
-    assert [path.name for path in list_checkpoints(output)] == ["images-00000032"]
-    kill_while_writing(begin(output, "--resume"), output, "model")
-
-    newest = list_checkpoints(output)[-1]
-    torn = newest / "heads.safetensors"
-    torn.write_bytes(torn.read_bytes()[:-100])
-    with (output / "metrics.jsonl").open("a") as file:
-        file.write(json.dumps({"images": 10**6}) + "\n")  # what a later, lost stretch had logged
-    process = begin(output, "--resume")
-    time.sleep(random.uniform(1, 12))
-    process.kill()
-    process.wait()
-
-    result = train(output, "--resume")
-    assert result.returncode == 0, result.stderr
-    assert same(finished, output)
-    assert read_jsonl(output / "metrics.jsonl")[-1]["images"] == 256
-    assert json.loads((output / "model" / "metrics.json").read_text())["training"]["images"] == 256
-    assert not [path.name for path in output.glob(".*") if path.name != ".lock"]
-
-    again = train(output, "--resume")
-    assert again.returncode == 0 and "this run is finished" in again.stdout
-
-
-def test_a_torn_checkpoint_is_warned_of_and_the_one_before_it_used(finished, tmp_path):
-    output = shutil.copytree(finished, tmp_path / "torn")
-    (output / "images-00000256" / "ema.safetensors").unlink()
-    result = train(output, "--resume")
-    assert result.returncode == 0 and "images-00000256 is damaged" in result.stderr
-    assert same(finished, output)
-
-
-def draw_unseen(folder: Path, first: int = 5000) -> Path:
-    """Pictures that no training on the drawn set has seen."""
-    for style in procedural.STYLES:
-        (folder / style).mkdir(parents=True)
-        for index in range(first, first + 6):
-            Image.fromarray(procedural.draw(style, index, 48)).save(folder / style / f"{index}.png")
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -246,22 +145,6 @@ def test_test_pictures_that_do_not_fit_are_refused(tmp_path, pictures, finished,
     assert not (tmp_path / "a").exists() and not (tmp_path / "b").exists()
 
 
-def test_a_batch_in_parts_trains_and_adapting_augmentation_resumes_exactly(tmp_path):
-    flags = ("--preset", "tiny", *UNMEASURED, "--accumulate", "2", "--augment", "0.5", "--augment-target", "0.6")
-    every = ("--checkpoint-every", "112")  # not where the share is adapted
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    assert train(whole, *flags, *every, "--images", "288").returncode == 0
-    assert train(parts, *flags, *every, "--images", "160").returncode == 0
-    assert train(parts, "--resume", "--images", "288").returncode == 0
-    assert same(whole, parts)
-    shares, of_whole = (
-        {record["images"]: record["augment"] for record in read_jsonl(output / "metrics.jsonl")}
-        for output in (parts, whole)
-    )
-    assert all(shares[images] == of_whole[images] for images in (112, 128, 224, 256, 288))
-    assert shares[112] == 0.5 and {shares[128], shares[224]} == {shares[128]} != {0.5}
-
-
 def test_a_tracker_gets_the_figures(measured, tmp_path):
     output = shutil.copytree(measured, tmp_path / "run")
     result = train(output, "--resume", "--images", "384", "--tracker", "tensorboard")
@@ -279,27 +162,6 @@ def test_a_tracker_gets_the_figures(measured, tmp_path):
 def test_nested_numbers_get_joined_names():
     record = {"images": 1, "best": True, "warnings": ["a"], "evaluation": {"recall": 0.5, "styles": {"x": {"v": 1}}}}
     assert flat_numbers(record) == {"images": 1, "evaluation/recall": 0.5, "evaluation/styles/x/v": 1}
-
-
-def test_a_finished_run_extends_to_what_a_longer_one_would_be(finished, tmp_path):
-    extended, whole = tmp_path / "extended", tmp_path / "whole"
-    shutil.copytree(finished, extended)
-    assert train(extended, "--resume", "--images", "320").returncode == 0
-    assert train(whole, *SHORT, "--images", "320").returncode == 0
-    assert same(extended, whole)
-
-
-def test_ctrl_c_leaves_a_checkpoint_and_a_model(tmp_path):
-    output = tmp_path / "stopped"
-    process = begin(output, "--preset", "tiny", *UNMEASURED, "--images", "1000000")
-    wait_for(output / "metrics.jsonl")
-    time.sleep(3)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 0
-    images = int(list_checkpoints(output)[-1].name.removeprefix("images-"))
-    assert images > 0 and images % 16 == 0
-    assert read_jsonl(output / "metrics.jsonl")[-1]["images"] == images
-    assert load_model(output / "model").generator.config.resolution == 32
 
 
 def test_a_dry_run_tells_the_plan_and_does_nothing(tmp_path):
@@ -342,29 +204,6 @@ def test_a_collection_may_move_but_not_change(tmp_path, pictures):
     assert_one_clear_line(train(tmp_path / "run", *resume), "(18 then, 18 now)")
     (tmp_path / "kept.png").rename(moved / "mosaic" / "0.png")
     assert train(tmp_path / "run", *resume).returncode == 0
-
-
-def test_learning_rates_may_change_on_resume_and_it_is_noted(finished, tmp_path):
-    output = shutil.copytree(finished, tmp_path / "run")
-    result = train(output, "--resume", "--images", "288", "--learning-rate", "0.00005")
-    assert result.returncode == 0, result.stderr
-    config = json.loads((output / "config.json").read_text())
-    assert config["train"]["learning_rate"] == 5e-5
-    assert config["changes"] == [
-        {"images": 256, "field": "images", "from": 256, "to": 288},
-        {"images": 256, "field": "learning_rate", "from": 2e-4, "to": 5e-5},
-    ]
-
-
-def test_two_runs_never_share_a_folder(tmp_path):
-    output = tmp_path / "run"
-    process = begin(output, "--preset", "tiny", *UNMEASURED, "--images", "1000000")
-    try:
-        wait_for(output / "metrics.jsonl")
-        assert_one_clear_line(train(output, "--resume"), "another process is training")
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_figures_that_are_not_finite_stop_the_run(tmp_path):
@@ -424,83 +263,6 @@ def test_data_that_is_none_is_refused(tmp_path):
     shutil.rmtree(one / "op-art")
     assert_one_clear_line(train(output, "--data", str(one)), "at least 10 pictures, found 1")
     assert not output.exists()
-
-
-def test_a_full_disk_keeps_the_last_checkpoint(tmp_path):
-    """A limit on the size of files stands in for the disk; the samples still fit, the next state does not."""
-    output = tmp_path / "run"
-    assert train(output, "--preset", "tiny", *UNMEASURED, "--images", "32").returncode == 0
-    script = (
-        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000));"
-        f"sys.argv = ['train.py', '--output', {str(output)!r}, '--resume', '--images', '64'];"
-        "runpy.run_path('train.py', run_name='__main__')"
-    )
-    result = run("-c", script)
-    assert result.returncode == 2 and "error: could not write" in result.stderr and "Traceback" not in result.stderr
-    assert [path.name for path in list_checkpoints(output)] == ["images-00000032"]
-    assert load_model(output / "model")
-    assert train(output, "--resume", "--images", "64").returncode == 0
-
-
-def start_two(output: Path, *flags: str) -> subprocess.Popen:
-    """train.py over two gloo processes, launched as the README says."""
-    launch = "launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no"
-    command = [str(Path(sys.executable).parent / "accelerate"), *launch.split(), "train.py", "--output", str(output)]
-    return subprocess.Popen(
-        [*command, *flags],
-        cwd=ROOT,
-        env={**os.environ, "ACCELERATE_USE_CPU": "true"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def test_two_processes_share_the_batch_and_resume_exactly(tmp_path):
-    """One set of files; killed without warning and resumed, bit for bit the weights of the uninterrupted run.
-
-    The batch is taken in parts, the augmentation adapts, and only the whole run is measured, by its first process.
-    """
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    flags = (*SHORT, "--accumulate", "2", "--augment", "0.5", "--augment-target", "0.6")
-    process = start_two(whole, *flags, "--test-data", str(draw_unseen(tmp_path / "unseen")), "--evaluate-samples", "16")
-    _, errors = process.communicate(timeout=240)
-    assert process.returncode == 0, errors[-3000:]
-    records = read_jsonl(whole / "metrics.jsonl")
-    assert [record["images"] for record in records] == [96, 128, 192, 256]
-    assert "evaluation" in records[0] and records[1]["augment"] != 0.5
-    assert load_model(whole / "model")
-
-    process = start_two(killed, *flags)
-    wait_for(killed / "images-00000096")
-    for each in [*psutil.Process(process.pid).children(recursive=True), process]:
-        each.kill()
-    process.communicate()
-    process = start_two(killed, "--resume")
-    _, errors = process.communicate(timeout=240)
-    assert process.returncode == 0, errors[-3000:]
-    assert same(whole, killed)
-
-    process = start_two(whole, *SHORT)
-    _, errors = process.communicate(timeout=240)
-    assert process.returncode != 0 and "already holds a run" in errors
-
-
-def test_a_failed_process_ends_the_run_with_a_message_and_the_run_goes_on(tmp_path):
-    output = tmp_path / "run"
-    flags = ("--preset", "tiny", *UNMEASURED, "--images", "100000", "--checkpoint-every", "96")
-    process = start_two(output, *flags)
-    wait_for(output / "images-00000096")
-    others = [each for each in psutil.Process(process.pid).children(recursive=True) if "train.py" in each.cmdline()]
-    (second,) = [each for each in others if each.environ().get("RANK") == "1"]
-    second.kill()
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode != 0
-    assert "another process of this run has ended" in errors and "continue with --resume" in errors, errors[-3000:]
-    images = int(list_checkpoints(output)[-1].name.removeprefix("images-"))
-    process = start_two(output, "--resume", "--images", str(images + 64))
-    _, errors = process.communicate(timeout=240)
-    assert process.returncode == 0, errors[-3000:]
 
 
 def test_noise_depends_on_the_whole_key():

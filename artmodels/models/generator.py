@@ -18,7 +18,6 @@ import torch
 import torch.nn.functional as F
 from huggingface_hub import ModelCard, ModelCardData, PyTorchModelHubMixin, try_to_load_from_cache
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 from artmodels import __version__
 from artmodels.models.layers import ModulatedConv, SkipExcitation, UpBlock, normalise_latents
@@ -26,7 +25,9 @@ from artmodels.models.remote import Unreachable, check_listing, parse_hub_id, pu
 from artmodels.models.weights import (
     MAX_HEADER_BYTES,
     MAX_JSON_BYTES,
+    NoInitialValues,
     check_config_types,
+    check_style_names,
     load_weights,
     read_json,
     save_weights,
@@ -36,13 +37,32 @@ from artmodels.models.weights import (
 FORMAT_VERSION = 1
 VERSION_KEY = "artmodels_version"
 MAX_TRUNCATION = 1.5
-MAX_STYLES = 1000
 WEIGHTS_NAME = "model.safetensors"
 CONFIG_NAME = "config.json"
 METRICS_NAME = "metrics.json"
+HISTORY_NAME = "history.json"
+PROGRESS_NAME = "progress.webp"
 DIRECTIONS_NAME = "directions.safetensors"
+CLASSIFIER_NAME = "classifier.safetensors"
+PROMPT_NAME = "prompt.safetensors"
+NEIGHBOURS_NAME = "neighbours.safetensors"
+STATISTICS_NAME = "style_statistics.safetensors"
 MAX_DIRECTIONS_BYTES = 4 * 1024**2
-COMPANIONS = {METRICS_NAME: MAX_JSON_BYTES, DIRECTIONS_NAME: MAX_DIRECTIONS_BYTES}  # and their largest sizes
+MAX_CLASSIFIER_BYTES = 8 * 1024**2
+MAX_PROMPT_BYTES = 6 * 1024**2
+MAX_STATISTICS_BYTES = 16 * 1024**2
+MAX_NEIGHBOURS_BYTES = 32 * 1024**2
+MAX_PROGRESS_BYTES = 4 * 1024**2
+COMPANIONS = {  # what may lie beside a model, and the largest sizes
+    METRICS_NAME: MAX_JSON_BYTES,
+    HISTORY_NAME: MAX_JSON_BYTES,
+    PROGRESS_NAME: MAX_PROGRESS_BYTES,
+    DIRECTIONS_NAME: MAX_DIRECTIONS_BYTES,
+    CLASSIFIER_NAME: MAX_CLASSIFIER_BYTES,
+    PROMPT_NAME: MAX_PROMPT_BYTES,
+    NEIGHBOURS_NAME: MAX_NEIGHBOURS_BYTES,
+    STATISTICS_NAME: MAX_STATISTICS_BYTES,
+}
 CARD_DATA = {
     "library_name": "artmodels",
     "pipeline_tag": "unconditional-image-generation",
@@ -79,12 +99,7 @@ class GeneratorConfig:
         _require(1 <= self.width <= 512, "width", self.width, "1 to 512")
         _require(self.width <= self.max_channels <= 2048, "max_channels", self.max_channels, "width to 2048")
         _require(1 <= self.convs_per_block <= 4, "convs_per_block", self.convs_per_block, "1 to 4")
-        _require(1 <= len(self.styles) <= MAX_STYLES, "styles", f"{len(self.styles)} names", f"1 to {MAX_STYLES}")
-        _require(len(set(self.styles)) == len(self.styles), "styles", list(self.styles), "names that differ")
-        for style in self.styles:
-            _require(
-                0 < len(style) <= 100 and style.isprintable(), "styles", repr(style), "printable names of 1 to 100"
-            )
+        check_style_names(self.styles)
 
     @property
     def resolutions(self) -> list[int]:
@@ -368,14 +383,5 @@ def _build(config_path: Path, weights_path: Path) -> ArtGenerator:
 
 def _empty_generator(config: GeneratorConfig) -> ArtGenerator:
     """Shapes only: nothing is allocated before a file is known to fit."""
-    with torch.device("meta"), _NoInitialValues():
+    with torch.device("meta"), NoInitialValues():
         return ArtGenerator(config)
-
-
-class _NoInitialValues(TorchFunctionMode):
-    """Draws none of the values that a file replaces: on the meta device, drawing would import PyTorch's compiler."""
-
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        if getattr(function, "__name__", "") in ("normal_", "uniform_", "kaiming_uniform_"):
-            return args[0] if args else kwargs["tensor"]
-        return function(*args, **(kwargs or {}))

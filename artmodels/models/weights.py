@@ -12,9 +12,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 MAX_JSON_BYTES = 4 * 1024**2
 MAX_HEADER_BYTES = 4 * 1024**2
+MAX_STYLES = 1000
 FLOAT_TYPES = ("F16", "BF16", "F32")
 
 Config = TypeVar("Config")
@@ -162,3 +164,27 @@ def _is_a(value: Any, annotation: Any) -> bool:
     if annotation in (int, float) and isinstance(value, bool):
         return False
     return isinstance(value, (int, float) if annotation is float else annotation)
+
+
+def check_style_names(styles: tuple[str, ...]) -> None:
+    """Refuse style names that no card, page or file could carry.
+
+    Raises:
+        ValueError: none or too many, equal ones, or one that is empty, long or not printable.
+    """
+    if not 1 <= len(styles) <= MAX_STYLES:
+        raise ValueError(f"styles must be 1 to {MAX_STYLES} names, found {len(styles)}")
+    if len(set(styles)) < len(styles):
+        raise ValueError(f"styles must be names that differ, found {str(list(styles))[:200]}")
+    for style in styles:
+        if not 0 < len(style) <= 100 or not style.isprintable():
+            raise ValueError(f"styles must be printable names of 1 to 100 characters, found {style[:200]!r}")
+
+
+class NoInitialValues(TorchFunctionMode):
+    """Draws none of the values that a file replaces: on the meta device, drawing would import PyTorch's compiler."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if getattr(function, "__name__", "") in ("normal_", "uniform_", "kaiming_uniform_"):
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **(kwargs or {}))

@@ -1,0 +1,153 @@
+"""What every training has around its steps: processes and devices, a wish to stop, failures said in one line."""
+
+import math
+import os
+import re
+import signal
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
+from torch import nn
+
+PATIENCE = timedelta(hours=2)  # of processes, while the first one measures
+LOST = re.compile(r"[Cc]onnection|gloo|NCCL|[Pp]eer|timed? ?out")  # in what PyTorch says when a process is gone
+NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory")
+
+
+def make_accelerator(precision: str, tracker: str | None = None, output: Path | None = None) -> Accelerator:
+    """Accelerate's view of the processes and devices of this run.
+
+    `accelerate launch` pins a CPU process to one thread (OMP_NUM_THREADS=1); here the processes share all cores.
+    """
+    accelerator = Accelerator(
+        mixed_precision="bf16" if precision == "bf16" else "no",
+        log_with=tracker,
+        project_dir=str(output) if output else None,
+        kwargs_handlers=[
+            DistributedDataParallelKwargs(broadcast_buffers=False),
+            InitProcessGroupKwargs(timeout=PATIENCE),
+        ],
+    )
+    if accelerator.device.type == "cpu":
+        local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        torch.set_num_threads(max(1, cores // local_processes))
+    return accelerator
+
+
+def check_finite(figures: dict[str, float], output: Path) -> dict[str, float]:
+    """The figures, unless one is infinite or not a number.
+
+    Raises:
+        ValueError: the run diverged; the checkpoints from before are whole.
+    """
+    if all(math.isfinite(value) for value in figures.values()):
+        return figures
+    raise ValueError(
+        f"training diverged ({', '.join(f'{name} {value:g}' for name, value in figures.items())}): "
+        f"start anew with a smaller --learning-rate; the checkpoints in {output} are from before"
+    )
+
+
+def check_weights(modules: Iterable[nn.Module], output: Path) -> None:
+    """Refuse to save weights that are infinite or not a number.
+
+    Raises:
+        ValueError: the run diverged; the checkpoints from before are whole.
+    """
+    for module in modules:
+        if not all(torch.isfinite(parameter).all() for parameter in module.parameters()):
+            raise ValueError(
+                f"training diverged (weights that are no numbers): start anew with a smaller --learning-rate; the "
+                f"checkpoints in {output} are from before"
+            )
+
+
+@contextmanager
+def clear_failures(
+    accelerator: Accelerator, output: Path, remedy: str = "take the batch in parts (--accumulate 2) or "
+) -> Iterator[None]:
+    """Say in one line what PyTorch says in a page: that memory is short, or that another process is gone.
+
+    Raises:
+        OSError: one of these.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if NO_MEMORY.search(str(error)):
+            raise OSError(
+                f"the memory of {accelerator.device} is too small for this step: {remedy}lower --batch-size"
+            ) from error
+        if accelerator.num_processes > 1 and LOST.search(str(error)):
+            raise OSError(
+                f"process {accelerator.process_index} stops because another process of this run has ended (its own "
+                f"message says why): the last checkpoint in {output} is whole, continue with --resume"
+            ) from error
+        raise
+
+
+def start_tracker(accelerator: Accelerator, dials: dict[str, Any]) -> None:
+    """Let accelerate's tracker begin, if one was asked for.
+
+    Raises:
+        OSError: it cannot; each has errors of its own.
+    """
+    try:
+        accelerator.init_trackers("artmodels", config=tracker_config(dials))
+    except Exception as error:
+        raise OSError(f"the tracker cannot begin ({type(error).__name__}: {error}): see its own manual") from error
+
+
+def tracker_config(dials: dict[str, Any]) -> dict[str, Any]:
+    """The dials as trackers take them: numbers and text."""
+    return {name: value if isinstance(value, bool | int | float) else str(value) for name, value in dials.items()}
+
+
+def flat_numbers(record: dict[str, Any], prefix: str = "") -> dict[str, float]:
+    """The numbers of a record, nested ones under joined names, for trackers."""
+    flat = {}
+    for name, value in record.items():
+        if isinstance(value, dict):
+            flat |= flat_numbers(value, f"{prefix}{name}/")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            flat[prefix + name] = value
+    return flat
+
+
+class StopRequest:
+    """Whether somebody asked the run to end."""
+
+    requested = False
+
+    def agreed(self, accelerator: Accelerator, look: bool) -> bool:
+        """The same answer in every process; several processes ask each other only when `look` is set."""
+        if accelerator.num_processes == 1:
+            return self.requested
+        if not look:
+            return False
+        if self.requested:
+            accelerator.set_trigger()
+        return accelerator.check_trigger()
+
+
+@contextmanager
+def graceful_stop() -> Iterator[StopRequest]:
+    """Let Ctrl-C and SIGTERM end the run after the step in hand, with a checkpoint; a second Ctrl-C ends it at once."""
+    stop = StopRequest()
+
+    def request(number: int, frame: object) -> None:
+        stop.requested = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
