@@ -1,13 +1,13 @@
-"""Train an art generator: `accelerate launch train.py --data my_paintings/ --preset small --output runs/mine`."""
+"""Train a network: `accelerate launch train.py --data my_paintings/ --preset small --output runs/mine`."""
 
 import argparse
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from artmodels.command import OneLineParser, add_statement_flags, main_with_clear_errors, natural, read_statement
-from artmodels.presets import PRECISIONS, PRESETS, TRACKERS
+from artmodels.presets import PRECISIONS, PRESETS, TASKS, TRACKERS, TrainConfig
 
 if TYPE_CHECKING:
     from artmodels.card import Statement
@@ -19,6 +19,8 @@ EXAMPLES = """examples:
   accelerate launch train.py --output runs/mine --resume                goes on where it stopped
   accelerate launch train.py --output runs/mine --resume --images 800000
   accelerate launch train.py --init checkpoints/masters --data my_paintings/ --output runs/mine
+  accelerate launch train.py --task classifier --data my_paintings/ --output runs/eye --beside runs/mine/model
+  accelerate launch train.py --task prompt --data my_paintings/ --output runs/reader --beside runs/mine/model
   accelerate launch train.py --data user/paintings --output runs/mine --push-to-hub user/my-painter --license cc0-1.0
 """
 
@@ -31,6 +33,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--data", metavar="PATH", help="training pictures: a folder or zip; without it, a small set is drawn")
     add("--test-data", metavar="PATH", help="pictures to measure by; without it, a part of --data is held out for that")
     add("--output", metavar="RUN", required=True, type=Path, help="the run folder, for example runs/mine")
+    add("--task", choices=TASKS, help="a generator (default), a classifier of styles, or a reader of phrases")
+    add("--beside", metavar="MODEL", type=Path, help="put what --task gave into this model folder, on its card")
     add("--preset", choices=PRESETS, help="where all other values come from (default: cpu)")
     add("--resume", action="store_true", help="continue the run in --output")
     add("--dry-run", action="store_true", help="print the plan and do nothing")
@@ -44,8 +48,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--seed", type=natural, metavar="N", help="of all randomness")
     add("--checkpoint-every", type=natural, metavar="N", help="images between checkpoints")
     add("--sample-every", type=natural, metavar="N", help="images between sample sheets")
-    add("--learning-rate", type=float, metavar="X", help="of the generator")
+    add("--learning-rate", type=float, metavar="X", help="of the generator, the classifier or the reader")
     add("--heads-learning-rate", type=float, metavar="X", help="of the discriminator heads")
+    add("--weight-decay", type=float, metavar="X", help="of the classifier or the reader")
     add("--decay-after", type=natural, metavar="N", help="images after which both rates fall with their root; 0: never")
     add("--variety-weight", type=float, metavar="X", help="weight of the loss against sameness; 0 turns it off")
     add("--style-weight", type=float, metavar="X", help="weight of the loss for a style that is hard to read; 0: off")
@@ -69,13 +74,29 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def run(arguments: argparse.Namespace) -> None:
     # Accelerate and the rest load only when argparse has nothing to object to.
-    from artmodels.runs import check_tracker, describe_plan, resolve_plan, start_run
+    from artmodels.runs import check_tracker, choose_task, describe_plan, resolve_plan, start_run
 
     given = {name: value for name, value in vars(arguments).items() if value is not None}
     output, data, test_data = given.pop("output"), given.pop("data", None), given.pop("test_data", None)
     resume, dry_run, tracker = given.pop("resume"), given.pop("dry_run"), given.pop("tracker", None)
-    publisher = _publisher(given, read_statement(arguments))
+    beside = given.pop("beside", None)
     check_tracker(tracker)
+    task = choose_task(given.pop("task", None), output, resume)
+    if task != TASKS[0]:
+        from artmodels.lessons import describe_lesson, resolve_lesson, start_lesson
+
+        given = {name: value for name, value in given.items() if value is not False or name != "private"}
+        lesson = resolve_lesson(task, given, data, output, resume, test_data)
+        if dry_run:
+            print(describe_lesson(lesson, output))
+        else:
+            start_lesson(lesson, output, resume, tracker, beside)
+        return
+    publisher = _publisher(given, read_statement(arguments))
+    strange = sorted(given.keys() - {"init", *(field.name for field in fields(TrainConfig))})
+    if strange or beside:
+        flag = strange[0].replace("_", "-") if strange else "beside"
+        raise ValueError(f"--{flag} is for --task classifier or prompt: add it")
     plan = resolve_plan(given, data, output, resume, test_data)
     if dry_run:
         print(describe_plan(plan, output))

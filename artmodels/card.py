@@ -69,11 +69,14 @@ def model_card(
     statement: Statement,
     wheel: str | None = None,
     directions: Directions | None = None,
+    eye_figures: dict[str, Any] | None = None,
+    prompt_figures: dict[str, Any] | None = None,
 ) -> str:
     """The card as Markdown, with the front matter that the Hub indexes.
 
     `training` is what the run says of itself (see `keeping.publish_model`), `metrics` what `evaluate` measured, `wheel`
-    the name of an artmodels wheel that lies beside the card.
+    the name of an artmodels wheel that lies beside the card, `eye_figures` what its classifier was measured to do,
+    `prompt_figures` the same of its reader, and how many `words` it knows.
     """
     config = generator.config
     counts = training["style_counts"]
@@ -106,11 +109,13 @@ truncation {SHEET_TRUNCATION}.
 ```
 
 ## Measured
-{_measured(metrics)}{_directions(directions)}
+{_measured(metrics)}{_directions(directions)}{_eye(eye_figures, (metrics or {}).get("adherence"))}\
+{_reader(prompt_figures)}
 ## Limits
 
 It paints {"this style" if len(config.styles) == 1 else f"these {len(config.styles)} styles"} at \
-{config.resolution} px and knows no words. What it paints is a blend of what it was shown, with its gaps and its
+{config.resolution} px{"" if prompt_figures else " and knows no words"}. What it paints is a blend of what it was \
+shown, with its gaps and its
 prejudices; it can come near to a training picture{", see above" if metrics else ", which was not measured"}.
 """
 
@@ -254,6 +259,82 @@ of this model's paintings; the mean of {figures["pictures"]} paintings, truncati
 | --- | --- | ---: | ---: |
 {rows}
 """
+
+
+def _eye(figures: dict[str, Any] | None, adherence: dict[str, Any] | None) -> str:
+    """The section on the model's classifier, and on how often it sees the right style in a painting."""
+    told = ""
+    if figures:
+        reference = figures["reference"]
+        compared = f"; {escape_markdown(reference['name'])}:\n{_recognised(reference)}" if reference else ""
+        rows = "\n".join(
+            f"| {escape_markdown(style)} | {found['pictures']} | {_share(found['precision'])} "
+            f"| {_share(found['recall'])} |"
+            for style, found in figures["styles"].items()
+        )
+        told += f"""
+`classifier.safetensors` tells the styles apart. On {figures["pictures"]} {figures["measured_by"]}:
+{_recognised(figures)}{compared}.
+The calibration error is the mean gap between how sure it is and how often it is right (15 bins).
+
+| style | {figures["measured_by"]} | precision | recall |
+| --- | ---: | ---: | ---: |
+{rows}
+"""
+    if adherence:
+        rows = "\n".join(
+            f"| {escape_markdown(style)} | {found['seen_as']:.0%} "
+            f"({found['interval'][0]:.0%} to {found['interval'][1]:.0%}) "
+            f"| {_share(found['real'])} | {escape_markdown(found['mistaken_for'] or '')} |"
+            for style, found in adherence["styles"].items()
+        )
+        told += f"""
+{adherence["seeds"]} paintings of each style, truncation {adherence["truncation"]:g}, are seen as that style in
+{adherence["overall"]:.0%} in the mean over styles, real pictures in {_share(adherence["real"])}.
+
+| style | paintings seen as it (95 % interval) | real pictures seen as it | else mostly taken for |
+| --- | ---: | ---: | --- |
+{rows}
+"""
+    return f"\n## The eye\n{told}" if told else ""
+
+
+def _recognised(found: dict[str, Any]) -> str:
+    low, high = found["accuracy_interval"]
+    return (
+        f"{found['accuracy']:.1%} right (95 % interval {low:.1%} to {high:.1%}), "
+        f"calibration error {found['calibration_error']:.3f}"
+    )
+
+
+def _share(value: float | None) -> str:
+    return "no pictures" if value is None else f"{value:.0%}"
+
+
+def _reader(prompt_figures: dict[str, Any] | None) -> str:
+    """The section on the reader of phrases, if the model has one."""
+    if prompt_figures is None:
+        return ""
+    rows = "\n".join(
+        f"| {escape_markdown(kind)} | {' | '.join(f'{100 * share:.0f} %' for share in shares)} |"
+        for kind, shares in sorted(prompt_figures["recall"].items(), key=lambda item: -item[1][-1])
+    )
+    table = f"""
+Of {prompt_figures["pictures"]:,} pictures that were not trained on, how often what is said of one finds it among 100:
+as the first, among the first 5, among the first 10; by chance 1 %, 5 % and 10 %:
+
+| words | 1 | 5 | 10 |
+| --- | ---: | ---: | ---: |
+{rows}
+
+Measured by `train.py --task prompt`.
+"""
+    return f"""
+## Phrases
+
+A recurrent network reads {prompt_figures["words"]:,} words, of captions and of colours measured from the pictures, and
+finds latents whose pictures match: `python -m artmodels generate --prompt "..."`. Words that it never read are named.
+{table if rows else ""}"""
 
 
 def _figure(value: float | None) -> str:

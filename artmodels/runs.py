@@ -6,9 +6,10 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 
@@ -19,7 +20,7 @@ from artmodels.files import LOCK_NAME, clear_leftovers, only_one, write_json
 from artmodels.finetuning import InitialModel, load_initial_model, shape_after
 from artmodels.models.weights import read_json
 from artmodels.monitoring import Monitor, measuring_command
-from artmodels.presets import PRESETS, TrainConfig
+from artmodels.presets import PRESETS, TASKS, TrainConfig
 from artmodels.publishing import RunPublisher, check_push_target
 from artmodels.split import FEWEST, SPLIT_NAME, keep_split, near_copies_between, share_held_out
 
@@ -37,6 +38,9 @@ MIN_PICTURES = 10
 MAY_CHANGE = frozenset(
     ("images", "compile", "learning_rate", "heads_learning_rate", "decay_after", "variety_weight", "style_weight")
 )
+
+
+Dials = TypeVar("Dials")
 
 
 @dataclass(frozen=True)
@@ -58,14 +62,12 @@ def resolve_plan(
         ValueError: a flag out of range, one that differs from the run's, or `--resume` without a run.
         OSError: the model of `--init` cannot be read.
     """
-    data, test_data = (
-        path if not path or is_hub_source(path) else str(Path(path).resolve()) for path in (data, test_data)
-    )
+    data, test_data = absolute(data), absolute(test_data)
     given = dict(given)
     init_name = given.pop("init", None)
     init = None
     if resume:
-        config, saved_data, saved_test_data, saved_init = _saved_config(output)
+        config, saved_data, saved_test_data, saved_init = read_run(output, TrainConfig)
         if init_name:
             raise ValueError("--init begins a new run and --resume continues one: leave one of them away")
         if saved_init and not list_checkpoints(output):  # it stopped before its first checkpoint
@@ -74,14 +76,7 @@ def resolve_plan(
                 raise ValueError(
                     f"{saved_init['source']} is not the model that the run in {output} began with: start a new run"
                 )
-        for name, value in given.items():
-            if name not in MAY_CHANGE and value != getattr(config, name):
-                flag = "--" + name.replace("_", "-")
-                raise ValueError(
-                    f"{flag} {value} differs from the run in {output}, which has {getattr(config, name)}: "
-                    "leave the flag away, or start a new run in another folder"
-                )
-        config = replace(config, **{name: value for name, value in given.items() if name in MAY_CHANGE})
+        config = lay_over(config, given, MAY_CHANGE, output)
         data, test_data = data or saved_data, test_data or saved_test_data
     else:
         given = {"hold_out": 0.0, **given} if test_data else given  # all of the collection may be trained on
@@ -97,11 +92,7 @@ def resolve_plan(
         config = replace(config, **(defaults | given))
     if config.compile and not can_compile():
         raise ValueError("compiling needs a C++ compiler, and none was found: install g++, or add --no-compile")
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    if config.batch_size % processes:
-        raise ValueError(
-            f"a batch of {config.batch_size} does not divide over {processes} processes: change --batch-size"
-        )
+    processes = check_processes(config.batch_size)
     if config.batch_size // processes % config.accumulate or config.batch_size // processes < 2 * config.accumulate:
         raise ValueError(
             f"a process's {config.batch_size // processes} pictures of a batch do not divide into {config.accumulate} "
@@ -110,17 +101,82 @@ def resolve_plan(
     return Plan(config, data, init, test_data)
 
 
-def _saved_config(output: Path) -> tuple[TrainConfig, str | None, str | None, dict[str, str] | None]:
+def absolute(source: str | None) -> str | None:
+    """A source of pictures as a run keeps it: a path from the root, or the name of a data set on the Hub."""
+    return source if not source or is_hub_source(source) else str(Path(source).resolve())
+
+
+def check_processes(batch_size: int) -> int:
+    """The number of processes, over which a batch must divide.
+
+    Raises:
+        ValueError: it does not.
+    """
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if batch_size % processes:
+        raise ValueError(f"a batch of {batch_size} does not divide over {processes} processes: change --batch-size")
+    return processes
+
+
+def lay_over(config: Dials, given: dict[str, Any], may_change: frozenset[str], output: Path) -> Dials:
+    """A run's own config with what was given anew.
+
+    Raises:
+        ValueError: a flag that may not change differs from the run's.
+    """
+    for name, value in given.items():
+        if name not in may_change and value != getattr(config, name):
+            flag = "--" + name.replace("_", "-")
+            raise ValueError(
+                f"{flag} {value} differs from the run in {output}, which has {getattr(config, name)}: "
+                "leave the flag away, or start a new run in another folder"
+            )
+    return replace(config, **{name: value for name, value in given.items() if name in may_change})
+
+
+def choose_task(asked: str | None, output: Path, resume: bool) -> str:
+    """The task that was asked for, or on `resume` the run's.
+
+    Raises:
+        ValueError: they differ, or there is no run to resume.
+    """
+    found = task_of(output) if resume else asked or TASKS[0]
+    if asked and asked != found:
+        raise ValueError(f"--task {asked}: the run in {output} is one of --task {found}; leave --task away")
+    return found
+
+
+def task_of(output: Path) -> str:
+    """What the run in a folder trains, one of `TASKS`.
+
+    Raises:
+        ValueError: there is no run, or its config is damaged.
+    """
     path = output / CONFIG_NAME
     if not path.is_file():
         raise ValueError(f"--resume: {output} holds no run (no {CONFIG_NAME}); leave --resume away to start one there")
+    saved = read_json(path)
+    task = saved.get("task", TASKS[0]) if isinstance(saved, dict) else None
+    if task not in TASKS:
+        raise ValueError(f"{path} is not a run's config: start a new run in another folder")
+    return task
+
+
+def read_run(output: Path, config_type: type[Dials]) -> tuple[Dials, str | None, str | None, dict[str, str] | None]:
+    """A run's config, the sources of its pictures and of its test pictures, and the model that it began with.
+
+    Raises:
+        ValueError: there is no run, or its config is damaged or of another kind.
+    """
+    task_of(output)
+    path = output / CONFIG_NAME
     saved = read_json(path)
     try:
         source, test, init = saved["data"]["source"], saved["data"].get("test"), saved.get("init")
         if init is not None:
             init = {key: str(init[key]) for key in ("source", "weights_sha256")}
         test_source = None if test is None else str(test["source"])
-        return TrainConfig(**saved["train"]), source if source is None else str(source), test_source, init
+        return config_type(**saved["train"]), source if source is None else str(source), test_source, init
     except (TypeError, LookupError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is not a run's config ({error}): start a new run in another folder") from error
 
@@ -185,22 +241,15 @@ def start_run(
     check_run_folder(output, resume)
     if publisher:
         check_push_target(publisher.repo_id)
-    dataset = load_dataset(data, config.resolution)
-    if dataset.skipped:
-        print(f"{len(dataset.skipped)} files were skipped; reasons: {dataset.folder / 'skipped.tsv'}", file=sys.stderr)
-    _check_pictures(len(dataset), dataset.styles, config, data)
-    test = load_dataset(plan.test_data, config.resolution) if plan.test_data else None
-    described = _describe_data(data, dataset)
-    if test:
-        _check_test(test, dataset, config, plan.test_data)
-        described["test"] = {"source": plan.test_data, "pictures": len(test), "sha256": test.digest}
+    dataset, test, described = open_pictures(
+        data, plan.test_data, config.resolution, config.generator_config, config.unconditional
+    )
     changes, init = [], plan.init.describe() if plan.init else None
     if resume:
         saved = read_json(output / CONFIG_NAME)
         init = saved.get("init")
-        changes = _note_changes(saved, config, output)
-        _check_same("pictures", saved["data"], described)
-        _check_same("test pictures", saved["data"].get("test") or {}, described.get("test", {}))
+        changes = note_changes(saved, config.to_json(), MAY_CHANGE, output)
+        check_same_pictures(saved["data"], described)
 
     output.mkdir(parents=True, exist_ok=True)
     with only_one(output):
@@ -221,6 +270,38 @@ def start_run(
         train(config, trained_on, output, monitor, resume, plan.init, tracker, publisher)
 
 
+def open_pictures(
+    data: str | None,
+    test_data: str | None,
+    resolution: int,
+    check_styles: Callable[[tuple[str, ...]], object],
+    unconditional: bool = False,
+) -> tuple[ArtDataset, ArtDataset | None, dict[str, Any]]:
+    """The collection, the test pictures if there are some, and what `config.json` tells of both.
+
+    Raises:
+        ValueError: too few pictures, styles that do not fit, or test pictures that are training pictures too.
+    """
+    dataset = load_dataset(data, resolution)
+    if dataset.skipped:
+        print(f"{len(dataset.skipped)} files were skipped; reasons: {dataset.folder / 'skipped.tsv'}", file=sys.stderr)
+    check_pictures(len(dataset), dataset.styles, check_styles, data)
+    described = _describe_data(data, dataset)
+    test = load_dataset(test_data, resolution) if test_data else None
+    if test:
+        _check_test(test, dataset, unconditional, test_data)
+        described["test"] = {"source": test_data, "pictures": len(test), "sha256": test.digest}
+    return dataset, test, described
+
+
+def check_same_pictures(began_with: dict[str, Any], found: dict[str, Any]) -> None:
+    """Raises:
+    ValueError: the pictures or the test pictures are not those that a run began with.
+    """
+    _check_same("pictures", began_with, found)
+    _check_same("test pictures", began_with.get("test") or {}, found.get("test", {}))
+
+
 def _check_same(what: str, began_with: dict[str, Any], found: dict[str, Any]) -> None:
     if began_with.get("sha256") != found.get("sha256"):
         raise ValueError(
@@ -229,10 +310,10 @@ def _check_same(what: str, began_with: dict[str, Any], found: dict[str, Any]) ->
         )
 
 
-def _check_test(test: ArtDataset, dataset: ArtDataset, config: TrainConfig, source: str | None) -> None:
+def _check_test(test: ArtDataset, dataset: ArtDataset, unconditional: bool, source: str | None) -> None:
     """Refuse styles that are not trained on, and say where test pictures are training pictures too."""
     unknown = sorted({test.styles[label] for label in test.labels} - set(dataset.styles))
-    if unknown and not config.unconditional:
+    if unknown and not unconditional:
         raise ValueError(
             f"--test-data {source} has styles that --data lacks: {', '.join(unknown)}; "
             f"--data has {', '.join(dataset.styles)}"
@@ -251,11 +332,13 @@ def _check_test(test: ArtDataset, dataset: ArtDataset, config: TrainConfig, sour
         )
 
 
-def _note_changes(saved: dict[str, Any], config: TrainConfig, output: Path) -> list[dict[str, Any]]:
+def note_changes(
+    saved: dict[str, Any], now: dict[str, Any], may_change: frozenset[str], output: Path
+) -> list[dict[str, Any]]:
     """What earlier resumes changed, and what this one does, with the images seen by then."""
     seen = max((int(folder.name.removeprefix("images-")) for folder in list_checkpoints(output)), default=0)
-    before, now = saved["train"], config.to_json()
-    changed = [name for name in sorted(MAY_CHANGE) if before[name] != now[name]]
+    before = saved["train"]
+    changed = [name for name in sorted(may_change) if before[name] != now[name]]
     return saved.get("changes", []) + [
         {"images": seen, "field": name, "from": before[name], "to": now[name]} for name in changed
     ]
@@ -266,35 +349,48 @@ def _describe_data(data: str | None, dataset: ArtDataset) -> dict[str, Any]:
     return {"source": data, "pictures": len(dataset), "style_counts": counts, "sha256": dataset.digest}
 
 
-def _check_pictures(found: int, styles: tuple[str, ...], config: TrainConfig, data: str | None) -> None:
+def check_pictures(
+    found: int, styles: tuple[str, ...], check_styles: Callable[[tuple[str, ...]], object], data: str | None
+) -> None:
+    """Raises:
+    ValueError: too few pictures, or style names that no model can carry, which `check_styles` refuses.
+    """
     if found < MIN_PICTURES:
         raise ValueError(
             f"--data {data}: expected at least {MIN_PICTURES} pictures, found {found}; add more, "
             "or leave --data away to try training on drawn pictures"
         )
-    config.generator_config(styles)  # refuses names that no model can carry
+    check_styles(styles)
+
+
+def look_into(data: str | None, check_styles: Callable[[tuple[str, ...]], object]) -> tuple[int, tuple[str, ...], str]:
+    """How many pictures a source holds, in which styles, and that in words; nothing is decoded.
+
+    Raises:
+        ValueError, OSError: no source that can be trained on.
+    """
+    if data:
+        entries = open_collection(data).entries
+        styles = tuple(sorted({entry.style for entry in entries}))
+        check_pictures(len(entries), styles, check_styles, data)
+        return len(entries), styles, f"{len(entries)} pictures in {len(styles)} styles from {data}"
+    styles = tuple(sorted(procedural.STYLES))
+    count = procedural.COUNT_PER_STYLE * len(styles)
+    return count, styles, f"{count} pictures in {len(styles)} styles, drawn by artmodels"
 
 
 def describe_plan(plan: Plan, output: Path) -> str:
     """What a run would do, with memory and time from three real steps on grey pictures; writes nothing."""
+    from artmodels.processes import make_accelerator
     from artmodels.step import build_networks
-    from artmodels.training import make_accelerator, prepare_passes
+    from artmodels.training import prepare_passes
 
     config, data = plan.config, plan.data
-    if data:
-        entries = open_collection(data).entries
-        styles = tuple(sorted({entry.style for entry in entries}))
-        _check_pictures(len(entries), styles, config, data)
-        count = len(entries)
-        source = f"{count} pictures in {len(styles)} styles from {data}"
-    else:
-        styles = tuple(sorted(procedural.STYLES))
-        count = procedural.COUNT_PER_STYLE * len(styles)
-        source = f"{count} pictures in {len(styles)} styles, drawn by artmodels"
+    count, styles, source = look_into(data, config.generator_config)
     measured_by = plan.test_data or f"about {round(count * share_held_out(count, config.hold_out))} of them, held out"
     if config.unconditional:
         styles = ("all",)
-    accelerator = make_accelerator(config)
+    accelerator = make_accelerator(config.precision)
     device = accelerator.device
     nets = build_networks(config, styles, device)
     seconds = _time_steps(nets, prepare_passes(accelerator, nets, compiled=False), config, device)

@@ -8,13 +8,11 @@ It reads the held-out pictures and 64 seeds of each style: the share that it nam
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -24,11 +22,11 @@ from artmodels.evaluation import JUDGE_RESOLUTION, JUDGE_VARIANT
 from artmodels.hub import load_model
 from artmodels.metrics import extract_features
 from artmodels.models.features import load_efficientnet
+from artmodels.recognition import fit_head
 from artmodels.sampling import draw_latents, one_hot, paint
 
 PER_STYLE = 200
 SEEDS = range(64)
-STEPS = 300
 
 
 def read_styles(chosen: argparse.Namespace) -> None:
@@ -42,7 +40,7 @@ def read_styles(chosen: argparse.Namespace) -> None:
 
     of_style = [np.flatnonzero(train.labels == label) for label in range(len(train.styles))]
     rows = np.concatenate([places[:: max(1, len(places) // PER_STYLE)][:PER_STYLE] for places in of_style])
-    reader = fit_reader(look(train.batch(rows)), torch.from_numpy(train.labels[rows]), len(train.styles))
+    reader = fit_head(look(train.batch(rows)), torch.from_numpy(train.labels[rows]), len(train.styles))
 
     def shares(features: Tensor, labels: Tensor) -> list[float]:
         right = reader(features).argmax(dim=1) == labels
@@ -61,24 +59,6 @@ def read_styles(chosen: argparse.Namespace) -> None:
                 for style in train.styles
             ]
             print_row(f"{name}, truncation {truncation:g}", shares(torch.cat(painted), painted_labels))
-
-
-@torch.enable_grad()
-def fit_reader(features: Tensor, labels: Tensor, styles: int) -> Callable[[Tensor], Tensor]:
-    """A linear classifier of standardised features, with strong weight decay; the same for the same features."""
-    torch.manual_seed(0)
-    deviation, mean = torch.std_mean(features.clone(), dim=0)
-    linear = nn.Linear(features.shape[1], styles)
-
-    def reader(rows: Tensor) -> Tensor:
-        return linear((rows.clone() - mean) / (deviation + 1e-6))
-
-    optimizer = torch.optim.AdamW(linear.parameters(), 1e-3, weight_decay=1.0)
-    for _ in range(STEPS):
-        optimizer.zero_grad()
-        F.cross_entropy(reader(features), labels).backward()
-        optimizer.step()
-    return reader
 
 
 def print_row(name: str, shares: list[float]) -> None:
