@@ -11,6 +11,8 @@ from torch import Tensor
 from artmodels.files import write_atomically
 from artmodels.film import FilmSpec, check_film, film_rows, film_text, paint_film, write_film
 from artmodels.hub import LoadedModel, bundled_model_named, load_model
+from artmodels.models.prompt import split_words
+from artmodels.phrase import PhrasePictures, paint_phrase
 from artmodels.recipe import MAX_ITEMS, Recipe, png_bytes
 from artmodels.sampling import contact_sheet, draw_latents, one_hot, paint, paint_rows, rows_of, seed_recipe, to_images
 
@@ -64,6 +66,46 @@ def paint_to_folder(
     if grid:
         write_atomically(folder / "grid.png", png_bytes(_sheet(sheet, sheet_recipes), sheet_recipes))
     return len(styles) * len(seeds)
+
+
+def paint_phrase_to_folder(
+    model: LoadedModel, phrase: str, seeds: Sequence[int], truncation: float, folder: Path, grid: bool
+) -> str:
+    """Write one PNG per seed, painted from a phrase, and on demand `grid.png`; returns what is to be said of them.
+
+    Raises:
+        ValueError: the model has no reader, the phrase says nothing or too much, or more than 1,000 pictures.
+        OSError: a file cannot be written, or the feature network is not installed.
+    """
+    if len(seeds) > MAX_ITEMS:
+        raise ValueError(f"--prompt paints at most {MAX_ITEMS} pictures at a time, found {len(seeds)}: fewer seeds")
+    if model.prompt is None:
+        raise ValueError(f"{model.name} reads no phrases: train.py --task prompt trains a reader, or use --style")
+    found = paint_phrase(model, model.prompt, phrase, seeds, truncation)
+    images = to_images(found.pictures)
+    (stem,) = file_stems(["-".join(split_words(phrase))]).values()
+    names = [f"{stem}-{seed:05d}.png" for seed in seeds]
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, image, recipe in zip(names, images, found.recipes, strict=True):
+        write_atomically(folder / name, png_bytes(image, [recipe]))
+    if grid:
+        sheet = contact_sheet(images, columns=min(8, len(images)))
+        write_atomically(folder / "grid.png", png_bytes(sheet, list(found.recipes)))
+    return describe_phrase(found, names, folder)
+
+
+def describe_phrase(found: PhrasePictures, names: Sequence[str], folder: Path) -> str:
+    """What the reader made of a phrase, and how well each picture matches it, as lines of text."""
+    reading = found.reading
+    weights = sorted(reading.style_weights.items(), key=lambda item: -item[1])
+    styles = ", ".join(f"{style} {100 * weight:.0f} %" for style, weight in weights if weight >= 0.01)
+    unknown = [f"words it never read: {', '.join(reading.unknown)}"] if reading.unknown else []
+    matches = [
+        f"{name}  matches better than {100 * match:.0f} % of its random pictures"
+        for name, match in zip(names, found.matches, strict=True)
+    ]
+    known = f"words it knows: {', '.join(reading.known)}"
+    return "\n".join([known, *unknown, f"styles: {styles}", *matches, f"{len(names)} pictures in {folder}"])
 
 
 def _sheet(images: Sequence[Image.Image], recipes: Sequence[Recipe]) -> Image.Image:

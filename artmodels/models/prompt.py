@@ -1,0 +1,324 @@
+"""The reader: a recurrent network over the words of a phrase, beside a view of pictures; a companion of a model.
+
+Phrase and picture become unit vectors in one space, near where they belong together (CLIP, arXiv:2103.00020). A picture
+is seen through the frozen EfficientNet-Lite0 and through closed-form statistics of its colours, both differentiable, so
+that a picture can be moved towards a phrase.
+"""
+
+import copy
+import json
+import re
+import unicodedata
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from artmodels.models.colours import COLOUR_STATISTICS, colour_statistics
+from artmodels.models.features import POOLED_DIM, SCALE_STAGES, VARIANTS, EfficientNetLite, load_efficientnet
+from artmodels.models.generator import MAX_PROMPT_BYTES, PROMPT_NAME
+from artmodels.models.weights import check_config_types, load_weights, read_header, save_weights
+
+FORMAT_VERSION = 1
+MAX_VOCABULARY, MAX_WORD = 8192, 40  # words, and characters of one
+MAX_DIM = 1024  # of every layer
+MAX_REFERENCE = 4096  # pictures that a match is compared with
+MAX_TOLD = 1_000_000  # characters of JSON
+MAX_PHRASE, MAX_PHRASE_WORDS = 300, 40
+SIGHT_VARIANT = 0  # of EfficientNet-Lite
+SCALES = (1, 2, 3)  # of its feature maps, whose means say more of texture than the last layer does
+FEATURES = sum(VARIANTS[SIGHT_VARIANT][SCALE_STAGES[scale]][0] for scale in SCALES) + POOLED_DIM + COLOUR_STATISTICS
+LARGEST_SCALE = 100.0  # by which cosines are multiplied, as in CLIP
+REFERENCE, TOLD = "reference", "prompt"  # the tensor's name, and that of the JSON beside the tensors
+AGAIN = "train the reader anew (train.py --task prompt), or delete the file"
+
+ENDINGS = ("s", "es", "y", "ed", "ing")
+
+# A letter of scripts that put no space between words is a word by itself.
+_WORD = re.compile(r"[぀-ヿ㐀-鿿]|(?:(?![぀-ヿ㐀-鿿])[^\W\d_]){2,}")
+
+
+def split_words(text: str) -> list[str]:
+    """The words of a text in lower case without accents, numbers and single letters; `"Vétheuil 1901"` is one word."""
+    plain = "".join(
+        letter for letter in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(letter)
+    )
+    return [word for word in _WORD.findall(plain) if len(word) <= MAX_WORD]
+
+
+@dataclass(frozen=True)
+class PromptConfig:
+    """What a reader is built from.
+
+    Raises:
+        ValueError: a field is of the wrong type or out of its range.
+    """
+
+    words: tuple[str, ...]  # the vocabulary, as `split_words` gives them
+    styles: tuple[str, ...]  # the model's, in its order
+    embedding_dim: int = 96  # of a word
+    hidden_dim: int = 192  # of the recurrent network
+    sight_dim: int = 256  # of the hidden layer that a picture's features pass
+    joint_dim: int = 96  # of the space where phrases and pictures meet
+    resolution: int = 128  # px, to which pictures are enlarged before the feature network
+    format_version: int = FORMAT_VERSION
+
+    def __post_init__(self):
+        check_config_types(self)
+        for name in ("words", "styles"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if self.format_version != FORMAT_VERSION:
+            raise ValueError(f"format {self.format_version} is not the one this artmodels reads ({FORMAT_VERSION})")
+        if not 1 <= len(self.words) <= MAX_VOCABULARY:
+            raise ValueError(f"a vocabulary has 1 to {MAX_VOCABULARY} words, found {len(self.words)}")
+        if len(set(self.words)) < len(self.words) or any(split_words(word) != [word] for word in self.words):
+            raise ValueError(f"words must differ and be letters in lower case, at most {MAX_WORD}")
+        if not 1 <= len(self.styles) <= 1000 or len(set(self.styles)) < len(self.styles):
+            raise ValueError(f"expected 1 to 1000 styles that differ, found {len(self.styles)}")
+        for name in ("embedding_dim", "hidden_dim", "sight_dim", "joint_dim"):
+            if not 1 <= getattr(self, name) <= MAX_DIM:
+                raise ValueError(f"{name} must be 1 to {MAX_DIM}, found {getattr(self, name)}")
+        if not 32 <= self.resolution <= 256:
+            raise ValueError(f"resolution must be 32 to 256, found {self.resolution}")
+
+
+class PromptNetwork(nn.Module):
+    """Words to a unit vector and style logits, features of pictures to a unit vector."""
+
+    def __init__(self, config: PromptConfig):
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(len(config.words) + 1, config.embedding_dim)  # row 0: no word
+        self.gru = nn.GRU(config.embedding_dim, config.hidden_dim, batch_first=True)
+        self.text_out = nn.Linear(config.hidden_dim, config.joint_dim)
+        self.style_out = nn.Linear(config.hidden_dim, len(config.styles))
+        self.register_buffer("feature_mean", torch.zeros(FEATURES))
+        self.register_buffer("feature_deviation", torch.ones(FEATURES))
+        self.sight_in = nn.Linear(FEATURES, config.sight_dim)
+        self.sight_out = nn.Linear(config.sight_dim, config.joint_dim)
+        self.log_scale = nn.Parameter(torch.tensor(2.0))
+
+    def read(self, words: Tensor) -> tuple[Tensor, Tensor]:
+        """Word numbers `[N, L]`, 0 behind the last, to unit vectors `[N, joint_dim]` and style logits `[N, styles]`."""
+        states, _ = self.gru(self.embedding(words))
+        there = (words > 0).unsqueeze(2).to(states.dtype)
+        hidden = (states * there).sum(dim=1) / there.sum(dim=1).clamp(min=1)
+        return F.normalize(self.text_out(hidden), dim=1), self.style_out(hidden)
+
+    def see(self, features: Tensor) -> Tensor:
+        """Features `[N, FEATURES]` of `picture_features` to unit vectors `[N, joint_dim]`."""
+        standard = ((features - self.feature_mean) / self.feature_deviation).clamp(-5, 5)
+        return F.normalize(self.sight_out(F.gelu(self.sight_in(standard))), dim=1)
+
+    def forward(self, words: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """How well N phrases fit N pictures, logits `[N, N]`, and the phrases' style logits `[N, styles]`."""
+        vectors, style_logits = self.read(words)
+        return self.scale * vectors @ self.see(features).T, style_logits
+
+    @property
+    def scale(self) -> Tensor:
+        """What cosines are multiplied by, to be logits."""
+        return self.log_scale.exp().clamp(max=LARGEST_SCALE)
+
+
+def picture_features(sight: EfficientNetLite, pictures: Tensor, resolution: int) -> Tensor:
+    """What a reader sees of pictures `[N, 3, H, W]` in [-1, 1]: `[N, FEATURES]`, differentiable."""
+    enlarged = pictures
+    if pictures.shape[-1] != resolution:
+        enlarged = F.interpolate(pictures, size=resolution, mode="bicubic", antialias=True).clamp(-1, 1)
+    maps = sight.scales(enlarged)
+    seen = [*(maps[scale] for scale in SCALES), F.relu6(sight.head(maps[-1]))]
+    return torch.cat([*(part.mean(dim=(2, 3)) for part in seen), colour_statistics(pictures)], dim=1)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a reader makes of a phrase."""
+
+    known: tuple[str, ...]  # in the form in which they were learned
+    unknown: tuple[str, ...]
+    vector: Tensor  # [joint_dim], of length 1
+    style_weights: dict[str, float]  # P(style | phrase)
+
+
+@dataclass(frozen=True)
+class PromptReader:
+    """A trained reader, and how its model's pictures look to it in general."""
+
+    network: PromptNetwork
+    figures: dict[str, Any]  # what was measured of it
+    reference: Tensor  # [R, joint_dim], random pictures of the model whose weights have this checksum
+    reference_sha256: str
+
+    @property
+    def config(self) -> PromptConfig:
+        return self.network.config
+
+    @property
+    def device(self) -> torch.device:
+        return self.network.feature_mean.device
+
+    def see(self, pictures: Tensor) -> Tensor:
+        """Pictures `[N, 3, H, W]` in [-1, 1] to unit vectors `[N, joint_dim]`, differentiable."""
+        return self.network.see(picture_features(_sight(self.device), pictures, self.config.resolution))
+
+    def to(self, device: torch.device | str) -> "PromptReader":
+        """The same reader on a device."""
+        if self.device == torch.device(device):
+            return self
+        return replace(self, network=copy.deepcopy(self.network).to(device), reference=self.reference.to(device))
+
+    @torch.no_grad()
+    def read(self, phrase: str) -> Reading:
+        """Read a phrase.
+
+        Raises:
+            ValueError: it is empty or too long, or none of its words is known; the message offers some that are.
+        """
+        if len(phrase) > MAX_PHRASE:
+            raise ValueError(f"a phrase has at most {MAX_PHRASE} characters, found {len(phrase)}: say it shorter")
+        words = split_words(phrase)
+        if not words:
+            raise ValueError(f"the phrase holds no word: say what to paint, for example {self.some_words}")
+        if len(words) > MAX_PHRASE_WORDS:
+            raise ValueError(f"a phrase has at most {MAX_PHRASE_WORDS} words, found {len(words)}: say it shorter")
+        numbers = word_numbers(self.config.words)
+        forms = {word: known_form(word, numbers) for word in words}
+        known = [forms[word] for word in words if forms[word]]
+        unknown = tuple(word for word, form in forms.items() if not form)
+        if not known:
+            raise ValueError(
+                f"this model never read {', '.join(unknown)[:200]}; it knows, for example, {self.some_words}"
+            )
+        vectors, logits = self.network.read(pad_words([known], numbers).to(self.device))
+        shares = logits[0].double().softmax(dim=0).tolist()
+        weights = dict(zip(self.config.styles, shares, strict=True))
+        return Reading(tuple(dict.fromkeys(known)), unknown, vectors[0], weights)
+
+    @property
+    def some_words(self) -> str:
+        """Some of the words it knows: of styles, of colours, and usual ones of captions, which come in this order."""
+        telling = [word for word in self.config.words if len(word) > 3][:60] or self.config.words
+        return ", ".join(telling[:: -(-len(telling) // 12)])
+
+
+def known_form(word: str, known: Container[str]) -> str | None:
+    """The word itself, or where it is not known its English singular, plural or stem: storm for stormy or storms."""
+    stems = (word.removesuffix(ending) for ending in ENDINGS if word.endswith(ending) and len(word) > len(ending) + 2)
+    return next((form for form in (word, *stems, word + "s") if form in known), None)
+
+
+def word_numbers(vocabulary: Sequence[str]) -> dict[str, int]:
+    """The number of each word, from 1; 0 is no word."""
+    return {word: number for number, word in enumerate(vocabulary, start=1)}
+
+
+def pad_words(texts: Sequence[Sequence[str]], numbers: Mapping[str, int]) -> Tensor:
+    """Texts as word numbers `[N, longest]`, without the words that have none, filled with 0."""
+    rows = [[numbers[word] for word in text if word in numbers] for text in texts]
+    longest = max([1, *map(len, rows)])
+    return torch.tensor([row + [0] * (longest - len(row)) for row in rows])
+
+
+def save_prompt(folder: Path, reader: PromptReader) -> None:
+    """Write `prompt.safetensors`: the weights in half precision, and as JSON the config, vocabulary and figures.
+
+    The feature network is not in it: it comes with its own package.
+    """
+    told = {"config": asdict(reader.config), "figures": reader.figures, "reference_sha256": reader.reference_sha256}
+    text = json.dumps(told, ensure_ascii=False, sort_keys=True)
+    tensors = {**reader.network.state_dict(), REFERENCE: reader.reference}
+    save_weights(tensors, folder / PROMPT_NAME, torch.float16, {TOLD: text})
+
+
+@cache
+def _sight(device: torch.device) -> EfficientNetLite:
+    """What readers see pictures through, loaded when the first one looks."""
+    return load_efficientnet(SIGHT_VARIANT).to(device)
+
+
+def load_prompt(folder: Path, styles: Sequence[str]) -> PromptReader | None:
+    """The reader that lies beside a model which paints `styles`; None if there is none. It may be a stranger's.
+
+    Raises:
+        ValueError: too large, damaged, or of other styles.
+    """
+    path = folder / PROMPT_NAME
+    if not path.is_file():
+        return None
+    if path.stat().st_size > MAX_PROMPT_BYTES:
+        raise ValueError(f"{path} is larger than {MAX_PROMPT_BYTES} bytes: not a file that artmodels wrote")
+    header, metadata = read_header(path)
+    try:
+        config, figures, sha256 = _read_told(metadata.get(TOLD) if isinstance(metadata, dict) else None)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}: {AGAIN}") from error
+    if config.styles != tuple(styles):
+        raise ValueError(f"{path} knows the styles {', '.join(config.styles)[:200]}, not those of the model: {AGAIN}")
+    shape = header.get(REFERENCE, {}).get("shape")  # the rest of the header is compared below
+    count = shape[0] if isinstance(shape, list) and shape else None
+    if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MAX_REFERENCE:
+        raise ValueError(f"{path} should hold 0 to {MAX_REFERENCE} rows of {REFERENCE}, found {shape!r:.80}: {AGAIN}")
+    with torch.device("meta"):
+        network = PromptNetwork(config)
+        expected = {**network.state_dict(), REFERENCE: torch.empty(count, config.joint_dim)}
+    weights = load_weights(path, expected)
+    reference = weights.pop(REFERENCE)
+    network.load_state_dict(weights, assign=True)
+    return PromptReader(network.requires_grad_(False).eval(), figures, reference, sha256)
+
+
+def _read_told(text: Any) -> tuple[PromptConfig, dict[str, Any], str]:
+    """Config, figures, and the checksum of the reference's model, from the JSON beside the tensors.
+
+    Raises:
+        ValueError: too long, not JSON, or not of the form that `save_prompt` gives.
+    """
+    if not isinstance(text, str) or len(text) > MAX_TOLD:
+        raise ValueError(f"what is said of the reader should be a text of at most {MAX_TOLD} characters")
+    try:
+        told = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("what is said of the reader is not valid JSON") from error
+    if not isinstance(told, dict) or told.keys() != {"config", "figures", "reference_sha256"}:
+        raise ValueError("what is said of the reader should be config, figures and reference_sha256")
+    config, figures, sha256 = told["config"], told["figures"], told["reference_sha256"]
+    if not isinstance(config, dict) or config.keys() - set(PromptConfig.__dataclass_fields__):
+        raise ValueError("its config has unknown fields, or is no object")
+    if not isinstance(sha256, str) or not re.fullmatch(r"[0-9a-f]{64}|", sha256):
+        raise ValueError("reference_sha256 should be 64 hexadecimal digits")
+    if not _are_figures(figures):
+        raise ValueError("the figures should tell pictures, and recall as names with three shares each")
+    try:
+        return PromptConfig(**config), figures, sha256
+    except TypeError as error:
+        raise ValueError(f"its config is not whole ({error})") from error
+
+
+def _are_figures(figures: Any) -> bool:
+    """Whether figures are of the form that `reader.measure_reader` gives."""
+    if not isinstance(figures, dict) or not isinstance(figures.get("recall"), dict):
+        return False
+    recall, pictures = figures["recall"], figures.get("pictures")
+    return (
+        isinstance(pictures, int)
+        and 0 <= pictures < 10**9
+        and len(recall) <= 10
+        and all(0 < len(name) <= 100 and name.isprintable() for name in recall)
+        and all(
+            isinstance(shares, list) and len(shares) == 3 and all(map(_is_share, shares)) for shares in recall.values()
+        )
+    )
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
