@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
@@ -22,6 +23,35 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+
+
+def add_verb(
+    verbs: argparse._SubParsersAction, name: str, run: Callable | None, summary: str, example: str
+) -> argparse.ArgumentParser:
+    """A verb with its help and an example; `run` gets its flags."""
+    parser = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary,
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def check_out(path: Path | None, flag: str = "--out", suffix: str = "") -> None:
+    """Refuse, before any work is done, a file that could not be written after it, or that should end otherwise.
+
+    Raises:
+        ValueError: there is no such folder, or it is a folder, or has another suffix.
+    """
+    if path is None:
+        return
+    if not path.parent.is_dir():
+        raise ValueError(f"{flag} {path}: there is no folder {path.parent}; make it first")
+    if suffix and (path.is_dir() or path.suffix.lower() != suffix):
+        raise ValueError(f"{flag} should name a file that ends in {suffix}, found {str(path)[:200]}")
 
 
 def add_statement_flags(parser: argparse.ArgumentParser) -> None:

@@ -308,34 +308,57 @@ def read_zip_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes | 
 # --- from bytes to squares -------------------------------------------------------------------------------------------
 
 
-def decode_picture(content: bytes, resolution: int) -> np.ndarray:
+def decode_picture(content: bytes, resolution: int, most: int = MAX_PIXELS) -> np.ndarray:
     """A picture file's bytes to a centred square `uint8 [resolution, resolution, 3]`.
 
-    EXIF orientation is applied, alpha is laid over white, and grey, palette, CMYK and 16-bit become RGB.
+    EXIF orientation is applied, alpha is laid over white, and grey, palette, CMYK and 16-bit become RGB; an animation
+    gives its first frame. The file's picture may have `most` pixels.
 
     Raises:
         ValueError: not a picture, truncated, too small or too large; the message is the reason.
     """
+    return _decode(content, resolution, lambda width, height: (resolution, resolution), most)
+
+
+def decode_whole(content: bytes, longest: int, multiple: int = 8, most: int = MAX_PIXELS) -> np.ndarray:
+    """Like `decode_picture`, in its own shape: `uint8 [H, W, 3]`, the longer side `longest` px, both of a `multiple`.
+
+    What is longer than twice its width is cropped to that.
+
+    Raises:
+        ValueError: see `decode_picture`.
+    """
+
+    def size(width: int, height: int) -> tuple[int, int]:
+        share = max(min(width, height) / max(width, height), 0.5)
+        shorter = max(round(longest * share / multiple), 1) * multiple
+        return (longest, shorter) if width >= height else (shorter, longest)
+
+    return _decode(content, longest, size, most)
+
+
+def _decode(content: bytes, resolution: int, size: Callable[[int, int], tuple[int, int]], most: int) -> np.ndarray:
+    """A picture file's bytes, fitted to the width and height that `size` gives for those of the file, then upright."""
     Image.init()  # Pillow registers most formats only now; it does so once
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             width, height = picture.size
             if min(width, height) < MIN_SIDE:
                 raise ValueError(f"too small: {width} x {height} px, at least {MIN_SIDE} are needed")
-            if width * height > MAX_PIXELS:
-                raise ValueError(f"too large: {width} x {height} px, at most {MAX_PIXELS // 10**6} megapixels")
+            if width * height > most:
+                raise ValueError(f"too large: {width} x {height} px, at most {most // 10**6} megapixels")
             if picture.mode == "RGB":  # let the JPEG decoder skip detail that Lanczos would throw away
                 picture.draft("RGB", (4 * resolution, 4 * resolution))
             factor = min(picture.size) // (4 * resolution)
             turn = ORIENTATIONS.get(picture.getexif().get(ExifTags.Base.Orientation))
             if factor > 1 and picture.mode in ("L", "RGB", "RGBA", "CMYK"):
                 picture = picture.reduce(factor)
-            square = ImageOps.fit(_to_rgb(picture), (resolution, resolution), Image.Resampling.LANCZOS)
-            return np.asarray(square if turn is None else square.transpose(turn))
+            fitted = ImageOps.fit(_to_rgb(picture), size(width, height), Image.Resampling.LANCZOS)
+            return np.asarray(fitted if turn is None else fitted.transpose(turn))
     except ValueError:
         raise
     except Image.DecompressionBombError as error:
-        raise ValueError(f"too large: at most {MAX_PIXELS // 10**6} megapixels") from error
+        raise ValueError(f"too large: at most {most // 10**6} megapixels") from error
     except Exception as error:  # a stranger's file can make a decoder raise anything
         raise ValueError(f"not a readable picture: {str(error)[:120] or type(error).__name__}") from error
 

@@ -246,4 +246,4 @@ def webp_bytes(
 
 def film_text(recipes: Sequence[Recipe], spec: FilmSpec) -> str:
     """JSON, in ASCII, of what makes a film: its pictures' recipes and how it walks through them."""
-    return json.dumps({"film": asdict(spec), "recipes": [asdict(recipe) for recipe in recipes]})
+    return json.dumps({"film": asdict(spec), "recipes": [recipe.to_dict() for recipe in recipes]})

@@ -11,8 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
 
 from artmodels.models.generator import MAX_TRUNCATION
 
@@ -25,14 +28,22 @@ MAX_ITEMS = 1000
 MAX_EDITS = 16
 MAX_AMOUNT = 10.0  # of a shift, in standard deviations
 MAX_PIXELS = 300_000_000  # of a PNG that is read whole
+MAX_ROWS_BYTES = 2 * 9 * 2048  # of the largest model's w, in half precision
+MADE_BY = ("transfer", "dream")  # pictures that are made from pictures; `derived.py` reads their recipes
+MAX_ROW = 1000.0  # of one number of w
 
 
 @dataclass(frozen=True)
 class Latent:
-    """A seed and its share in the picture's latent."""
+    """A seed and its share in the picture's latent; or a latent that was found for a picture, and its share.
+
+    A found one has `rows` (see `pack_rows`): its z, and what is added to the modulations that the model gives this z.
+    Its seed is only a name.
+    """
 
     seed: int
     weight: float = 1.0
+    rows: str | None = None  # base64
 
 
 @dataclass(frozen=True)
@@ -65,6 +76,20 @@ class Shift:
         _check_sha256("sha256", self.sha256)
 
 
+@dataclass(frozen=True)
+class Projection:
+    """Of what a picture's latents were found, and how; the file itself is never in a recipe."""
+
+    input_sha256: str
+    seed: int
+    steps: int
+
+    def __post_init__(self):
+        _check_sha256("input_sha256", self.input_sha256)
+        _require(_is_integer(self.seed) and 0 <= self.seed < SEED_LIMIT, "seed", "0 or more, below 2**32")
+        _require(_is_integer(self.steps) and 0 < self.steps <= 1_000_000, "steps", "1 to 1,000,000")
+
+
 Edit = LayerMix | Shift
 EDITS: dict[str, type[Edit]] = {"layers": LayerMix, "direction": Shift}
 
@@ -85,6 +110,7 @@ class Recipe:
     edits: tuple[Edit, ...] = ()  # in this order, after truncation
     schema: int = SCHEMA
     revision: str | None = None  # the commit, of a model from the Hub
+    projection: Projection | None = None
 
     def __post_init__(self):
         if self.schema != SCHEMA:
@@ -104,20 +130,40 @@ class Recipe:
         _require(is_number(self.truncation) and 0 <= self.truncation <= MAX_TRUNCATION, "truncation", "0 to 1.5")
         _require(isinstance(self.edits, tuple | list) and len(self.edits) <= MAX_EDITS, "edits", "a list of at most 16")
         object.__setattr__(self, "edits", tuple(_read_edit(edit) for edit in self.edits))
+        object.__setattr__(self, "projection", _read_projection(self.projection))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain objects and lists; what only projected pictures have is left out of the others'."""
+        data = asdict(self)
+        if self.projection is None:
+            del data["projection"]
+        for latents in (data["latents"], *(edit.get("latents", ()) for edit in data["edits"])):
+            for latent in latents:
+                if latent["rows"] is None:
+                    del latent["rows"]
+        return data
+
+    @property
+    def is_projected(self) -> bool:
+        """Whether latents were found that no seed draws: such a recipe travels in PNGs only."""
+        mixed = (edit.latents for edit in self.edits if isinstance(edit, LayerMix))
+        return any(latent.rows is not None for latents in (self.latents, *mixed) for latent in latents)
 
     def to_data(self) -> dict[str, Any]:
         """What `to_json` writes, as plain objects and lists; `parse_recipe_data` reads it."""
         return json.loads(self.to_json())
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
+        return json.dumps(self.to_dict(), ensure_ascii=False, sort_keys=True)
 
     def to_link(self) -> str:
         """The recipe as letters that a URL carries as they are; `from_link` reads them.
 
         Raises:
-            ValueError: it is too long for one.
+            ValueError: it is too long for one, or it holds what was found for somebody's picture.
         """
+        if self.is_projected:
+            raise ValueError("a latent found for a picture is too long for a link: download the PNG, which holds it")
         text = base64.urlsafe_b64encode(zlib.compress(self.to_json().encode(), 9)).decode().rstrip("=")
         if len(text) > MAX_LINK:
             raise ValueError("this picture has too many ancestors for a link: download it, the PNG holds its recipe")
@@ -151,8 +197,42 @@ def _read_latents(latents: Any) -> tuple[Latent, ...]:
     for latent in read:
         _require(_is_integer(latent.seed) and 0 <= latent.seed < SEED_LIMIT, "seed", "0 or more, below 2**32")
         _require(is_number(latent.weight) and abs(latent.weight) <= 100, "weight", "between -100 and 100")
+        if latent.rows is not None:
+            unpack_rows(latent.rows)
     _require(sum(latent.weight**2 for latent in read) > 1e-6, "weights", "not all (nearly) 0")
     return read
+
+
+def pack_rows(rows: Tensor) -> str:
+    """Rows `[1 or layers + 1, latent_dim]` of a found latent as text: little-endian half precision in base64."""
+    return base64.b64encode(rows.detach().cpu().numpy().astype("<f2").tobytes()).decode()
+
+
+def unpack_rows(text: Any) -> Tensor:
+    """The numbers of `pack_rows`, `[rows * latent_dim]` in float32.
+
+    Raises:
+        ValueError: not base64, too long, or no numbers that a model could have given.
+    """
+    limit = -(-MAX_ROWS_BYTES // 3) * 4
+    _require(isinstance(text, str) and 0 < len(text) <= limit, "rows", f"a text of at most {limit} characters")
+    try:
+        content = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("recipe: rows must be base64") from error
+    _require(len(content) % 2 == 0, "rows", "numbers of two bytes each")
+    numbers = np.frombuffer(content, "<f2").astype(np.float32)
+    _require(np.isfinite(numbers).all() and np.abs(numbers).max() <= MAX_ROW, "rows", "finite, between -1000 and 1000")
+    return torch.from_numpy(numbers)
+
+
+def _read_projection(projection: Any) -> Projection | None:
+    if projection is None or isinstance(projection, Projection):
+        return projection
+    try:
+        return Projection(**projection)
+    except TypeError as error:
+        raise ValueError("recipe: projection must be an object with input_sha256, seed and steps") from error
 
 
 def _check_style_weights(weights: Any) -> None:
@@ -219,10 +299,26 @@ def parse_recipe_data(data: Any) -> Recipe:
     Raises:
         ValueError: not a recipe, or out of range.
     """
+    if isinstance(data, dict) and "made_by" in data:
+        raise ValueError(
+            "recipe: this picture was made from another, by transfer or dream, not painted by a model: "
+            "there is no latent in it to go on from; `project` finds one"
+        )
     known = set(Recipe.__dataclass_fields__)
-    if not isinstance(data, dict) or not data.keys() <= known or not known - {"edits", "revision"} <= data.keys():
+    needed = known - {"edits", "revision", "projection"}
+    if not isinstance(data, dict) or not needed <= data.keys() <= known:
         raise ValueError(f"recipe: expected an object with {', '.join(sorted(known))}")
     return Recipe(**data)
+
+
+def chunk_png(image: Image.Image, text: str, dots_per_inch: int | None = None, *, packed: bool = False) -> bytes:
+    """The image as a PNG with a text in our chunk."""
+    info = PngInfo()
+    if text:
+        info.add_itxt(CHUNK, text, zip=packed)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", pnginfo=info, **({"dpi": (dots_per_inch,) * 2} if dots_per_inch else {}))
+    return buffer.getvalue()
 
 
 def png_bytes(image: Image.Image, recipes: Sequence[Recipe], dots_per_inch: int | None = None) -> bytes:
@@ -230,13 +326,9 @@ def png_bytes(image: Image.Image, recipes: Sequence[Recipe], dots_per_inch: int 
 
     `dots_per_inch` tells a printer how large it is meant to be.
     """
-    info = PngInfo()
-    if recipes:
-        texts = [recipe.to_json() for recipe in recipes]
-        info.add_itxt(CHUNK, texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]", zip=len(texts) > 1)
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", pnginfo=info, **({"dpi": (dots_per_inch,) * 2} if dots_per_inch else {}))
-    return buffer.getvalue()
+    texts = [recipe.to_json() for recipe in recipes]
+    text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]" if texts else ""
+    return chunk_png(image, text, dots_per_inch, packed=len(texts) > 1)
 
 
 class NoRecipe(ValueError):
@@ -249,7 +341,18 @@ def read_recipes(path: Path) -> list[Recipe]:
     Raises:
         FileNotFoundError: there is no such file.
         NoRecipe: there is none in it.
-        ValueError: not a PNG, or a damaged recipe.
+        ValueError: not a PNG, a damaged recipe, or one of a picture that was made of others.
+    """
+    return parse_recipes(read_chunk(path))
+
+
+def read_chunk(path: Path) -> str:
+    """The text in our chunk of a PNG, whatever it says.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        NoRecipe: there is none in it.
+        ValueError: not a PNG.
     """
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}: expected a PNG that artmodels painted")
@@ -263,4 +366,4 @@ def read_recipes(path: Path) -> list[Recipe]:
         raise ValueError(f"{path} is not a readable PNG: expected one that artmodels painted") from error
     if text is None:
         raise NoRecipe(f"{path} carries no recipe: it was not painted by artmodels, or was saved anew since")
-    return parse_recipes(text)
+    return text

@@ -1,5 +1,6 @@
 """Seeds -> latents -> pictures, and sheets of them."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from artmodels.models.directions import Directions
 from artmodels.models.generator import MAX_TRUNCATION, ArtGenerator
-from artmodels.recipe import SEED_LIMIT, Latent, LayerMix, Recipe
+from artmodels.recipe import SEED_LIMIT, Latent, LayerMix, Recipe, unpack_rows
 
 MAX_SEEDS = 1_000_000
 BATCH = 16  # pictures painted at once, or fewer where they are large
@@ -91,10 +92,49 @@ def blend(styles: Sequence[str], weights: Mapping[str, float]) -> Tensor:
 
 
 def mix_latents(latents: Sequence[Latent], latent_dim: int) -> Tensor:
-    """The latent `[1, latent_dim]` of a recipe: the weighted sum of its seeds' latents, back at unit variance."""
-    z = draw_latents([latent.seed for latent in latents], latent_dim)
+    """The latent `[1, latent_dim]` of a recipe: the weighted sum of its seeds' latents, back at unit variance.
+
+    Raises:
+        ValueError: a latent that was found for a picture is one of another model.
+    """
+    z = torch.cat([_own_latent(latent, latent_dim) for latent in latents])
     weights = torch.tensor([[latent.weight for latent in latents]], dtype=torch.float32)
     return weights @ z / weights.norm()
+
+
+def _own_latent(latent: Latent, latent_dim: int) -> Tensor:
+    if latent.rows is None:
+        return draw_latents([latent.seed], latent_dim)
+    return _found_rows(latent, latent_dim)[:1]
+
+
+def _found_rows(latent: Latent, latent_dim: int) -> Tensor:
+    """`[1 or layers + 1, latent_dim]`"""
+    numbers = unpack_rows(latent.rows)
+    if len(numbers) % latent_dim:
+        raise ValueError(f"the recipe's latent was found with another model: its rows are not of {latent_dim} numbers")
+    return numbers.view(-1, latent_dim)
+
+
+def mix_offsets(latents: Sequence[Latent], layers: int, latent_dim: int) -> Tensor:
+    """What found latents add to the modulations, `[1, layers, latent_dim]`, weighted as the latents are.
+
+    Raises:
+        ValueError: a latent was found with another model.
+    """
+    offset = torch.zeros(1, layers, latent_dim)
+    length = math.sqrt(sum(latent.weight**2 for latent in latents))
+    for latent in latents:
+        if latent.rows is None:
+            continue
+        rows = _found_rows(latent, latent_dim)
+        if len(rows) not in (1, layers + 1):
+            raise ValueError(
+                f"the recipe's latent was found with another model: {len(rows)} rows, expected 1 or {layers + 1}"
+            )
+        if len(rows) > 1:
+            offset += latent.weight / length * rows[1:]
+    return offset
 
 
 @torch.inference_mode()
@@ -124,7 +164,10 @@ def _rows(
     device = generator.mean_w.device
     z = mix_latents(latents, generator.config.latent_dim).to(device)
     style = blend(generator.config.styles, style_weights).to(device)
-    return generator.truncate(generator.mapping(z, style), style, truncation)
+    w = generator.truncate(generator.mapping(z, style), style, truncation)
+    if any(latent.rows is not None for latent in latents):
+        w[:, 1:] += mix_offsets(latents, generator.config.layers, generator.config.latent_dim).to(w)
+    return w
 
 
 @torch.inference_mode()

@@ -11,6 +11,7 @@ from artmodels.recipe import MAX_EDITS, SEED_LIMIT, Edit, Latent, LayerMix, Reci
 
 MIN_PARENTS, MAX_PARENTS = 2, 4
 MAX_ANCESTORS = 24  # seeds in one latent: those of the smallest weights are forgotten
+MAX_FOUND = 4  # of them, latents that were found for pictures: each is some thousand characters long
 SMALLEST_WEIGHT, SMALLEST_SHARE = 0.01, 0.005
 DIGITS = 4  # of weights and shares, so that links stay short
 
@@ -26,8 +27,8 @@ def neighbours(recipe: Recipe, distance: float, seeds: Sequence[int]) -> list[Re
     if not 0 <= distance <= 1:
         raise ValueError(f"distance must be between 0 (the same) and 1 (any other), found {distance:g}")
     near, far = math.cos(distance * math.pi / 2), math.sin(distance * math.pi / 2)
-    old = [Latent(latent.seed, latent.weight * near) for latent in normalised(recipe.latents)]
-    return [replace(recipe, latents=collect([*old, Latent(seed, far)])) for seed in seeds]
+    old = [replace(latent, weight=latent.weight * near) for latent in normalised(recipe.latents)]
+    return [replace(recipe, latents=collect([*old, Latent(seed, far)]), projection=None) for seed in seeds]
 
 
 def children(parents: Sequence[Recipe], count: int, seed: int, mutation: float) -> list[Recipe]:
@@ -53,11 +54,11 @@ def _child(parents: Sequence[Recipe], lots: random.Random, mutation: float) -> R
     shares = [part / sum(drawn) for part in drawn]
     near, far = math.cos(mutation * math.pi / 2), math.sin(mutation * math.pi / 2)
     mixed = [
-        Latent(latent.seed, latent.weight * share)
+        replace(latent, weight=latent.weight * share)
         for parent, share in zip(parents, shares, strict=True)
         for latent in normalised(parent.latents)
     ]
-    latents = [Latent(latent.seed, latent.weight * near) for latent in normalised(collect(mixed) or mixed[:1])]
+    latents = [replace(latent, weight=latent.weight * near) for latent in normalised(collect(mixed) or mixed[:1])]
     styles: dict[str, float] = defaultdict(float)
     for parent, share in zip(parents, shares, strict=True):
         for style, weight in parent.style_weights.items():
@@ -68,6 +69,7 @@ def _child(parents: Sequence[Recipe], lots: random.Random, mutation: float) -> R
         style_weights=convex(styles),
         truncation=round(sum(share * parent.truncation for parent, share in zip(parents, shares, strict=True)), DIGITS),
         edits=_inherited_edits(parents, shares, lots),
+        projection=None,
     )
 
 
@@ -109,16 +111,20 @@ def steer(recipe: Recipe, amounts: Mapping[str, float], directions: Directions) 
 def normalised(latents: Sequence[Latent]) -> list[Latent]:
     """The same latent with weights whose squares sum to 1, as `mix_latents` takes them."""
     length = math.sqrt(sum(latent.weight**2 for latent in latents))
-    return [Latent(latent.seed, latent.weight / length) for latent in latents]
+    return [replace(latent, weight=latent.weight / length) for latent in latents]
 
 
 def collect(latents: Iterable[Latent]) -> tuple[Latent, ...]:
-    """Each seed once, the heaviest first, without those that hardly count; empty where all cancel out."""
-    weights: dict[int, float] = defaultdict(float)
+    """Each seed and each found latent once, the heaviest first, without those that hardly count."""
+    weights: dict[Latent, float] = defaultdict(float)
     for latent in latents:
-        weights[latent.seed] += latent.weight
-    heaviest = sorted(weights.items(), key=lambda item: -abs(item[1]))[:MAX_ANCESTORS]
-    return tuple(Latent(seed, round(weight, DIGITS)) for seed, weight in heaviest if abs(weight) >= SMALLEST_WEIGHT)
+        weights[replace(latent, weight=1.0)] += latent.weight
+    heaviest = sorted(weights.items(), key=lambda item: -abs(item[1]))
+    found = [latent for latent, _ in heaviest if latent.rows is not None][MAX_FOUND:]
+    heaviest = [item for item in heaviest if item[0] not in found][:MAX_ANCESTORS]
+    return tuple(
+        replace(latent, weight=round(weight, DIGITS)) for latent, weight in heaviest if abs(weight) >= SMALLEST_WEIGHT
+    )
 
 
 def convex(weights: Mapping[str, float]) -> dict[str, float]:

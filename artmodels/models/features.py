@@ -21,6 +21,7 @@ VARIANTS = {
     2: ((16, 1), (24, 3), (48, 3), (88, 4), (120, 4), (208, 5), (352, 1)),
 }
 SCALE_STAGES = (1, 2, 4, 6)  # the last stage at strides 4, 8, 16 and 32
+TEXTURE_STAGES = 4  # that style transfer looks at
 BATCH_NORM_EPSILON = 1e-3
 POOLED_DIM = 1280
 
@@ -56,9 +57,13 @@ class InvertedResidual(nn.Module):
         self.residual = stride == 1 and in_channels == out_channels
 
     def forward(self, x: Tensor) -> Tensor:
-        hidden = x if self.expand is None else F.relu6(self.expand(x))
-        hidden = self.project(F.relu6(self.depthwise(hidden)))
-        return x + hidden if self.residual else hidden
+        return self.parts(x)[1]
+
+    def parts(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The depthwise convolution's rectified output, and the block's own."""
+        hidden = F.relu6(self.depthwise(x if self.expand is None else F.relu6(self.expand(x))))
+        out = self.project(hidden)
+        return hidden, x + out if self.residual else out
 
 
 class EfficientNetLite(nn.Module):
@@ -88,9 +93,32 @@ class EfficientNetLite(nn.Module):
                 maps.append(x)
         return maps
 
+    def textures(self, pictures: Tensor) -> tuple[list[Tensor], Tensor]:
+        """What the first blocks see, for style transfer: rectified maps, one per `texture_channels`, and content.
+
+        The maps lie behind rectifiers: a block's own output is a linear bottleneck, whose statistics tell little. The
+        content is the last block's output, at stride 16.
+        """
+        x = F.relu6(self.stem(pictures.contiguous(memory_format=torch.channels_last)))
+        maps = [x]
+        for block in (block for stage in self.stages[:TEXTURE_STAGES] for block in stage):
+            hidden, x = block.parts(x)
+            maps.append(hidden)
+        return maps, x
+
     def forward(self, pictures: Tensor) -> Tensor:
         """Pooled features `[N, 1280]`, what ImageNet's classifier reads."""
         return F.relu6(self.head(self.scales(pictures)[-1])).mean(dim=(2, 3))
+
+
+def texture_channels(variant: int = 0) -> list[int]:
+    """Channels of each map of `EfficientNetLite.textures`."""
+    channels, width = [32], 32  # the stem
+    for (expansion, _, _), (out_channels, repeats) in zip(STAGES, VARIANTS[variant][:TEXTURE_STAGES], strict=False):
+        for _ in range(repeats):
+            channels.append(width * expansion)
+            width = out_channels
+    return channels
 
 
 def weights_file(variant: int) -> Path:

@@ -1,0 +1,98 @@
+"""Project generated pictures and say how near what was found comes, and how long it takes.
+
+python benchmarks/projection.py checkpoints/masters --seeds 0-19 --sheet /tmp/projections.png
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from artmodels.command import OneLineParser, check_out, main_with_clear_errors, natural
+from artmodels.editing import finish
+from artmodels.files import write_atomically
+from artmodels.hub import load_model
+from artmodels.metrics import extract_features, mean_pairwise_distance
+from artmodels.models.features import load_efficientnet
+from artmodels.projection import ProjectionSettings, project
+from artmodels.recipe import Projection, chunk_png
+from artmodels.sampling import (
+    contact_sheet,
+    draw_latents,
+    one_hot,
+    paint,
+    paint_rows,
+    parse_seeds,
+    rows_of,
+    to_images,
+)
+
+RESOLUTION = 128  # px at which features are compared
+OTHERS = 8  # pictures of each style that random pairs are drawn from
+SHARE = 0.1  # of the distance of random pairs that a projection should reach
+
+
+def measure(chosen: argparse.Namespace) -> None:
+    check_out(chosen.sheet, "--sheet", ".png")
+    model = load_model(chosen.model)
+    generator, settings = model.generator, ProjectionSettings(chosen.steps, 0)
+    networks = {"Lite0, descended through": load_efficientnet(0), "Lite2, the judge": load_efficientnet(2)}
+    styles, dim = generator.config.styles, generator.config.latent_dim
+
+    def painted(seed: int, style: str) -> torch.Tensor:
+        return paint(generator, draw_latents([seed], dim), one_hot(styles, style), chosen.truncation)
+
+    others = torch.cat(
+        [painted(10_000 + number, styles[number % len(styles)]) for number in range(OTHERS * len(styles))]
+    )
+    pairs = {
+        name: float(mean_pairwise_distance(extract_features(network, others, RESOLUTION)))
+        for name, network in networks.items()
+    }
+    shares: dict[str, list[float]] = {name: [] for name in networks}
+    seconds, pictures = [], []
+    print("| seed | style | seconds | " + " | ".join(networks) + " |")
+    print("| ---: | --- | ---: | " + " | ".join("---:" for _ in networks) + " |")
+    for seed in parse_seeds(chosen.seeds):
+        style = styles[seed % len(styles)]
+        wanted = painted(seed, style)
+        started = time.perf_counter()
+        found = finish(project(generator, networks["Lite0, descended through"], wanted.clone(), settings))
+        seconds.append(time.perf_counter() - started)
+        recipe = found.recipe(model.name, model.weights_sha256, model.revision, Projection("0" * 64, 0, settings.steps))
+        again = paint_rows(generator, rows_of(generator, recipe))
+        for name, network in networks.items():
+            own, other = (extract_features(network, picture, RESOLUTION) for picture in (wanted, again))
+            shares[name].append(float((own - other).norm()) / pairs[name])
+        told = " | ".join(f"{shares[name][-1]:.3f}" for name in networks)
+        print(f"| {seed} | {style} | {seconds[-1]:.1f} | {told} |", flush=True)
+        pictures += [wanted, again]
+    for name, found in shares.items():
+        good = sum(share <= SHARE for share in found)
+        print(
+            f"{name}: of the distance of random pairs {statistics.median(found):.3f} in the median, "
+            f"{max(found):.3f} at worst; {good} of {len(found)} within {SHARE}"
+        )
+    print(f"{statistics.median(seconds):.1f} s each on {torch.get_num_threads()} threads, {settings.steps} steps")
+    if chosen.sheet:
+        write_atomically(chosen.sheet, chunk_png(contact_sheet(to_images(torch.cat(pictures)), 8), ""))
+
+
+def main() -> int:
+    parser = OneLineParser(description="How near a projection of a generated picture comes.")
+    parser.add_argument("model", help="a model folder or a Hub id")
+    parser.add_argument("--seeds", default="0-19", help="of the pictures, in all styles in turn (default: 0-19)")
+    parser.add_argument("--steps", type=natural, default=ProjectionSettings.steps, help="of each projection")
+    parser.add_argument("--truncation", type=float, default=0.8, help="of the pictures (default: 0.8)")
+    parser.add_argument("--sheet", type=Path, help="write wanted and found pictures side by side into this PNG")
+    chosen = parser.parse_args()
+    return main_with_clear_errors(lambda: measure(chosen))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
