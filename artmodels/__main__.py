@@ -1,4 +1,4 @@
-"""The verbs: `python -m artmodels generate|evaluate|recipe|film|publish|space|benchmark ...`."""
+"""The verbs: `python -m artmodels generate|evaluate|recipe|film|...`; those that descend are in `editing_verbs.py`."""
 
 import argparse
 import sys
@@ -6,7 +6,16 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from artmodels.command import OneLineParser, add_statement_flags, main_with_clear_errors, natural, read_statement
+from artmodels.command import (
+    OneLineParser,
+    add_statement_flags,
+    add_verb,
+    check_out,
+    main_with_clear_errors,
+    natural,
+    read_statement,
+)
+from artmodels.editing_verbs import add_editing_verbs
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -16,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     _add_evaluate(verbs)
     _add_recipe(verbs)
     _add_film(verbs)
+    add_editing_verbs(verbs)
     _add_publish(verbs)
     _add_space(verbs)
     _add_benchmark(verbs)
@@ -23,32 +33,15 @@ def main(arguments: list[str] | None = None) -> int:
     return main_with_clear_errors(lambda: chosen.run(chosen))
 
 
-def _verb(verbs: argparse._SubParsersAction, name: str, run, summary: str, example: str) -> argparse.ArgumentParser:
-    parser = verbs.add_parser(
-        name,
-        help=summary,
-        description=summary,
-        epilog=f"example:\n  {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.set_defaults(run=run)
-    return parser
-
-
-def _check_out(path: Path | None) -> None:
-    """Refuse, before any work is done, a file that could not be written after it."""
-    if path and not path.parent.is_dir():
-        raise ValueError(f"--out {path}: there is no folder {path.parent}; make it first")
-
-
 def _add_generate(verbs: argparse._SubParsersAction) -> None:
     example = (
         "python -m artmodels generate --model checkpoints/masters --style ukiyo-e --seeds 0-15 "
         "--truncation 0.8 --out pictures/ --grid"
     )
-    parser = _verb(verbs, "generate", _generate, "Paint pictures, each a PNG that carries its recipe.", example)
+    parser = add_verb(verbs, "generate", _generate, "Paint pictures, each a PNG that carries its recipe.", example)
     parser.add_argument("--model", required=True, help="a model folder or a Hub id")
     parser.add_argument("--style", help="one of the model's styles; without it, each of them in turn")
+    parser.add_argument("--prompt", metavar="PHRASE", help='what to paint, like "a stormy sea at night, romanticism"')
     parser.add_argument("--seeds", default="0-7", help="like 7, 0-15 or 1,4,10-12 (default: 0-7)")
     parser.add_argument("--truncation", type=float, default=0.8, help="0 (the typical) to 1.5 (the wild); default 0.8")
     parser.add_argument("--out", type=Path, default=Path("pictures"), help="folder for the PNGs (default: pictures)")
@@ -63,26 +56,42 @@ def _generate(chosen: argparse.Namespace) -> None:
     check_truncation(chosen.truncation)
     if chosen.out.exists() and not chosen.out.is_dir():
         raise ValueError(f"--out {chosen.out} is a file: name a folder")
+    if chosen.prompt is not None and chosen.style is not None:
+        raise ValueError("--prompt and --style do not go together: name the style in the phrase")
 
     from artmodels.hub import load_model
-    from artmodels.painting import paint_to_folder, pick_device
+    from artmodels.painting import paint_phrase_to_folder, paint_to_folder, pick_device
 
     model = load_model(chosen.model, pick_device(chosen.device))
+    if chosen.prompt is not None:
+        print(paint_phrase_to_folder(model, chosen.prompt, seeds, chosen.truncation, chosen.out, chosen.grid))
+        return
     count = paint_to_folder(model, chosen.style, seeds, chosen.truncation, chosen.out, chosen.grid)
     print(f"{count} pictures in {chosen.out}")
 
 
 def _add_evaluate(verbs: argparse._SubParsersAction) -> None:
     example = "python -m artmodels evaluate --model runs/mine/model --data paintings.zip --test-data held_out.zip"
-    parser = _verb(verbs, "evaluate", _evaluate, "Measure a model against held-out pictures.", example)
+    parser = add_verb(verbs, "evaluate", _evaluate, "Measure a model against held-out pictures.", example)
     parser.add_argument("--model", required=True, help="a model folder or a Hub id")
     parser.add_argument("--data", help="training pictures, for floor and variety; without it, the small drawn set")
     parser.add_argument("--test-data", help="held-out pictures; without it, those of --data that training held out")
     parser.add_argument("--samples", type=natural, default=2000, help="pictures to paint (default: 2000)")
     parser.add_argument("--truncation", type=float, default=1.0, help="0 to 1.5 (default: 1)")
+    parser.add_argument(
+        "--classifier", type=Path, metavar="FOLDER", help="whose eye sees it (default: the model's own)"
+    )
     parser.add_argument("--out", type=Path, help="where to write the figures as JSON too")
     parser.add_argument(
         "--write-card", action="store_true", help="put figures and directions on the model folder's card"
+    )
+    parser.add_argument(
+        "--neighbours",
+        action="store_true",
+        help="keep what finds the training pictures nearest to a painting beside it",
+    )
+    parser.add_argument(
+        "--thumbnails", action="store_true", help="and small pictures of them, for all to see: if you may show them"
     )
 
 
@@ -90,20 +99,31 @@ def _evaluate(chosen: argparse.Namespace) -> None:
     from artmodels.sampling import check_truncation
 
     check_truncation(chosen.truncation)
-    _check_out(chosen.out)
+    check_out(chosen.out)
 
     import json
 
     from artmodels.data import load_dataset
-    from artmodels.evaluation import evaluate, look_at_real
+    from artmodels.evaluation import evaluate, keep_neighbours, look_at_real
     from artmodels.files import write_json
     from artmodels.hub import add_directions, check_card_target, load_model, read_hold_out, rewrite_card
+    from artmodels.models.classifier import load_classifier
+    from artmodels.models.generator import CLASSIFIER_NAME
+    from artmodels.models.neighbours import save_neighbours
     from artmodels.monitoring import measuring_command
+    from artmodels.recognition import ADHERENCE_SEEDS, adherence
     from artmodels.split import fingerprint, split
 
-    if chosen.write_card:
-        check_card_target(chosen.model)
+    if chosen.thumbnails and not chosen.neighbours:
+        raise ValueError("--thumbnails are of the pictures that --neighbours keeps: add it")
+    if chosen.write_card or chosen.neighbours:
+        check_card_target(chosen.model, "--write-card" if chosen.write_card else "--neighbours")
     model = load_model(chosen.model)
+    eye = load_classifier(chosen.classifier or model.folder)
+    if chosen.classifier and not eye:
+        raise ValueError(
+            f"--classifier {chosen.classifier} holds no {CLASSIFIER_NAME}: train.py --task classifier makes one"
+        )
     resolution = model.generator.config.resolution
     train = load_dataset(chosen.data, resolution)
     if chosen.test_data:
@@ -120,18 +140,23 @@ def _evaluate(chosen: argparse.Namespace) -> None:
     figures = evaluate(model.generator, real, chosen.samples, chosen.truncation)
     command = measuring_command(chosen.data, chosen.test_data, chosen.samples, chosen.model)
     figures["command"] = f"{command} --truncation {chosen.truncation:g}"
+    if eye:
+        seeds = min(chosen.samples, ADHERENCE_SEEDS)
+        figures["adherence"] = adherence(model.generator, eye, test, seeds, chosen.truncation)
     directions = add_directions(model.folder) if chosen.write_card else model.directions
     told = {**figures, "directions": directions.figures} if directions else figures
     print(json.dumps(told, indent=2))
     if chosen.out:
         write_json(chosen.out, told)
+    if chosen.neighbours:
+        save_neighbours(model.folder, keep_neighbours(real, train, chosen.thumbnails))
     if chosen.write_card:
         rewrite_card(model.folder, model.generator, {"evaluation": figures})
 
 
 def _add_recipe(verbs: argparse._SubParsersAction) -> None:
     example = "python -m artmodels recipe picture.png --repaint again.png --model checkpoints/masters"
-    parser = _verb(verbs, "recipe", _recipe, "Print the recipe of a picture, and paint it again.", example)
+    parser = add_verb(verbs, "recipe", _recipe, "Print the recipe of a picture, and paint it again.", example)
     parser.add_argument("picture", type=Path, help="a PNG that artmodels painted")
     parser.add_argument("--repaint", type=Path, metavar="PNG", help="paint it again into this file")
     parser.add_argument("--model", help="the model to repaint with (default: the bundled one that the recipe names)")
@@ -139,9 +164,17 @@ def _add_recipe(verbs: argparse._SubParsersAction) -> None:
 
 
 def _recipe(chosen: argparse.Namespace) -> None:
-    from artmodels.recipe import read_recipes
+    from artmodels.derived import parse_derived
+    from artmodels.recipe import parse_recipes, read_chunk
 
-    recipes = read_recipes(chosen.picture)
+    text = read_chunk(chosen.picture)
+    if derived := parse_derived(text):
+        print(derived.to_json())
+        print(f"needs\n{derived.needs()}\nthen, on this machine the very same picture:\n  {derived.command()}")
+        if chosen.repaint:
+            raise ValueError("--repaint paints what a model painted; this picture needs files: type the command above")
+        return
+    recipes = parse_recipes(text)
     for recipe in recipes:
         print(recipe.to_json())
     if chosen.repaint:
@@ -152,7 +185,7 @@ def _recipe(chosen: argparse.Namespace) -> None:
 
 def _add_film(verbs: argparse._SubParsersAction) -> None:
     example = "python -m artmodels film one.png two.png three.png --out film.mp4 --seconds 10 --size 256"
-    parser = _verb(verbs, "film", _film, "Paint a smooth walk through pictures, as an MP4 or a WebP.", example)
+    parser = add_verb(verbs, "film", _film, "Paint a smooth walk through pictures, as an MP4 or a WebP.", example)
     parser.add_argument("pictures", type=Path, nargs="+", help="2 to 12 PNGs that artmodels painted, in order")
     parser.add_argument("--out", type=Path, required=True, help="the film: a name that ends in .mp4 or .webp")
     parser.add_argument("--seconds", type=float, default=10, help="1 to 30 (default: 10)")
@@ -167,7 +200,7 @@ def _add_film(verbs: argparse._SubParsersAction) -> None:
 
 
 def _film(chosen: argparse.Namespace) -> None:
-    _check_out(chosen.out)
+    check_out(chosen.out)
     from artmodels.film import FilmSpec
     from artmodels.painting import repaint_as_film
     from artmodels.recipe import read_recipes
@@ -183,7 +216,7 @@ def _add_publish(verbs: argparse._SubParsersAction) -> None:
         "python -m artmodels publish runs/mine user/my-painter --license cc-by-4.0 --tag v1 "
         '--provenance "my own drawings, 2019 to 2026"'
     )
-    parser = _verb(verbs, "publish", _publish, "Push a run's best model to the Hugging Face Hub.", example)
+    parser = add_verb(verbs, "publish", _publish, "Push a run's best model to the Hugging Face Hub.", example)
     parser.add_argument("path", type=Path, help="a run folder, or a model folder")
     parser.add_argument("repo_id", help="where to, like user/my-painter")
     parser.add_argument("--private", action="store_true", default=None, help="a new repository is private")
@@ -227,7 +260,7 @@ def _ask(question: str) -> str | None:
 
 def _add_space(verbs: argparse._SubParsersAction) -> None:
     example = "python -m artmodels space user/my-space --model user/my-painter@v1 --hardware zero-a10g"
-    parser = _verb(verbs, "space", _space, "Push a Space that paints with a model from the Hub.", example)
+    parser = add_verb(verbs, "space", _space, "Push a Space that paints with a model from the Hub.", example)
     parser.add_argument("repo_id", help="the Space, like user/my-space")
     parser.add_argument("--model", required=True, help="a Hub id with optional @revision; its commit is pinned")
     parser.add_argument("--hardware", help="like zero-a10g or cpu-basic (default: what the Hub gives)")
@@ -254,10 +287,10 @@ def _add_benchmark(verbs: argparse._SubParsersAction) -> None:
     train_example = "python -m artmodels benchmark train --preset cpu --data paintings.zip"
     app_example = "python -m artmodels benchmark app --visitors 50 --seconds 30"
     examples = f"{train_example}\n  {app_example}"
-    parser = _verb(verbs, "benchmark", None, "Measure how fast this machine is.", examples)
+    parser = add_verb(verbs, "benchmark", None, "Measure how fast this machine is.", examples)
     kinds = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
 
-    train = _verb(kinds, "train", _benchmark_train, "Images/s, and how the time of a step divides.", train_example)
+    train = add_verb(kinds, "train", _benchmark_train, "Images/s, and how the time of a step divides.", train_example)
     train.add_argument("--preset", default="cpu", help="whose networks and batch (default: cpu)")
     train.add_argument("--data", help="training pictures; without it, the small drawn set")
     train.add_argument("--steps", type=natural, default=10, help="timed, after 3 to warm up (default: 10)")
@@ -265,7 +298,7 @@ def _add_benchmark(verbs: argparse._SubParsersAction) -> None:
     train.add_argument("--precision", help="fp32 or bf16 (default: as train.py would)")
     train.add_argument("--compile", action=argparse.BooleanOptionalAction, help="torch.compile (default: likewise)")
 
-    app = _verb(kinds, "app", _benchmark_app, "How the studio serves many visitors at once.", app_example)
+    app = add_verb(kinds, "app", _benchmark_app, "How the studio serves many visitors at once.", app_example)
     app.add_argument("--visitors", type=natural, default=50, help="at once (default: 50)")
     app.add_argument("--seconds", type=float, default=30, help="for which they ask (default: 30)")
     app.add_argument("--pictures", type=natural, default=4, help="that each asks for at a time (default: 4)")
@@ -279,7 +312,7 @@ def _add_benchmark(verbs: argparse._SubParsersAction) -> None:
 def _benchmark_train(chosen: argparse.Namespace) -> None:
     if chosen.steps < 1:
         raise ValueError("--steps must be at least 1")
-    _check_out(chosen.out)
+    check_out(chosen.out)
     from artmodels.benchmark import benchmark_training, describe
     from artmodels.files import write_json
     from artmodels.presets import PRESETS
@@ -297,7 +330,7 @@ def _benchmark_train(chosen: argparse.Namespace) -> None:
 
 
 def _benchmark_app(chosen: argparse.Namespace) -> None:
-    _check_out(chosen.out)
+    check_out(chosen.out)
     from artmodels.benchmark_app import Visit, benchmark_app, describe
     from artmodels.files import write_json
 

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from artmodels.metrics import (
 )
 from artmodels.models.features import EfficientNetLite, load_efficientnet
 from artmodels.models.generator import ArtGenerator
+from artmodels.models.neighbours import Neighbours, find_neighbours
 from artmodels.patches import sliced_wasserstein
 from artmodels.sampling import draw_latents, paint
 
@@ -44,6 +46,7 @@ class RealPictures:
     test_styles: list[str]  # of each of them
     test_pictures: Tensor  # at most 1,000 of them, [., 3, H, W]
     train: Tensor  # features [N, D] of at most 10,000 training pictures
+    places: np.ndarray  # of these in their collection
     of_style: dict[str, Tensor]  # rows of `train`, at most 500 of each style
     floor: Tensor  # rows of `train`, at most as many as samples
     floor_figures: dict[str, Any]  # what those score against the test pictures
@@ -98,10 +101,18 @@ def look_at_real(train: ArtDataset, test: ArtDataset, samples: int, device: torc
         test_styles=[test.styles[label] for label in test.labels],
         test_pictures=test_pictures,
         train=train_features,
+        places=known,
         of_style={style: torch.from_numpy(rows) for style, rows in of_style.items()},
         floor=torch.from_numpy(floor),
         floor_figures=compare(train_features[torch.from_numpy(floor)], floor_pictures, test_features, test_pictures),
     )
+
+
+def keep_neighbours(real: RealPictures, train: ArtDataset, thumbnails: bool) -> Neighbours:
+    """What tells which training pictures are nearest to a painting; captions name them, or else file names."""
+    labels = tuple(train.captions[place] or Path(train.names[place]).stem for place in real.places)
+    pictures = train.pictures[train.rows[real.places]] if thumbnails else None
+    return find_neighbours(real.train, real.test, labels, JUDGE_VARIANT, real.judge_resolution, pictures)
 
 
 def spread(count: int, most: int) -> np.ndarray:

@@ -1,10 +1,12 @@
 """Published models: writing their folder, loading them from there or from the Hub, finding those of an app."""
 
+import copy
 import os
 import platform
 import sys
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,21 @@ import torch
 
 from artmodels.card import SHEET_SEEDS, SHEET_TRUNCATION, Statement, model_card
 from artmodels.files import sha256, write_atomically, write_json
+from artmodels.models.classifier import StyleClassifier, load_classifier
 from artmodels.models.directions import Directions, load_directions, save_directions
 from artmodels.models.generator import (
+    HISTORY_NAME,
     METRICS_NAME,
     WEIGHTS_NAME,
     ArtGenerator,
+    GeneratorConfig,
     expect_hub_id,
     fetch_generator,
     load_generator,
 )
+from artmodels.models.neighbours import Neighbours, load_neighbours
+from artmodels.models.prompt import PromptReader, load_prompt
+from artmodels.models.style_statistics import StyleStatistics, load_style_statistics
 from artmodels.models.weights import read_json
 from artmodels.sampling import style_sheet
 from artmodels.steering import PICTURES, find_directions
@@ -43,7 +51,7 @@ def write_model_folder(
     generator._save_pretrained(folder)
     style_sheet(generator, SHEET_SEEDS, SHEET_TRUNCATION).save(folder / "samples.png")
     write_json(folder / METRICS_NAME, {"training": training, **({"evaluation": metrics} if metrics else {})})
-    write_json(folder / "history.json", history)
+    write_json(folder / HISTORY_NAME, history)
     (folder / CARD_NAME).write_text(model_card(generator, training, metrics, Statement()), "utf-8")
 
 
@@ -65,11 +73,23 @@ class LoadedModel:
     revision: str | None = None  # the commit, of a model from the Hub
     statement: Statement = field(default_factory=Statement)  # what its publisher says of it
     directions: Directions | None = None
+    classifier: StyleClassifier | None = None
+    prompt: PromptReader | None = None
+    neighbours: Neighbours | None = None
+    manners: StyleStatistics | None = None
 
     @property
     def memory(self) -> int:
         """Bytes of its tensors."""
-        tensors = [*self.generator.state_dict().values(), *([self.directions.vectors] if self.directions else [])]
+        tensors = list(self.generator.state_dict().values())
+        if self.directions:
+            tensors.append(self.directions.vectors)
+        if self.classifier:
+            tensors += self.classifier.state_dict().values()
+        if self.prompt:
+            tensors += self.prompt.network.state_dict().values()
+        if self.neighbours:
+            tensors.append(self.neighbours.points)
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
@@ -78,7 +98,7 @@ def load_model(name: str | Path, device: torch.device | str = "cpu") -> LoadedMo
 
     Raises:
         FileNotFoundError: no such folder, and the name is no Hub id; or a file of the model is missing.
-        ValueError: the model is damaged or does not fit together; a folder's directions, too.
+        ValueError: the model is damaged or does not fit together; what lies beside it in a folder, too.
         OSError: the Hub has no such model, or cannot be reached.
     """
     folder = Path(name)
@@ -116,15 +136,27 @@ def load_hub_model(
 def _open(name: str, folder: Path, revision: str | None, device: torch.device | str) -> LoadedModel:
     generator = load_generator(folder).to(device)
     digest, statement = sha256(folder / WEIGHTS_NAME), Statement.of(read_metrics(folder))
-    try:
-        directions = load_directions(folder, generator.config)
-    except ValueError as error:
-        if revision is None:
-            raise
-        # Whoever names a model of the Hub cannot mend it, and it paints without them.
-        print(f"warning: {name} is used without its directions: {error}", file=sys.stderr)
-        directions = None
-    return LoadedModel(name, folder, generator, digest, revision, statement, directions)
+    companions: dict[str, Any] = {}
+    for companion, load in companion_loaders(generator.config).items():
+        try:
+            companions[companion] = load(folder)
+        except ValueError as error:
+            if revision is None:
+                raise
+            # Whoever names a model of the Hub cannot mend it, and it paints without them.
+            print(f"warning: {name} is used without its {companion}: {error}", file=sys.stderr)
+    return LoadedModel(name, folder, generator, digest, revision, statement, **companions)
+
+
+def companion_loaders(config: GeneratorConfig) -> dict[str, Callable[[Path], Any]]:
+    """By the field of `LoadedModel`, what reads an optional file beside a model; each gives None where it lacks."""
+    return {
+        "directions": lambda folder: load_directions(folder, config),
+        "classifier": load_classifier,
+        "prompt": lambda folder: load_prompt(folder, config.styles),
+        "neighbours": load_neighbours,
+        "manners": lambda folder: load_style_statistics(folder, config.styles),
+    }
 
 
 def add_directions(folder: Path, device: torch.device | str = "cpu", pictures: int = PICTURES) -> Directions | None:
@@ -207,12 +239,14 @@ def read_hold_out(model: LoadedModel) -> tuple[float, str]:
     return share, found
 
 
-def check_card_target(name: str) -> None:
-    """Raises:
-    ValueError: not a model folder of one's own whose card can be written anew.
+def check_card_target(name: str, flag: str) -> None:
+    """Refuse, for a flag, what is no model folder of one's own whose card can be written anew.
+
+    Raises:
+        ValueError: see above.
     """
     if not (Path(name) / METRICS_NAME).is_file():
-        raise ValueError(f"--write-card needs a model folder that training wrote, with {METRICS_NAME}; found {name}")
+        raise ValueError(f"{flag} needs a model folder that training wrote, with {METRICS_NAME}; found {name}")
 
 
 def rewrite_card(folder: Path, generator: ArtGenerator, additions: dict[str, Any]) -> None:
@@ -221,7 +255,36 @@ def rewrite_card(folder: Path, generator: ArtGenerator, additions: dict[str, Any
     metrics = read_json(path)
     for key, value in additions.items():
         metrics[key] = {**metrics.get(key, {}), **value} if key == "training" else value
-    statement, directions = Statement.of(metrics), load_directions(folder, generator.config)
-    card = model_card(generator, metrics["training"], metrics.get("evaluation"), statement, directions=directions)
+    card = card_of(folder, generator, metrics, Statement.of(metrics))
     write_json(path, metrics)
     write_atomically(folder / CARD_NAME, card.encode())
+
+
+def card_of(
+    folder: Path, generator: ArtGenerator, metrics: dict[str, Any], statement: Statement, wheel: str | None = None
+) -> str:
+    """The card of a model folder, which tells of all that lies beside the model too; see `card.model_card`.
+
+    Raises:
+        ValueError: something beside the model is not whole.
+        LookupError, TypeError, AttributeError: `metrics` are not those that training wrote.
+    """
+    companions = {name: load(folder) for name, load in companion_loaders(generator.config).items()}
+    eye, reader = companions["classifier"], companions["prompt"]
+    return model_card(
+        generator,
+        metrics["training"],
+        metrics.get("evaluation"),
+        statement,
+        wheel,
+        companions["directions"],
+        eye_figures=eye.figures if eye else None,
+        prompt_figures={**reader.figures, "words": len(reader.config.words)} if reader else None,
+    )
+
+
+def on_cpu(model: LoadedModel) -> LoadedModel:
+    """The model with a generator on the CPU, for descents beside networks that live there; a copy if need be."""
+    if model.generator.mean_w.device.type == "cpu":
+        return model
+    return replace(model, generator=copy.deepcopy(model.generator).cpu())

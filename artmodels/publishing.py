@@ -14,15 +14,14 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from tqdm import tqdm
 
-from artmodels.card import Statement, model_card
+from artmodels.card import Statement
 from artmodels.files import json_bytes, write_atomically
-from artmodels.hub import CARD_NAME, METRICS_NAME, add_directions, read_metrics
-from artmodels.models.directions import load_directions
-from artmodels.models.generator import CONFIG_NAME, DIRECTIONS_NAME, WEIGHTS_NAME, load_generator
+from artmodels.hub import CARD_NAME, METRICS_NAME, add_directions, card_of, read_metrics
+from artmodels.models.generator import COMPANIONS, CONFIG_NAME, DIRECTIONS_NAME, WEIGHTS_NAME, load_generator
 from artmodels.models.remote import Unreachable, clear_hub_errors, parse_hub_id
 from artmodels.wheel import WHEEL_NAME, build_wheel
 
-COPIED = (CONFIG_NAME, WEIGHTS_NAME, DIRECTIONS_NAME, "samples.png", "history.json")  # besides metrics, card and wheel
+COPIED = (CONFIG_NAME, WEIGHTS_NAME, "samples.png", *COMPANIONS)  # besides card and wheel; metrics are written anew
 WAITS = (5, 20, 60)  # seconds between the attempts at the end of a run
 
 
@@ -44,16 +43,15 @@ def find_model_folder(path: Path) -> Path:
 def publication(folder: Path, statement: Statement) -> dict[str, Path | bytes]:
     """What would be pushed, as name in the repository -> file or content; nothing is written.
 
-    The model is loaded first, as strictly as anybody will load it.
+    The model, and what lies beside it, is loaded first, as strictly as anybody will load it.
 
     Raises:
         FileNotFoundError, ValueError: the model is not whole.
     """
     generator, metrics = load_generator(folder), read_metrics(folder)
-    directions = load_directions(folder, generator.config)
     try:
-        card = model_card(generator, metrics["training"], metrics.get("evaluation"), statement, WHEEL_NAME, directions)
-    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        card = card_of(folder, generator, metrics, statement, WHEEL_NAME)
+    except (LookupError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{folder / METRICS_NAME} does not tell what the card needs ({type(error).__name__}: {error}): "
             "publish the folder as training wrote it"
@@ -124,7 +122,7 @@ def say_the_same(folder: Path, files: dict[str, Path | bytes]) -> None:
 
 def is_ours(name: str) -> bool:
     """Whether a file of a repository is one that publishing writes, and so may be taken away by it."""
-    return name in (*COPIED, METRICS_NAME, CARD_NAME) or bool(re.fullmatch(r"artmodels-[\w.]+-py3-none-any\.whl", name))
+    return name in (*COPIED, CARD_NAME) or bool(re.fullmatch(r"artmodels-[\w.]+-py3-none-any\.whl", name))
 
 
 def statement_for(folder: Path, repo_id: str, statement: Statement) -> Statement:

@@ -176,7 +176,9 @@ def test_benchmark_train_prints_rates_and_how_the_time_divides(tmp_path):
     assert_one_clear_line(artmodels("benchmark", "train", "--preset", "huge"), "--preset must be one of")
 
 
-@pytest.mark.parametrize("verb", ["generate", "evaluate", "recipe", "film", "benchmark"])
+@pytest.mark.parametrize(
+    "verb", ["generate", "evaluate", "recipe", "film", "transfer", "project", "dream", "styles", "benchmark"]
+)
 def test_every_verb_has_help_with_an_example(verb):
     result = artmodels(verb, "--help")
     assert result.returncode == 0 and f"python -m artmodels {verb}" in result.stdout
