@@ -57,6 +57,14 @@ def take_all(browser) -> None:
     page.locator("#near-leave").click()
     settle(page)
 
+    turn(page, "Say")
+    page.locator("#phrase input, #phrase textarea").fill("a stormy sea at night, romanticism")
+    page.locator("#say-it").click()
+    page.wait_for_function("() => document.querySelectorAll('#say-wall img').length === 8")
+    page.locator("#say-stop").wait_for(state="hidden")
+    settle(page)
+    shoot(page, "say")
+
     turn(page, "Blend")
     page.locator("#blend-wall img").first.wait_for()
     page.get_by_label("number input for impressionism").fill("0.7")
@@ -109,6 +117,18 @@ def take_all(browser) -> None:
     page.locator("#film video").wait_for()
     settle(page)
     shoot(page, "film")
+
+    page.locator("#kept .thumbnail-item").nth(2).click()
+    settle(page)
+    page.locator("#explain-it").click()
+    page.locator("#looked-at img").wait_for()
+    page.locator("#story svg").first.wait_for()
+    shoot(page, "explain", whole=True)
+    page.locator("#rework-picked").click()
+    page.locator("#begin").click()
+    page.locator("#rework-download").wait_for(timeout=180_000)
+    settle(page)
+    shoot(page, "rework")
     page.context.close()
 
     dark = visit(browser, WIDE, color_scheme="dark")

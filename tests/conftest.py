@@ -34,18 +34,28 @@ from huggingface_hub import constants
 from PIL import Image
 
 from artmodels import procedural
+from artmodels.files import sha256
 from artmodels.hub import LoadedModel, load_model
+from artmodels.models.classifier import ClassifierConfig, StyleClassifier, save_classifier
 from artmodels.models.directions import save_directions
+from artmodels.models.features import load_efficientnet
 from artmodels.models.generator import ArtGenerator, GeneratorConfig
+from artmodels.models.neighbours import find_neighbours, save_neighbours
+from artmodels.models.prompt import PromptConfig, PromptNetwork, PromptReader, save_prompt
+from artmodels.models.style_statistics import save_style_statistics
+from artmodels.transfer import manner_of
 
 ROOT = Path(__file__).resolve().parent.parent
-LONGEST = "test_training.py"
+LONGEST = ("test_training.py", "test_resume.py", "test_studio_pages.py")
+# Of train.py: the shortest run with two checkpoints and a rest, not measured or as a test wants it.
+UNMEASURED = ("--hold-out", "0")
+SHORT = ("--preset", "tiny", *UNMEASURED, "--images", "256", "--checkpoint-every", "96", "--sample-every", "128")
 STYLES = ("flow-field", "mosaic", "op-art")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest file comes first, so that its worker is not left alone with it at the end."""
-    items.sort(key=lambda item: item.path.name != LONGEST)
+    """The longest files come first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -87,6 +97,17 @@ def model(model_folder) -> LoadedModel:
 
 
 @pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """One short run from start to end, launched as the README says."""
+    output = tmp_path_factory.mktemp("runs") / "short"
+    command = [str(Path(sys.executable).parent / "accelerate"), "launch", "train.py", "--output", str(output), *SHORT]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert result.returncode == 0, result.stderr
+    assert "pictures/s" in result.stderr and "variety=" in result.stderr
+    return output
+
+
+@pytest.fixture(scope="session")
 def visited_hub(tmp_path_factory) -> Iterator[Hub]:
     """A Hub with models that visitors may name, and some that they may not."""
     hub = Hub()
@@ -112,7 +133,36 @@ def steered_folder(tmp_path_factory, generator) -> Path:
     names = ("brightness", "<b>glow</b>")
     figures = {"pictures": 64, "truncation": 0.8, "directions": dict.fromkeys(names, told)}
     save_directions(folder, names, vectors, figures)
+    add_companions(folder, generator)
     return folder
+
+
+def add_companions(folder: Path, generator: ArtGenerator) -> None:
+    """What a published folder may hold besides: an eye that never learned, neighbours, and the story of a training."""
+    torch.manual_seed(2)
+    eye = StyleClassifier(ClassifierConfig(resolution=32, styles=generator.config.styles, width=8))
+    shares = {"accuracy": 0.5, "accuracy_interval": [0.4, 0.6], "balanced_accuracy": 0.5, "calibration_error": 0.03}
+    of_each = {key: {"pictures": 10, "precision": 0.5, "recall": None} for key in generator.config.styles}
+    table = [[5, 3, 2]] * 3
+    told = {"measured_by": "test pictures", "pictures": 30, "reference": None, "confusion": table, "styles": of_each}
+    save_classifier(folder, eye, {**shares, **told})
+    words = ("blue", "dark", "mosaic", "sea")
+    network = PromptNetwork(PromptConfig(words, generator.config.styles, 4, 4, 4, 4, 32)).requires_grad_(False).eval()
+    reference, unmeasured = torch.randn(20, 4), {"pictures": 0, "recall": {}}
+    save_prompt(folder, PromptReader(network, unmeasured, reference, sha256(folder / "model.safetensors")))
+    sight, looks = load_efficientnet(0), torch.rand(3, 2, 3, 64, 64) * 2 - 1
+    manners = [[manner_of(sight, pictures), manner_of(sight, pictures)] for pictures in looks]
+    save_style_statistics(folder, generator.config.styles, manners)
+    features = torch.randn(30, 1280, generator=torch.Generator().manual_seed(6))
+    labels = tuple(f"<i>drawing</i> {place}, by nobody" for place in range(24))
+    save_neighbours(folder, find_neighbours(features[:24], features[24:], labels, 2, 128))
+    history = [
+        {"images": images, "generator_loss": 1 / images, "discriminator_loss": 2.0, "variety": 0.5}
+        for images in range(100, 1100, 100)
+    ]
+    (folder / "history.json").write_text(json.dumps(history))
+    (folder / "metrics.json").write_text(json.dumps({"training": {"progress": [100, 500, 1000]}}))
+    Image.new("RGB", (3 * 34 - 2, 3 * 34 - 2), "teal").save(folder / "progress.webp")
 
 
 @pytest.fixture(scope="session")

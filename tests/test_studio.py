@@ -302,7 +302,7 @@ def test_each_text_is_used():
         path.read_text("utf-8") for path in (ROOT / "artmodels" / "studio").glob("*.py") if path.stem != "words"
     )
     code += inspect.getsource(say_error)
-    built = ("direction-", "found-", "page-", "name-")  # put together from what they name
+    built = ("direction-", "found-", "page-", "name-", "way-")  # put together from what they name
     assert [key for key in WORDS if not re.search(f"[\"']{key}[\"']", code) and not key.startswith(built)] == []
 
 

@@ -27,6 +27,7 @@ def test_each_endpoint_has_named_arguments_with_defaults_and_says_what_it_does(c
     assert named == {
         "/generate": ["style", "seed", "count", "truncation", "model"],
         "/blend": ["styles", "seed", "count", "truncation", "model"],
+        "/phrase": ["words", "seed", "count", "truncation", "model"],
         "/film": ["pictures", "styles", "seconds", "rate", "size", "loop", "truncation", "model"],
         "/recipe": ["text", "picture"],
         "/models": [],
@@ -48,6 +49,16 @@ def test_a_client_blends_styles(client):
     wall = client.predict({"mosaic": 3, "op-art": 1}, 7, 2, 0.5, api_name="/blend")
     (recipe,) = read_recipes(Path(wall[0]["image"]))
     assert recipe.style_weights == {"mosaic": 0.75, "op-art": 0.25}
+
+
+def test_a_client_says_what_it_wants_to_see(client):
+    wall = client.predict("a dark blue sea", 7, 2, 0.5, api_name="/phrase")
+    assert len(wall) == 2 and all("fits better than" in item["caption"] for item in wall)
+    (recipe,) = read_recipes(Path(wall[0]["image"]))
+    assert recipe.truncation == 0.5 and len(recipe.latents) > 1
+    (again,) = client.predict("a dark blue sea", 7, 1, 0.5, api_name="/phrase")
+    (alone,) = read_recipes(Path(again["image"]))  # the same within rounding, which a batch has of its own
+    assert [latent.seed for latent in alone.latents] == [latent.seed for latent in recipe.latents]
 
 
 def test_a_client_films_seeds_and_recipes(client):

@@ -106,6 +106,12 @@ def download(page, selector: str) -> bytes:
     return Path(coming.value.path()).read_bytes()
 
 
+def choose_file(page, button: str, path: Path) -> None:
+    with page.expect_file_chooser() as chooser:
+        page.locator(button).click()
+    chooser.value.set_files(path)
+
+
 def picked_recipe(page):
     """The recipe in the PNG that the panel's button downloads."""
     with Image.open(io.BytesIO(download(page, "#download"))) as picture:
@@ -370,6 +376,97 @@ def test_a_long_film_is_stopped_and_too_short_ones_are_told(page):
     go(page, "Paint")
     page.locator("#dice").click()
     until(page, "c[0] !== 'flow-field · 1'")
+
+
+def test_a_picture_is_explained_and_so_is_the_model(visit, tmp_path):
+    page = visit()
+    pick(page, 1)
+    page.locator("#explain-it").click()
+    page.locator("#looked-at img").wait_for()
+    page.locator("#looked-at").get_by_text("mosaic · 2").wait_for()
+    assert page.locator("#verdict meter").count() == 3
+    shares = [float(meter.get_attribute("value")) for meter in page.locator("#verdict meter").all()]
+    assert sum(shares) == pytest.approx(1, abs=1e-3) and shares == sorted(shares, reverse=True)
+    says(page, "the first style was right in 50% of cases")
+    assert page.locator("#maps img").count() == 3
+    assert page.locator("#origin li").count() == 4
+    assert "<i>drawing</i>" in page.locator("#origin").inner_text()  # a name from a stranger's file is text
+    says(page, "Originality")
+    page.locator("#story svg").first.wait_for()
+    assert page.locator("#story .progress-strip img").count() == 1
+    assert page.locator("#story .walks img").count() == 2
+    before = page.locator("#looked-at img").get_attribute("src")
+    Image.new("RGB", (300, 200), "orange").save(tmp_path / "mine.jpg")
+    choose_file(page, "#look-at-file", tmp_path / "mine.jpg")
+    page.wait_for_function("src => document.querySelector('#looked-at img').getAttribute('src') !== src", arg=before)
+    page.locator("#looked-at").get_by_text("mine.jpg").wait_for()
+    (tmp_path / "page.png").write_text("<svg onload=alert(1)>")
+    choose_file(page, "#look-at-file", tmp_path / "page.png")
+    says(page, "page.png cannot be used")
+    page.get_by_label("中文").check()
+    says(page, "这个模型是怎样学会画画的")
+
+
+def test_a_phrase_is_painted_and_its_words_are_told(page):
+    go(page, "Say")
+    says(page, "It knows, for example: blue, dark, mosaic.")
+    page.locator("#phrase input, #phrase textarea").fill("zeppelin")
+    page.locator("#say-it").click()
+    says(page, "this model never read zeppelin")
+    page.locator("#phrase input, #phrase textarea").fill("a dark blue zeppelin <b>at</b> sea")
+    page.locator("#phrase input, #phrase textarea").press("Enter")
+    until(page, "c.length === 8 && c.every(text => /fits better than [0-9]+%/.test(text))", "#say-wall")
+    says(page, "dark, blue, sea")
+    says(page, "Not known: zeppelin")
+    first = captions(page, "#say-wall")
+    pick(page, 3, "#say-wall")
+    assert len(picked_recipe(page).latents) > 1
+    page.locator("#say-dice").click()
+    until(page, f"c.length === 8 && c.join() !== {json.dumps(','.join(first))}", "#say-wall")
+
+
+def test_a_picture_is_reworked_watched_and_stopped(page, tmp_path):
+    go(page, "Rework")
+    page.locator("#begin").click()
+    says(page, "there is no picture to work on")
+    (tmp_path / "page.jpg").write_text("<script>alert(1)</script>")
+    page.locator("#rework-file input[type=file]").set_input_files(tmp_path / "page.jpg")
+    page.locator("#rework-file").get_by_text("page.jpg").first.wait_for()
+    page.locator("#begin").click()
+    says(page, "page.jpg: not a readable picture")
+    page.locator("#rework-file button[aria-label*='lear']").first.click()
+    Image.effect_noise((200, 150), 80).convert("RGB").save(tmp_path / "photo.jpg")
+    page.locator("#rework-file input[type=file]").set_input_files(tmp_path / "photo.jpg")
+    page.locator("#rework-file").get_by_text("photo.jpg").first.wait_for()
+    page.locator("#begin").click()
+    page.locator("#work img").wait_for()
+    page.locator("#curve img").wait_for()
+    page.locator("#stop-rework").click()
+    page.wait_for_function("() => !document.querySelector('#rework-news').innerText.trim()")
+    assert not page.locator("#rework-download").is_visible()
+    page.get_by_label("Dream on").check()
+    says(page, "Pushed towards what the classifier takes for the style")
+    page.locator("#begin").click()
+    page.locator("#rework-download").wait_for()
+    with Image.open(io.BytesIO(download(page, "#rework-download"))) as dreamt:
+        told = json.loads(dreamt.text["artmodels"])
+        assert dreamt.size == (256, 192) and told["made_by"] == "dream" and told["style"] == "op-art"
+    assert b"photo" not in json.dumps(told).encode()
+
+
+def test_a_picture_is_found_in_the_model_and_gone_on_from(page, tmp_path):
+    Image.new("RGB", (64, 64), "navy").save(tmp_path / "night.png")
+    go(page, "Rework")
+    page.locator("#rework-file input[type=file]").set_input_files(tmp_path / "night.png")
+    page.locator("#rework-file").get_by_text("night.png").first.wait_for()
+    page.get_by_label("Find it in the model").check()
+    page.locator("#rework-style").wait_for(state="hidden")
+    page.locator("#begin").click()
+    says(page, "Found: it is the picked picture now")
+    page.locator("#picked img").wait_for()
+    assert picked_recipe(page).projection is not None
+    page.locator("#more-like").click()
+    until(page, "c.length === 24")
 
 
 def test_the_studio_speaks_chinese_toasts_included(visit):

@@ -19,6 +19,7 @@ from artmodels.studio.easel import PAINTING, Easel, clear_errors, save_png
 from artmodels.studio.film_page import film_steps
 from artmodels.studio.handlers import FIRST_COUNT, FIRST_SEED, FIRST_TRUNCATION
 from artmodels.studio.panel import read_and_delete
+from artmodels.studio.say_page import MOST_OF_A_PHRASE, paint_words
 from artmodels.studio.words import DEFAULT_LANGUAGE, Complaint
 
 
@@ -35,6 +36,13 @@ def build_api(easel: Easel, first: LoadedModel) -> None:
             found = easel.model_of(model)
             recipes = handlers.recipes_of_seeds(found, read_mix(styles), seed, count, truncation)
             return handlers.paint_all(found, save_png, recipes, easel.paint)
+
+    def phrase(words: str, seed: float, count: float, truncation: float, model: str) -> handlers.Wall:
+        with clear_errors(DEFAULT_LANGUAGE):
+            count = handlers.whole_number("count", count, 1, MOST_OF_A_PHRASE)
+            seeds = handlers.seeds_from(seed, count)
+            found = easel.model_of(model)
+            return [picture for _, pictures in paint_words(found, words, seeds, truncation) for picture in pictures]
 
     def film(
         pictures: Any, styles: Any, seconds: float, rate: float, size: float, loop: bool, truncation: float, model: str
@@ -58,6 +66,8 @@ def build_api(easel: Easel, first: LoadedModel) -> None:
 
     endpoint(generate, [ask.style(), ask.seed(), ask.count(FIRST_COUNT), ask.truncation(), ask.model()], ask.pictures())
     endpoint(blend, [ask.mix(), ask.seed(), ask.count(4), ask.truncation(), ask.model()], ask.pictures())
+    words = gr.Textbox("a stormy sea at night", label="What to see, in English words", visible=False)
+    endpoint(phrase, [words, ask.seed(), ask.count(4), ask.truncation(), ask.model()], ask.pictures())
     film_dials = [
         gr.Slider(MIN_SECONDS, MAX_SECONDS, 6, label="Seconds", visible=False),
         gr.Slider(MIN_RATE, MAX_RATE, 24, step=1, label="Frames a second", visible=False),
@@ -73,7 +83,13 @@ def build_api(easel: Easel, first: LoadedModel) -> None:
     ]
     found = [gr.JSON(label="The recipe", visible=False), gr.File(label="The picture, painted again", visible=False)]
     endpoint(recipe, sources, found)
-    endpoint(models, [], gr.JSON(label="Name, styles, resolution, directions and licence of each", visible=False))
+    endpoint(
+        models,
+        [],
+        gr.JSON(
+            label="Name, styles, resolution, directions, licence of each, and whether it reads phrases", visible=False
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -112,6 +128,7 @@ class Asked:
 DESCRIPTIONS = {
     "generate": "Paint pictures from consecutive seeds; PNG files that carry their recipes, with captions.",
     "blend": "Paint in a mix of styles, given as an object of style names and shares.",
+    "phrase": "Paint what a phrase says; captions tell what share of random pictures each beats.",
     "film": "A smooth walk through pictures, as an MP4 file.",
     "recipe": "Read the recipe of a link, of a JSON text or of a PNG that artmodels painted, and paint it again.",
     "models": "The models of this studio: name, styles, resolution in pixels, named directions, licence.",
@@ -171,5 +188,6 @@ def describe(model: LoadedModel) -> dict[str, Any]:
         "styles": list(model.generator.config.styles),
         "resolution": model.generator.config.resolution,
         "directions": list(model.directions.names) if model.directions else [],
+        "reads": model.prompt is not None,
         "license": model.statement.license,
     }

@@ -2,6 +2,7 @@
 
 import hashlib
 import html
+import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from urllib.parse import quote
 import gradio as gr
 from gradio.events import Dependency
 from gradio.utils import get_upload_folder
+from PIL import Image
 
 from artmodels.files import write_atomically
 from artmodels.hub import LoadedModel
@@ -199,6 +201,13 @@ def read_recipes_data(data: Any) -> list[Recipe]:
 def save_png(content: bytes, name: str) -> str:
     """Keep a file where Gradio serves it from, under the hash of its content; Gradio deletes it when it is old."""
     return str(served_path(hashlib.sha256(content).hexdigest()[:32], name, content))
+
+
+def save_image(image: Image.Image) -> str:
+    """A served PNG of an image that carries nothing besides."""
+    content = io.BytesIO()
+    image.save(content, "PNG")
+    return save_png(content.getvalue(), "picture.png")
 
 
 def served_path(folder_name: str, name: str, content: bytes | None = None) -> Path:

@@ -5,6 +5,8 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -12,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from artmodels.data import decode_picture
 from artmodels.enlarge import PRINT_DOTS_PER_INCH, enlarge
 from artmodels.hub import LoadedModel
 from artmodels.models.generator import MAX_TRUNCATION
@@ -25,6 +28,8 @@ from artmodels.variation import convex
 ALL_STYLES = "all styles"
 FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION = 1, 24, 0.8
 MAX_COUNT = 36
+MAX_UPLOAD_PIXELS = 40_000_000
+TAKEN_SIDE = 256  # px to which a visitor's picture is brought
 CHUNK = 8  # pictures between two looks at the clock
 
 SavePng = Callable[[bytes, str], str]  # a file's bytes and its name -> the path that Gradio may serve
@@ -69,8 +74,7 @@ def recipes_of_seeds(
     Raises:
         ValueError: an argument is out of bounds or no number; the message says what to do.
     """
-    first = whole_number("seed", seed, 0, SEED_LIMIT - 1)
-    count = whole_number("count", count, 1, MAX_COUNT)
+    seeds = seeds_from(seed, whole_number("count", count, 1, MAX_COUNT))
     truncation = number_between("truncation", truncation, 0, MAX_TRUNCATION)
     styles = model.generator.config.styles
     if isinstance(style, Mapping):
@@ -83,13 +87,23 @@ def recipes_of_seeds(
         Recipe(
             model.name,
             model.weights_sha256,
-            (Latent((first + place) % SEED_LIMIT),),
+            (Latent(seed),),
             turns[place % len(turns)],
             truncation,
             revision=model.revision,
         )
-        for place in range(count)
+        for place, seed in enumerate(seeds)
     ]
+
+
+def seeds_from(seed: float, count: int) -> list[int]:
+    """Consecutive seeds, which begin anew after the largest.
+
+    Raises:
+        ValueError: no whole number, or out of bounds.
+    """
+    first = whole_number("seed", seed, 0, SEED_LIMIT - 1)
+    return [(first + place) % SEED_LIMIT for place in range(count)]
 
 
 def style_weights_of(model: LoadedModel, weights: Mapping[str, Any]) -> dict[str, float]:
@@ -290,3 +304,21 @@ def whole_number(name: str, value: object, lowest: int, highest: int) -> int:
     if number != int(number) or not lowest <= number <= highest:
         raise Complaint("no-whole-number", name=name, lowest=lowest, highest=highest, found=f"{number:g}")
     return int(number)
+
+
+def take_picture(path: str | None) -> tuple[Image.Image, str]:
+    """The middle square of a picture that a visitor opened, 256 px wide, and its name; the file is deleted.
+
+    Raises:
+        ValueError: no picture, or one that is too small or too large.
+    """
+    if not path:
+        raise Complaint("no-picture-file")
+    file = Path(path)
+    try:
+        return Image.fromarray(decode_picture(file.read_bytes(), TAKEN_SIDE, MAX_UPLOAD_PIXELS)), file.name[:60]
+    except ValueError as error:
+        raise Complaint("not-a-picture", name=file.name[:60], why=error) from error
+    finally:
+        with suppress(OSError):
+            file.unlink()

@@ -19,11 +19,14 @@ from artmodels.studio.batching import MicroBatcher
 from artmodels.studio.blend_page import build_blend_page
 from artmodels.studio.breed_page import build_breed_page
 from artmodels.studio.easel import BROWSER_SECRET, QUICK, Easel, pick_from
+from artmodels.studio.explain_page import build_explain_page
 from artmodels.studio.film_page import build_film_page
 from artmodels.studio.gpu import ON_ZERO_GPU, on_gpu, paint_where_the_gpu_is
 from artmodels.studio.opening import Opening, build_offer, connect_opening
 from artmodels.studio.paint_page import PaintPage, build_paint_page, near_words
 from artmodels.studio.panel import Panel, build_panel
+from artmodels.studio.rework_page import build_rework_page
+from artmodels.studio.say_page import build_say_page
 from artmodels.studio.steer_page import build_steer_page
 from artmodels.studio.together import (
     MCP,
@@ -84,10 +87,12 @@ def build_studio(shelf: ModelShelf, first_wall: Sequence[Image.Image]) -> gr.Blo
                 with easel.add(gr.Tab, {"label": "page-paint"}, id="paint"):
                     paint_page = build_paint_page(easel, first, first_wall)
                 rooms = {}
-                for name in ("blend", "breed", "steer", "film"):
+                for name in ("say", "blend", "breed", "steer", "film", "rework", "explain"):
                     rooms[name] = easel.add(gr.Tab, {"label": f"page-{name}"}, id=name, render_children=True)
             with gr.Column(scale=1, min_width=280, elem_id="panel"):
                 panel = build_panel(easel)
+        with rooms["say"]:
+            say_page = build_say_page(easel, first, DEFAULT_LANGUAGE, panel)
         with rooms["blend"]:
             blend_page = build_blend_page(easel, first, paint_page, panel)
         with rooms["breed"]:
@@ -96,10 +101,14 @@ def build_studio(shelf: ModelShelf, first_wall: Sequence[Image.Image]) -> gr.Blo
             steer_page = build_steer_page(easel, first, panel)
         with rooms["film"]:
             reel = build_film_page(easel, panel)
+        with rooms["rework"]:
+            rework_page = build_rework_page(easel, first, panel, DEFAULT_LANGUAGE)
+        with rooms["explain"]:
+            explain_page = build_explain_page(easel, panel, rooms["explain"])
         rooms["blend"].select(**blend_page.repaint)
         colophon = gr.HTML(colophon_words(first, DEFAULT_LANGUAGE), elem_id="colophon")
         build_api(easel, first)
-        pages = Pages(paint_page, blend_page, breed_page, steer_page, reel, panel)
+        pages = Pages(paint_page, blend_page, breed_page, steer_page, reel, say_page, rework_page, explain_page, panel)
         opening = Opening(easel, paint_page, blend_page, steer_page, panel, *bar)
         connect_opening(opening)
         _connect_panel(easel, paint_page, panel)

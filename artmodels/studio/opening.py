@@ -20,7 +20,7 @@ from artmodels.studio.panel import Panel, read_and_delete
 from artmodels.studio.steer_page import SteerPage
 from artmodels.studio.words import say
 
-PAGES = ("paint", "blend", "breed", "steer", "film")
+PAGES = ("paint", "blend", "breed", "steer", "film", "say", "rework", "explain")
 
 
 @dataclass(frozen=True)

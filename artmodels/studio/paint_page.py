@@ -12,7 +12,7 @@ from PIL import Image
 
 from artmodels.hub import LoadedModel
 from artmodels.models.generator import MAX_TRUNCATION
-from artmodels.recipe import SEED_LIMIT, Recipe
+from artmodels.recipe import Recipe
 from artmodels.studio import handlers
 from artmodels.studio.easel import (
     PAINTING,
@@ -263,11 +263,10 @@ def _ordered(
 ) -> list[Recipe]:
     if not near:
         return handlers.recipes_of_seeds(model, style, seed, count, truncation)
-    first = handlers.whole_number("seed", seed, 0, SEED_LIMIT - 1)
     count = handlers.whole_number("count", count, 1, handlers.MAX_COUNT)
     centre = read_picked(near)
     distance = handlers.number_between("distance", distance, 0, 1)
-    return [centre, *neighbours(centre, distance, [(first + place) % SEED_LIMIT for place in range(count - 1)])]
+    return [centre, *neighbours(centre, distance, handlers.seeds_from(seed, count - 1))]
 
 
 def _order(style: str, seed: float, count: float, truncation: float, near: Any, distance: float) -> dict[str, Any]:

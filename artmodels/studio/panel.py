@@ -27,10 +27,10 @@ from artmodels.studio.easel import (
     read_recipes_data,
     save_png,
 )
+from artmodels.studio.handlers import MAX_UPLOAD_PIXELS
 from artmodels.studio.words import Complaint, say
 
 MAX_KEPT = 60
-MAX_UPLOAD_PIXELS = 40_000_000
 COPY_JS = "(link) => { navigator.clipboard?.writeText(link); return []; }"
 LINK_JS = "(link) => link?.startsWith('recipe=') ? location.origin + location.pathname + '?' + link : link"
 
@@ -53,6 +53,8 @@ class Panel:
     film: gr.Button
     coarse: gr.Button
     fine: gr.Button
+    rework: gr.Button
+    explain: gr.Button
     kept: Pictures
     kept_news: gr.HTML
     opener: gr.File
@@ -120,6 +122,8 @@ def build_panel(easel: Easel) -> Panel:
             film = easel.add(gr.Button, {"value": "film-it"}, size="sm", min_width=90, elem_id="film-it")
             coarse = easel.add(gr.Button, {"value": "coarse-it"}, size="sm", min_width=90, elem_id="coarse-it")
             fine = easel.add(gr.Button, {"value": "fine-it"}, size="sm", min_width=90, elem_id="fine-it")
+            rework = easel.add(gr.Button, {"value": "page-rework"}, size="sm", min_width=90, elem_id="rework-picked")
+            explain = easel.add(gr.Button, {"value": "explain-it"}, size="sm", min_width=90, elem_id="explain-it")
         with gr.Row(elem_id="take"):
             factor = easel.add(
                 gr.Radio,
@@ -146,8 +150,8 @@ def build_panel(easel: Easel) -> Panel:
             gr.Textbox, {"label": "open-link", "placeholder": "open-link-hint"}, max_lines=1, elem_id="link-box"
         )
     panel = Panel(
-        easel, body, image, caption, link, factor, download, keep, near, breed, steer, film, coarse, fine, kept,
-        kept_news, opener, link_box,
+        easel, body, image, caption, link, factor, download, keep, near, breed, steer, film, coarse, fine,
+        rework, explain, kept, kept_news, opener, link_box,
     )  # fmt: skip
 
     def toggle(picked: Any, kept: Any, language: str) -> list[dict[str, Any]]:

@@ -19,9 +19,12 @@ from artmodels.studio import handlers
 from artmodels.studio.blend_page import BlendPage, design_updates, first_mix, slot_updates
 from artmodels.studio.breed_page import BreedPage
 from artmodels.studio.easel import QUICK, Easel, Pictures, clear_errors, only_if, progress_words, read_picked
+from artmodels.studio.explain_page import ExplainPage
 from artmodels.studio.opening import Opening, open_query
 from artmodels.studio.paint_page import PaintPage, designs_of, style_choices
 from artmodels.studio.panel import Panel
+from artmodels.studio.rework_page import ReworkPage, hint_of_way, way_choices
+from artmodels.studio.say_page import SayPage, hint_words
 from artmodels.studio.steer_page import SteerPage, direction_word, effects_table, names_of, steer_updates
 from artmodels.studio.words import DEFAULT_LANGUAGE, LANGUAGES, say, say_error
 
@@ -51,6 +54,9 @@ class Pages:
     breed: BreedPage
     steer: SteerPage
     reel: Pictures
+    say: SayPage
+    rework: ReworkPage
+    explain: ExplainPage
     panel: Panel
 
 
@@ -150,6 +156,9 @@ def connect_models(
         panel.show_kept_after(waited)
         pages.breed.show_family_after(waited)
         panel.show_after(waited)
+        pages.explain.tell_after(begun)
+        pages.say.begin_anew_after(begun)
+        pages.rework.begin_anew_after(begun)
 
     def open_waiting(waiting: Any, current: str, language: str) -> tuple[Any, ...]:
         if not waiting:
@@ -183,7 +192,7 @@ def connect_language(
     """Whoever comes is spoken to as the browser or an earlier visit says, and finds what the link carries."""
     sliders = pages.steer.sliders
 
-    def speak(language: str, style: str, current: str, designs: Any) -> tuple[Any, ...]:
+    def speak(language: str, style: str, way: str, current: str, designs: Any) -> tuple[Any, ...]:
         model = easel.model_of(current)
         said = [gr.update(**{name: say(language, key) for name, key in keys.items()}) for _, keys in easel.spoken]
         names = [direction_word(name, language) for name in names_of(model)]
@@ -195,17 +204,30 @@ def connect_language(
             colophon_words(model, language),
             effects_table(model.directions, language),
             *labels,
+            gr.Radio(choices=way_choices(language), value=way),
+            hint_of_way(way, language),
+            hint_words(model, language),
         )
 
     spoken = {
         "fn": speak,
-        "inputs": [easel.language, pages.paint.style, easel.current, easel.designs],
-        "outputs": [*(part for part, _ in easel.spoken), pages.paint.style, *words, pages.steer.table, *sliders],
+        "inputs": [easel.language, pages.paint.style, pages.rework.way, easel.current, easel.designs],
+        "outputs": [
+            *(part for part, _ in easel.spoken),
+            pages.paint.style,
+            *words,
+            pages.steer.table,
+            *sliders,
+            pages.rework.way,
+            pages.rework.hint,
+            pages.say.hint,
+        ],
         **QUICK,
     }
     switched = tongue.input(lambda code: code, tongue, easel.language, js=LANGUAGE_JS, **QUICK).then(**spoken)
     pages.panel.show_after(switched)
     pages.panel.show_kept_after(switched)
+    pages.explain.tell_after(switched)
 
     def arrive(query: str, code: str, current: str, designs: Any) -> tuple[Any, ...]:
         """Only what differs from the page as it came is set: the visitor may have begun already."""

@@ -45,8 +45,9 @@ WORDS: dict[str, tuple[str, str]] = {
         "模型许可：{license}。训练图片：{pictures}。代码许可：Apache-2.0。",
     ),
     "colophon-api": (
-        "Programs paint here too: /generate, /blend, /film, /recipe and /models, described under “API” below{mcp}.",
-        "程序也能在此作画：/generate、/blend、/film、/recipe、/models，说明见页脚“API”{mcp}。",
+        "Programs paint here too: /generate, /phrase, /blend, /film, /recipe and /models, described under “API” "
+        "below{mcp}.",
+        "程序也能在此作画：/generate、/phrase、/blend、/film、/recipe、/models，说明见页脚“API”{mcp}。",
     ),
     "mcp-on": ("; agents find the same tools at /gradio_api/mcp/", "；智能体可用 /gradio_api/mcp/ 上的同样工具"),
     "mcp-off": (
@@ -219,6 +220,133 @@ WORDS: dict[str, tuple[str, str]] = {
     "film": ("The film", "影片"),
     "film-download": ("Download the film", "下载影片"),
     "filming": ("The film is being painted.", "影片绘制中。"),
+    # Say
+    "page-say": ("Say", "言画"),
+    "say-intro": (
+        "<h2>Say what you want to see</h2><p>A recurrent network reads the words and sets the styles; the best of many "
+        "tries is taken, and gradient descent brings it nearer to what was said.</p>",
+        "<h2>说出你想看的</h2><p>循环网络读懂词语并定下风格；从许多尝试中取最好的一幅，再用梯度下降使它更接近所说。</p>",
+    ),
+    "phrase": ("A phrase, in English", "一句话（英文）"),
+    "phrase-hint": ("a stormy sea at night, romanticism", "例如 a stormy sea at night, romanticism"),
+    "say-it": ("Paint it", "画出来"),
+    "say-dice": ("⚄ Others", "⚄ 另画"),
+    "reads": ("It knows, for example: {words}.", "它认得的词，例如：{words}。"),
+    "no-reader": (
+        "This model reads no words: it has no prompt model beside it.",
+        "此模型不识词语：它没有附带文字模型。",
+    ),
+    "known-words": ("Words it knew: {words}.", "认得的词：{words}。"),
+    "unknown-words": ("Not known: {words}.", "不认得：{words}。"),
+    "fits": ("{name} · fits better than {share}", "{name} · 胜过 {share}"),
+    # Rework
+    "page-rework": ("Rework", "改画"),
+    "rework-intro": (
+        "<h2>Gradient descent on a picture</h2><p>Bring a picture of your own, or pick one here. Step by step it is "
+        "changed towards what you ask for, and you watch.</p>",
+        "<h2>对一幅画做梯度下降</h2><p>带来你自己的图片，或在这里选一幅。它会一步步朝你要的方向改变，你可以看着它变。</p>",
+    ),
+    "rework-file": ("Your picture; without one, the picked one", "你的图片；不给则用选中的画"),
+    "rework-privacy": (
+        "<p>It stays on this server while you work, at most an hour, and is never in what you download.</p>",
+        "<p>图片在你使用期间留在本服务器，至多一小时；下载的文件里绝不含它。</p>",
+    ),
+    "way": ("What to do with it", "要做什么"),
+    "way-manner": ("In another manner", "换一种画法"),
+    "way-find": ("Find it in the model", "在模型中找到它"),
+    "way-dream": ("Dream on", "继续做梦"),
+    "way-hint-manner": (
+        "Its shapes, in the manner of the style, or of a second picture. About twenty seconds.",
+        "保留形状，换成该风格或另一幅图片的画法。约二十秒。",
+    ),
+    "way-hint-find": (
+        "The nearest that this model can paint: then blend, breed, steer and film it like any other. About a minute.",
+        "找到此模型能画出的最接近者：之后可像其他画一样混合、繁育、微调、拍成影片。约一分钟。",
+    ),
+    "way-hint-dream": (
+        "Pushed towards what the classifier takes for the style.",
+        "推向分类网络所认为的那种风格。",
+    ),
+    "rework-style": ("Style", "风格"),
+    "manner-file": ("Or the manner of this picture", "或用这幅图片的画法"),
+    "strength": ("Strength", "强度"),
+    "strength-info": ("How far from your picture it may go", "可以离原图多远"),
+    "rework-it": ("Begin", "开始"),
+    "reworking": ("It is being worked on.", "正在改画。"),
+    "reworked": (
+        "Done. The PNG says how it was made, and does not hold your picture.",
+        "完成。PNG 记录了做法，不含你的原图。",
+    ),
+    "found-it": ("Found: it is the picked picture now.", "找到了：它现在是选中的画。"),
+    "stopped-early": ("It ended early: {why}.", "提前结束：{why}。"),
+    "work": ("The picture", "画"),
+    "curve": ("The loss, step by step", "逐步的损失"),
+    "rework-download": ("Download it", "下载"),
+    # Explain
+    "page-explain": ("Explain", "看懂"),
+    "explain-it": ("Explain", "看懂"),
+    "explain-intro": (
+        "<h2>What it sees, and how it learned</h2><p>Pick a picture and press “Explain”, or drop one of your own: a "
+        "convolutional network tells its styles, and where it sees them.</p>",
+        "<h2>它看到什么，又是怎样学会的</h2><p>选一幅画按“看懂”，或放入你自己的图片：卷积网络会说出它的风格，以及在哪里看到。</p>",
+    ),
+    "look-at-file": ("A picture of your own", "你自己的图片"),
+    "look-at-privacy": (
+        "<p>It is looked at here on this server, and deleted.</p>",
+        "<p>图片只在本服务器上查看，随即删除。</p>",
+    ),
+    "what-the-eye-sees": ("Its styles", "它的风格"),
+    "where-seen": ("Where it sees them", "在哪里看到"),
+    "eye-accuracy": (
+        "On real pictures that it had never seen, the first style was right in {accuracy} of cases",
+        "在从未见过的真实图片上，首选风格的正确率为 {accuracy}",
+    ),
+    "eye-calibration": (", and its shares were off by {error} on average.", "，各份额平均偏差 {error}。"),
+    "no-eye": ("This model has no classifier beside it.", "此模型没有附带分类网络。"),
+    "nearest": ("The training pictures nearest to it", "最相近的训练图片"),
+    "origin-scale": (
+        "(The distance to the nearest, over that of a real picture that was kept from training: 0 is a copy, 1 as far "
+        "as real pictures are from each other.)",
+        "（与最近者的距离，除以未参与训练的真实图片的相应距离：0 为复制，1 即如真实图片彼此之间。）",
+    ),
+    "origin-far": (
+        "Originality {ratio}: {nearer} of unseen real pictures lie nearer to a training picture than this one.",
+        "原创度 {ratio}：{nearer} 的未见过的真实图片比这幅更接近训练图片。",
+    ),
+    "origin-near": (
+        "Originality {ratio}: nearer to a training picture than 99 of 100 unseen real pictures are. Compare them.",
+        "原创度 {ratio}：比 99% 未见过的真实图片更接近某幅训练图片，请加比较。",
+    ),
+    "origin-copy": ("Originality {ratio}: this is a training picture.", "原创度 {ratio}：这就是一幅训练图片。"),
+    "no-thumbnails": (
+        "The publisher of this model shows their names only, not the pictures.",
+        "此模型的发布者只给出名称，不展示图片。",
+    ),
+    "no-neighbours": (
+        "This model does not tell which pictures it learned from.",
+        "此模型没有说明它学过哪些图片。",
+    ),
+    "story": ("How this model came to paint", "这个模型是怎样学会画画的"),
+    "progress": ("From blots to pictures", "从色块到画"),
+    "progress-words": (
+        "The first seed of each style, a row each, as training went on; below, how many images it had seen.",
+        "每种风格一行，同一个种子随训练推进的样子；下方是已看过的图片数。",
+    ),
+    "progress-alt": ("Samples over time, a row per style", "各风格样例随时间的变化"),
+    "no-progress": (
+        "No samples from its training were kept beside this model.",
+        "此模型没有保留训练途中的样例。",
+    ),
+    "curves-words": (
+        "Two networks trained against each other: one paints, one tells paintings from real pictures.",
+        "两个网络互相较量：一个作画，一个分辨画作与真图。",
+    ),
+    "no-history": ("No training curves were kept beside this model.", "此模型没有保留训练曲线。"),
+    "directions": ("What it can turn", "它能转动什么"),
+    "directions-words": (
+        "One picture moved along each direction that has a name, from {low} to {high} standard deviations.",
+        "同一幅画沿每个命名方向移动，从 {low} 到 {high} 个标准差。",
+    ),
     # What was wrong, and what to do
     "nothing-picked": ("no picture is picked: click one first", "还没有选画：请先点一幅"),
     "no-style": ("no style {found} in this model; it paints: {styles}", "此模型没有风格 {found}；它会画：{styles}"),
@@ -252,6 +380,23 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "kept-full": ("{most} pictures are kept already: let one go first", "已收藏 {most} 幅：请先放下一幅"),
     "no-file": ("no file came: choose a PNG that was painted here", "没有收到文件：请选择在这里画的 PNG"),
+    "nothing-to-rework": (
+        "there is no picture to work on: choose a file, or click a picture first",
+        "没有可改的画：请选择一个文件，或先点一幅画",
+    ),
+    "no-eye-to-dream": (
+        "this model has no classifier beside it, so it cannot dream: choose another way",
+        "此模型没有附带分类网络，无法做梦：请选其他方式",
+    ),
+    "no-manners": (
+        "this model does not tell the manners of its styles: choose a second picture",
+        "此模型没有附带各风格的画法：请选择第二幅图片",
+    ),
+    "no-picture-file": ("no file came: choose a picture", "没有收到文件：请选择一幅图片"),
+    "not-a-picture": (
+        "{name} cannot be used: {why}; choose a JPEG, PNG or WebP",
+        "无法使用 {name}（{why}）：请选择 JPEG、PNG 或 WebP",
+    ),
     "no-png": ("{name} is no PNG: choose one that was painted here", "{name} 不是 PNG：请选择在这里画的 PNG"),
     "too-many-pixels": (
         "{width} × {height} pixels are too many: choose a PNG that was painted here, of at most {most} megapixels",
@@ -279,6 +424,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "name-count": ("count", "数量"),
     "name-truncation": ("truncation", "截断"),
     "name-distance": ("distance", "距离"),
+    "name-strength": ("strength", "强度"),
     "name-mutation": ("mutation", "新意"),
 }
 
