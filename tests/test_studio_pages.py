@@ -419,7 +419,8 @@ def test_a_phrase_is_painted_and_its_words_are_told(page):
     says(page, "dark, blue, sea")
     says(page, "Not known: zeppelin")
     first = captions(page, "#say-wall")
-    pick(page, 3, "#say-wall")
+    page.locator("#say-wall .thumbnail-item").nth(3).click()
+    panel_shows(page, first[3].partition(" · fits")[0])
     assert len(picked_recipe(page).latents) > 1
     page.locator("#say-dice").click()
     until(page, f"c.length === 8 && c.join() !== {json.dumps(','.join(first))}", "#say-wall")
