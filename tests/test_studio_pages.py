@@ -448,7 +448,7 @@ def test_a_picture_is_reworked_watched_and_stopped(page, tmp_path):
     page.get_by_label("Dream on").check()
     says(page, "Pushed towards what the classifier takes for the style")
     page.locator("#begin").click()
-    page.locator("#rework-download").wait_for()
+    page.locator("#rework-download").wait_for(timeout=180_000)  # other tests may share the cores
     with Image.open(io.BytesIO(download(page, "#rework-download"))) as dreamt:
         told = json.loads(dreamt.text["artmodels"])
         assert dreamt.size == (256, 192) and told["made_by"] == "dream" and told["style"] == "op-art"
@@ -463,7 +463,7 @@ def test_a_picture_is_found_in_the_model_and_gone_on_from(page, tmp_path):
     page.get_by_label("Find it in the model").check()
     page.locator("#rework-style").wait_for(state="hidden")
     page.locator("#begin").click()
-    says(page, "Found: it is the picked picture now")
+    page.get_by_text("Found: it is the picked picture now").first.wait_for(timeout=180_000)
     page.locator("#picked img").wait_for()
     assert picked_recipe(page).projection is not None
     page.locator("#more-like").click()
