@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from artmodels.growing import carry_picture
 from artmodels.hub import METRICS_NAME, LoadedModel, load_model
 from artmodels.models.generator import ArtGenerator
 from artmodels.models.weights import read_json
@@ -71,7 +72,7 @@ def shape_after(config: TrainConfig, generator: ArtGenerator, resolution: int | 
 def start_from(generator: ArtGenerator, model: ArtGenerator) -> None:
     """Copy every weight that both have; styles by name, a new one beginning near the mean of those of the model.
 
-    Blocks above the model's resolution, and the last convolution of a grown generator, keep their random start.
+    A grown generator paints the model's pictures, enlarged (`growing.carry_picture`).
     """
     known = model.state_dict()
     mine = generator.state_dict()
@@ -85,6 +86,7 @@ def start_from(generator: ArtGenerator, model: ArtGenerator) -> None:
             generator.style_embedding[label] = model.style_embedding[model.config.styles.index(style)]
         else:
             generator.style_embedding[label] = mean + NEW_STYLE_SPREAD * generator.style_embedding[label]
+    carry_picture(generator, model)
 
 
 def _fits(known: dict[str, torch.Tensor], name: str, wanted: torch.Tensor) -> bool:

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch.nn.functional as F
 from conftest import assert_one_clear_line, run
 
 from artmodels.finetuning import load_initial_model, shape_after, start_from
 from artmodels.hub import load_model
+from artmodels.metrics import signal_to_noise
 from artmodels.models.generator import ArtGenerator, GeneratorConfig
 from artmodels.presets import PRESETS
 from artmodels.sampling import draw_latents, one_hot, paint
@@ -39,6 +41,31 @@ def test_a_grown_generator_keeps_every_block_below():
     assert torch.equal(w[:, 1], grown.mapping(draw_latents([1], 16), torch.eye(2)[:1])[:, 1])
     for name in ("first.weight", "blocks.0.convs.0.conv.weight", "blocks.2.convs.0.conv.weight"):
         assert torch.equal(model.get_parameter(name), grown.get_parameter(name))
+
+
+@pytest.mark.parametrize(("width", "convs"), [(16, 1), (32, 2)])
+def test_a_grown_generator_paints_the_pictures_of_its_model_enlarged(width, convs):
+    """From the start, and all that is new still learns."""
+    torch.manual_seed(5)
+    model = ArtGenerator(replace(CONFIG, width=width, max_channels=64, convs_per_block=convs))
+    with torch.no_grad():
+        for _ in range(20):  # batch statistics as after training
+            model(torch.randn(16, 16), torch.eye(2).repeat(8, 1))
+        model.to_rgb.weight.mul_(4)  # and pictures with contrast
+    model.eval()
+    config = replace(model.config, resolution=128, width=width // 4)
+    grown = ArtGenerator(config)
+    start_from(grown, model)
+    grown.eval()
+    latents, styles = draw_latents(range(100, 108), 16), torch.eye(2).repeat(4, 1)
+    small, large = model(latents, styles), grown(latents, styles)
+    enlarged = F.interpolate(small, size=128, mode="bicubic")
+    assert signal_to_noise(large, enlarged).min() > 22
+    shuffled = enlarged.roll(1, dims=0)
+    assert signal_to_noise(large, enlarged).mean() > signal_to_noise(large, shuffled).mean() + 8
+    large.square().mean().backward()
+    for name in ("blocks.4.convs.0.conv.weight", "blocks.4.convs.0.modulation.affine.weight", "to_rgb.weight"):
+        assert grown.get_parameter(name).grad.abs().sum() > 0
 
 
 def test_sizes_that_cannot_be_reached_are_refused():

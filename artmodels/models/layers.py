@@ -57,8 +57,12 @@ class UpBlock(nn.Module):
             ModulatedConv(in_channels if i == 0 else out_channels, out_channels, latent_dim) for i in range(convs)
         )
 
+    @staticmethod
+    def double_resolution(x: Tensor) -> Tensor:
+        return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        x = self.double_resolution(x)
         for conv in self.convs:
             x = conv(x, w)
         return x
