@@ -7,12 +7,14 @@ latent that gives it back; any other picture gets the nearest that the model can
 import hashlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from artmodels.editing import Descent, Progress
+from artmodels.metrics import perceptual_distances, unit_maps
 from artmodels.models.features import EfficientNetLite
 from artmodels.models.generator import MAX_TRUNCATION, ArtGenerator
 from artmodels.models.layers import normalise_latents
@@ -21,9 +23,11 @@ from artmodels.sampling import batch_size, blend, draw_latents, mix_latents, mix
 from artmodels.variation import convex
 
 CANDIDATES = 288  # pictures that are looked at before the descent
-STARTS = 3  # of them, from which it goes
+STARTS = 4  # of them, from which it goes
 CANDIDATE_TRUNCATION = 0.8
-STARTS_SHARE = 1 / 10  # of the steps: for all starts; the others free the rows of the best one
+STARTS_SHARE = 1 / 10  # of the steps: for all starts together; the others free the rows of one
+TURN_SHARE = 1 / 10  # of the steps: for each start, before half of them go on
+NEAR = 0.05  # of the median candidate's distance: a start that comes so near goes on alone
 LATENT_RATE = 0.1
 HEAD_START = 3.0  # of a start's own style, before the softmax
 FREEDOM = 0.002  # weight of the mean square of what is added to the modulations
@@ -39,12 +43,12 @@ class ProjectionSettings:
         ValueError: a value is out of bounds.
     """
 
-    steps: int = 400
+    steps: int = 600
     seed: int = 0
 
     def __post_init__(self):
         if not 10 <= self.steps <= 5000:
-            raise ValueError(f"steps must be 10 to 5000, found {self.steps}: try 400")
+            raise ValueError(f"steps must be 10 to 5000, found {self.steps}: try 600")
         if not 0 <= self.seed < SEED_LIMIT:
             raise ValueError(f"seed must be at least 0 and below 2**32, found {self.seed}")
 
@@ -88,9 +92,16 @@ class _Search:
         return torch.cat([w[:, :1], mean + truncation * (w[:, 1:] - mean) + self.offset], dim=1)
 
     @torch.no_grad()
-    def nearest(self, target: "Target") -> int:
-        """The place of the one whose picture is nearest to the target."""
-        return int(target.distances(self.generator.synthesis(self.rows())).argmin()) if len(self.z) > 1 else 0
+    def by_distance(self, target: "Target") -> list[int]:
+        """The places, that of the picture nearest to the target first."""
+        if len(self.z) == 1:
+            return [0]
+        return target.distances(self.generator.synthesis(self.rows())).argsort(stable=True).tolist()
+
+    @torch.no_grad()
+    def distance(self, target: "Target") -> float:
+        """Of the only one's picture."""
+        return float(target.distances(self.generator.synthesis(self.rows())))
 
     def only(self, place: int) -> "_Search":
         span = slice(place, place + 1)
@@ -108,11 +119,9 @@ class Target:
     def distances(self, pictures: Tensor) -> Tensor:
         """Of `[N, 3, R, R]`, `[N]`: 0 for the same picture."""
         pixels, features = self._look(pictures)
-        total = PIXELS * sum((own - wanted).square().mean(dim=(1, 2, 3)) for own, wanted in self._pairs(pixels, True))
-        return total + sum((own - wanted).square().sum(dim=1).mean(dim=(1, 2)) for own, wanted in self._pairs(features))
-
-    def _pairs(self, maps: list[Tensor], of_pixels: bool = False) -> list[tuple[Tensor, Tensor]]:
-        return list(zip(maps, self.pixels if of_pixels else self.features, strict=True))
+        pairs = zip(pixels, self.pixels, strict=True)
+        total = PIXELS * sum((own - wanted).square().mean(dim=(1, 2, 3)) for own, wanted in pairs)
+        return total + perceptual_distances(features, self.features)
 
     def _look(self, pictures: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         pixels = [pictures]
@@ -120,8 +129,7 @@ class Target:
             pixels.append(F.avg_pool2d(pixels[-1], 2))
         side = max(SMALLEST, pictures.shape[-1])
         larger = F.interpolate(pictures, size=(side, side), mode="bilinear", align_corners=False)
-        # Each position's features at length 1, as in LPIPS (arXiv:1801.03924)
-        return pixels, [F.normalize(features, dim=1) for features in self.network.scales(larger)]
+        return pixels, unit_maps(self.network.scales, larger)
 
 
 def project(
@@ -129,8 +137,9 @@ def project(
 ) -> Generator[Progress, None, Projected]:
     """Find what paints `picture: [1, 3, R, R]`, R the generator's resolution; yields each step, and what it found.
 
-    From the best of many seeds in all styles: latents, style weights and truncation first, through the mapping, which
-    gives a generated picture back; then all rows of `w`.
+    From the best of many seeds in all styles: latents, style weights and truncation first, through the mapping; then
+    all rows of `w`. A descent may end in a valley that is not the deepest, and the first steps do not tell: each start
+    has a turn, the nearer half of them another, and so on (successive halving, arXiv:1502.07943).
 
     Raises:
         ValueError: the picture is not of the generator's resolution.
@@ -140,13 +149,25 @@ def project(
         raise ValueError(f"expected a picture [1, 3, {side}, {side}], found {list(picture.shape)}")
     descent = Descent.of(settings.steps)
     target = Target(network, picture)
-    first = max(1, round(settings.steps * STARTS_SHARE))
-    search = _candidates(generator, target, settings.seed)
-    yield from _climb(descent, search, target, first, LATENT_RATE)
-    search = _rounded(search.only(search.nearest(target)))
-    search.offset.requires_grad_()
-    yield from _climb(descent, search, target, settings.steps - first, None)
-    return _found(search, target)
+    first, turn = (max(1, round(settings.steps * share)) for share in (STARTS_SHARE, TURN_SHARE))
+    starts, near = _candidates(generator, target, settings.seed)
+    yield from _climb(descent, starts, target, first, LATENT_RATE)
+    left = settings.steps - first
+    searches = [_rounded(starts.only(place)) for place in starts.by_distance(target)]
+    for search in searches:
+        search.offset.requires_grad_()
+    climbs = {search: _climb(descent, search, target, left, None) for search in searches}
+    while len(searches) > 1 and left > turn * len(searches):
+        for search in searches:
+            yield from islice(climbs[search], turn)
+            descent.stopped = None  # that was one of several
+            left -= turn
+            if search.distance(target) <= near:
+                searches = [search]
+                break
+        searches = sorted(searches, key=lambda search: search.distance(target))[: -(-len(searches) // 2)]
+    yield from islice(climbs[searches[0]], left)
+    return _found(searches[0], target)
 
 
 def _climb(descent: Descent, search: _Search, target: Target, steps: int, rate: float | None) -> Iterator[Progress]:
@@ -160,17 +181,17 @@ def _climb(descent: Descent, search: _Search, target: Target, steps: int, rate: 
 
     def current() -> Tensor:
         with torch.no_grad():
-            place = search.nearest(target)
+            place = search.by_distance(target)[0]
             return generator.synthesis(search.rows()[place : place + 1])
 
     def found() -> Projected:
-        return _found(search if free else search.only(search.nearest(target)), target)
+        return _found(search if free else search.only(search.by_distance(target)[0]), target)
 
     yield from descent.run(parameters, loss, current, steps, rate, found)
 
 
-def _candidates(generator: ArtGenerator, target: Target, seed: int) -> _Search:
-    """The best of many seeds in all styles in turn."""
+def _candidates(generator: ArtGenerator, target: Target, seed: int) -> tuple[_Search, float]:
+    """The best of many seeds in all styles in turn, and the distance below which one is near."""
     lots = torch.Generator().manual_seed(seed)
     seeds = torch.randint(SEED_LIMIT, (CANDIDATES,), generator=lots).tolist()
     z = draw_latents(seeds, generator.config.latent_dim)
@@ -183,9 +204,11 @@ def _candidates(generator: ArtGenerator, target: Target, seed: int) -> _Search:
             weights = torch.eye(styles)[chosen]
             w = generator.truncate(generator.mapping(latents, weights), weights, CANDIDATE_TRUNCATION)
             distances.append(target.distances(generator.synthesis(w)))
-    nearest = torch.cat(distances).argsort(stable=True)[:STARTS]
+    found = torch.cat(distances)
+    nearest = found.argsort(stable=True)[:STARTS]
     amount = torch.full((STARTS, 1), CANDIDATE_TRUNCATION / MAX_TRUNCATION).logit()
-    return _Search(generator, normalise_latents(z[nearest]), HEAD_START * torch.eye(styles)[labels[nearest]], amount)
+    logits = HEAD_START * torch.eye(styles)[labels[nearest]]
+    return _Search(generator, normalise_latents(z[nearest]), logits, amount), NEAR * float(found.median())
 
 
 def _rounded(search: _Search) -> _Search:
