@@ -21,6 +21,7 @@ EXAMPLES = """examples:
   accelerate launch train.py --init checkpoints/masters --data my_paintings/ --output runs/mine
   accelerate launch train.py --task classifier --data my_paintings/ --output runs/eye --beside runs/mine/model
   accelerate launch train.py --task prompt --data my_paintings/ --output runs/reader --beside runs/mine/model
+  accelerate launch train.py --task upscaler --data my_paintings/ --output runs/upscaler --beside runs/mine/model
   accelerate launch train.py --data user/paintings --output runs/mine --push-to-hub user/my-painter --license cc0-1.0
 """
 
@@ -33,7 +34,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--data", metavar="PATH", help="training pictures: a folder or zip; without it, a small set is drawn")
     add("--test-data", metavar="PATH", help="pictures to measure by; without it, a part of --data is held out for that")
     add("--output", metavar="RUN", required=True, type=Path, help="the run folder, for example runs/mine")
-    add("--task", choices=TASKS, help="a generator (default), a classifier of styles, or a reader of phrases")
+    add(
+        "--task",
+        choices=TASKS,
+        help="a generator (default), a classifier of styles, a reader of phrases, or an upscaler",
+    )
     add("--beside", metavar="MODEL", type=Path, help="put what --task gave into this model folder, on its card")
     add("--preset", choices=PRESETS, help="where all other values come from (default: cpu)")
     add("--resume", action="store_true", help="continue the run in --output")
@@ -48,9 +53,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--seed", type=natural, metavar="N", help="of all randomness")
     add("--checkpoint-every", type=natural, metavar="N", help="images between checkpoints")
     add("--sample-every", type=natural, metavar="N", help="images between sample sheets")
-    add("--learning-rate", type=float, metavar="X", help="of the generator, the classifier or the reader")
+    add("--learning-rate", type=float, metavar="X", help="of the generator, or of what --task names")
     add("--heads-learning-rate", type=float, metavar="X", help="of the discriminator heads")
-    add("--weight-decay", type=float, metavar="X", help="of the classifier or the reader")
+    add("--weight-decay", type=float, metavar="X", help="of what --task names")
     add("--decay-after", type=natural, metavar="N", help="images after which both rates fall with their root; 0: never")
     add("--variety-weight", type=float, metavar="X", help="weight of the loss against sameness; 0 turns it off")
     add("--style-weight", type=float, metavar="X", help="weight of the loss for a style that is hard to read; 0: off")
@@ -96,7 +101,7 @@ def run(arguments: argparse.Namespace) -> None:
     strange = sorted(given.keys() - {"init", *(field.name for field in fields(TrainConfig))})
     if strange or beside:
         flag = strange[0].replace("_", "-") if strange else "beside"
-        raise ValueError(f"--{flag} is for --task classifier or prompt: add it")
+        raise ValueError(f"--{flag} is for --task classifier, prompt or upscaler: add it")
     plan = resolve_plan(given, data, output, resume, test_data)
     if dry_run:
         print(describe_plan(plan, output))

@@ -76,7 +76,9 @@ def _add_evaluate(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--model", required=True, help="a model folder or a Hub id")
     parser.add_argument("--data", help="training pictures, for floor and variety; without it, the small drawn set")
     parser.add_argument("--test-data", help="held-out pictures; without it, those of --data that training held out")
-    parser.add_argument("--samples", type=natural, default=2000, help="pictures to paint (default: 2000)")
+    parser.add_argument(
+        "--samples", type=natural, help="pictures to paint (default: as many as training pictures, 2,000 to 10,000)"
+    )
     parser.add_argument("--truncation", type=float, default=1.0, help="0 to 1.5 (default: 1)")
     parser.add_argument(
         "--classifier", type=Path, metavar="FOLDER", help="whose eye sees it (default: the model's own)"
@@ -104,7 +106,7 @@ def _evaluate(chosen: argparse.Namespace) -> None:
     import json
 
     from artmodels.data import load_dataset
-    from artmodels.evaluation import evaluate, keep_neighbours, look_at_real
+    from artmodels.evaluation import FEWEST_SAMPLES, MAX_TRAINING_FEATURES, evaluate, keep_neighbours, look_at_real
     from artmodels.files import write_json
     from artmodels.hub import add_directions, check_card_target, load_model, read_hold_out, rewrite_card
     from artmodels.models.classifier import load_classifier
@@ -136,12 +138,13 @@ def _evaluate(chosen: argparse.Namespace) -> None:
                 f"{chosen.data or 'the drawn set'} is not the collection that {model.name} was trained on, so what "
                 "its training held out is not known here: name pictures with --test-data"
             )
-    real = look_at_real(train, test, chosen.samples)
-    figures = evaluate(model.generator, real, chosen.samples, chosen.truncation)
+    samples = min(max(len(train), FEWEST_SAMPLES), MAX_TRAINING_FEATURES) if chosen.samples is None else chosen.samples
+    real = look_at_real(train, test, samples)
+    figures = evaluate(model.generator, real, samples, chosen.truncation)
     command = measuring_command(chosen.data, chosen.test_data, chosen.samples, chosen.model)
     figures["command"] = f"{command} --truncation {chosen.truncation:g}"
     if eye:
-        seeds = min(chosen.samples, ADHERENCE_SEEDS)
+        seeds = min(samples, ADHERENCE_SEEDS)
         figures["adherence"] = adherence(model.generator, eye, test, seeds, chosen.truncation)
     directions = add_directions(model.folder) if chosen.write_card else model.directions
     told = {**figures, "directions": directions.figures} if directions else figures

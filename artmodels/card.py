@@ -13,7 +13,7 @@ from artmodels.models.directions import Directions
 from artmodels.models.generator import CARD_DATA, ArtGenerator, escape_markdown
 from artmodels.models.remote import parse_hub_id
 
-SHEET_SEEDS = range(8)
+SHEET_SEEDS = range(16)
 SHEET_TRUNCATION = 0.8
 MAX_STATEMENT = 5000  # characters
 
@@ -71,12 +71,15 @@ def model_card(
     directions: Directions | None = None,
     eye_figures: dict[str, Any] | None = None,
     prompt_figures: dict[str, Any] | None = None,
+    upscaler_figures: dict[str, Any] | None = None,
+    descents: dict[str, Any] | None = None,
 ) -> str:
     """The card as Markdown, with the front matter that the Hub indexes.
 
     `training` is what the run says of itself (see `keeping.publish_model`), `metrics` what `evaluate` measured, `wheel`
     the name of an artmodels wheel that lies beside the card, `eye_figures` what its classifier was measured to do,
-    `prompt_figures` the same of its reader, and how many `words` it knows.
+    `prompt_figures` the same of its reader, and how many `words` it knows, `upscaler_figures` of its upscaler,
+    `descents` what `benchmarks/` measured of gradient descent on pictures with it.
     """
     config = generator.config
     counts = training["style_counts"]
@@ -110,7 +113,7 @@ truncation {SHEET_TRUNCATION}.
 
 ## Measured
 {_measured(metrics)}{_directions(directions)}{_eye(eye_figures, (metrics or {}).get("adherence"))}\
-{_reader(prompt_figures)}
+{_reader(prompt_figures)}{_upscaler(upscaler_figures, config.resolution)}{_descents(descents)}
 ## Limits
 
 It paints {"this style" if len(config.styles) == 1 else f"these {len(config.styles)} styles"} at \
@@ -233,9 +236,18 @@ pictures of it: near 1 is as varied as the originals, near 0 is one picture agai
 | style | test pictures | kernel distance x 1000 (95 % interval) | floor | variety |
 | --- | ---: | ---: | ---: | ---: |
 {rows}
-
+{_farthest(styles)}
 Measured by `{metrics["command"]}`.
 """
+
+
+def _farthest(styles: dict[str, Any]) -> str:
+    """Which style is painted worst, where there are several."""
+    if len(styles) < 2:
+        return ""
+    by_distance = sorted(styles, key=lambda style: styles[style]["kernel_distance"])
+    worst, best = (escape_markdown(style) for style in (by_distance[-1], by_distance[0]))
+    return f"\nFarthest from the real ones is {worst}, nearest {best}.\n"
 
 
 def _directions(directions: Directions | None) -> str:
@@ -335,6 +347,67 @@ Measured by `train.py --task prompt`.
 A recurrent network reads {prompt_figures["words"]:,} words, of captions and of colours measured from the pictures, and
 finds latents whose pictures match: `python -m artmodels generate --prompt "..."`. Words that it never read are named.
 {table if rows else ""}"""
+
+
+def _upscaler(figures: dict[str, Any] | None, resolution: int) -> str:
+    """The section on larger pictures, if the model has an upscaler that was measured."""
+    if not figures:
+        return ""
+    side, noise, distance = figures["resolution"], figures["psnr"], figures["perceptual_distance"]
+    better = distance["upscaler"] < distance["lanczos"]
+    used = "The studio's larger downloads are made by it" if better else "The studio's larger downloads are Lanczos's"
+    return f"""
+## Larger pictures
+
+`upscaler.safetensors`, trained to double pictures of {side // 2} px, takes those of this model to {2 * resolution} \
+and {4 * resolution} px.
+{figures["pictures"]} {figures["measured_by"]} at half their size, enlarged, against the pictures themselves:
+
+| | upscaler | Lanczos |
+| --- | ---: | ---: |
+| peak signal-to-noise ratio, dB (higher is better) | {noise["upscaler"]:.2f} | {noise["lanczos"]:.2f} |
+| perceptual distance, EfficientNet-Lite2 (lower is better) | {distance["upscaler"]:.3f} | {distance["lanczos"]:.3f} |
+
+{used}. Measured by `train.py --task upscaler`.
+"""
+
+
+def _descents(descents: dict[str, Any] | None) -> str:
+    """The section on gradient descent from pictures that a visitor brings, as far as it was measured."""
+    tell = {"project": _projected, "transfer": _transferred, "dream": _dreamt}
+    told = "".join(
+        f"""
+{say(found)}
+{found["steps"]} steps, {found["seconds"]:.0f} s each on {found["machine"]}. Measured by `{found["command"]}`.
+"""
+        for verb, say in tell.items()
+        if (found := (descents or {}).get(verb))
+    )
+    return f"\n## From a picture of your own\n{told}" if told else ""
+
+
+def _projected(found: dict[str, Any]) -> str:
+    middle, mean, worst = (f"{found[name]:.3f}" for name in ("median", "mean", "worst"))
+    paintings = f"{found['pictures']} paintings of this model (truncation {found['truncation']:g})"
+    return f"""`project`: of {paintings} it finds latents
+whose pictures are {middle} in the median, {mean} in the mean and {worst} at worst away from them, in
+distances of random pairs ({found["judge"]} features); {found["near"]} are within a tenth."""
+
+
+def _transferred(found: dict[str, Any]) -> str:
+    (least, most), (nearest, farthest) = found["style_left"], found["content"]
+    pictures = f"{found['pictures']} pictures of {found['size']} px"
+    return f"""`transfer`: over {pictures} the distance of textures from the wanted manner falls
+to {least:.0%} to {most:.0%} of what it was; content
+ends {nearest:.1f} to {farthest:.1f} away from the picture's."""
+
+
+def _dreamt(found: dict[str, Any]) -> str:
+    own, judge = (f"from {before:.0%} to {after:.0%}" for before, after in (found["own"], found["judge"]))
+    pictures = f"{found['pictures']} test paintings of {found['size']} px"
+    return f"""`dream`: over {pictures}, pushed towards another style, the probability
+of that style goes {own} by the eye that is climbed, and {judge}
+by a classifier that is not ({found["judged_by"]}); by this one it rises in {found["risen"]} of them."""
 
 
 def _figure(value: float | None) -> str:

@@ -33,6 +33,7 @@ VARIETY_SEEDS = 64
 MAX_REAL_PER_STYLE = 500
 MAX_TRAINING_FEATURES = 10_000  # what memorisation is sought among, and all else drawn from
 MAX_PATCH_PICTURES = 1000
+FEWEST_SAMPLES = 2000  # that a card's figures come of, where nobody asks for another number
 BATCH = 64
 
 

@@ -115,7 +115,7 @@ def train_eye(
     labels = torch.from_numpy(train.labels)
     held_out_labels = torch.from_numpy(held_out.labels)
 
-    def loss(network: nn.Module, indices: np.ndarray, random: torch.Generator) -> Tensor:
+    def loss(network: nn.Module, indices: np.ndarray, random: torch.Generator, done: float) -> Tensor:
         device = next(network.parameters()).device
         pictures = vary(train.batch(indices, device), random)
         target = labels[indices].to(device, non_blocking=True)

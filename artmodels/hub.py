@@ -29,6 +29,7 @@ from artmodels.models.generator import (
 from artmodels.models.neighbours import Neighbours, load_neighbours
 from artmodels.models.prompt import PromptReader, load_prompt
 from artmodels.models.style_statistics import StyleStatistics, load_style_statistics
+from artmodels.models.upscaler import Upscaler, load_upscaler
 from artmodels.models.weights import read_json
 from artmodels.sampling import style_sheet
 from artmodels.steering import PICTURES, find_directions
@@ -77,6 +78,7 @@ class LoadedModel:
     prompt: PromptReader | None = None
     neighbours: Neighbours | None = None
     manners: StyleStatistics | None = None
+    upscaler: Upscaler | None = None
 
     @property
     def memory(self) -> int:
@@ -90,6 +92,8 @@ class LoadedModel:
             tensors += self.prompt.network.state_dict().values()
         if self.neighbours:
             tensors.append(self.neighbours.points)
+        if self.upscaler:
+            tensors += self.upscaler.state_dict().values()
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
@@ -156,6 +160,7 @@ def companion_loaders(config: GeneratorConfig) -> dict[str, Callable[[Path], Any
         "prompt": lambda folder: load_prompt(folder, config.styles),
         "neighbours": load_neighbours,
         "manners": lambda folder: load_style_statistics(folder, config.styles),
+        "upscaler": load_upscaler,
     }
 
 
@@ -250,11 +255,11 @@ def check_card_target(name: str, flag: str) -> None:
 
 
 def rewrite_card(folder: Path, generator: ArtGenerator, additions: dict[str, Any]) -> None:
-    """Add to `metrics.json` (`evaluation`, or what `training` should also say) and write the card anew."""
+    """Add to `metrics.json` (`evaluation`, or more of `training` or `descents`) and write the card anew."""
     path = folder / METRICS_NAME
     metrics = read_json(path)
     for key, value in additions.items():
-        metrics[key] = {**metrics.get(key, {}), **value} if key == "training" else value
+        metrics[key] = {**metrics.get(key, {}), **value} if key in ("training", "descents") else value
     card = card_of(folder, generator, metrics, Statement.of(metrics))
     write_json(path, metrics)
     write_atomically(folder / CARD_NAME, card.encode())
@@ -270,7 +275,7 @@ def card_of(
         LookupError, TypeError, AttributeError: `metrics` are not those that training wrote.
     """
     companions = {name: load(folder) for name, load in companion_loaders(generator.config).items()}
-    eye, reader = companions["classifier"], companions["prompt"]
+    eye, reader, upscaler = (companions[name] for name in ("classifier", "prompt", "upscaler"))
     return model_card(
         generator,
         metrics["training"],
@@ -280,6 +285,8 @@ def card_of(
         companions["directions"],
         eye_figures=eye.figures if eye else None,
         prompt_figures={**reader.figures, "words": len(reader.config.words)} if reader else None,
+        upscaler_figures=upscaler.figures if upscaler else None,
+        descents=metrics.get("descents"),
     )
 
 

@@ -36,6 +36,7 @@ from artmodels.models.generator import (
     PROGRESS_NAME,
     PROMPT_NAME,
     STATISTICS_NAME,
+    UPSCALER_NAME,
     ArtGenerator,
     load_generator,
 )
@@ -51,7 +52,13 @@ from artmodels.step import Networks, seeded_generator
 SAMPLE_SEEDS = range(8)
 PROGRESS_QUALITY = 85
 CALIBRATION_LATENTS = 512
-OF_ANY_PAINTER = (CLASSIFIER_NAME, PROMPT_NAME, NEIGHBOURS_NAME, STATISTICS_NAME)  # they outlive an average of weights
+OF_ANY_PAINTER = (
+    CLASSIFIER_NAME,
+    PROMPT_NAME,
+    NEIGHBOURS_NAME,
+    STATISTICS_NAME,
+    UPSCALER_NAME,
+)  # they outlive an average of weights
 JUDGED_AT_ONCE = 32
 LEAST_GAP = 0.1  # of mean logits, below which real pictures and paintings are not told apart
 JUDGED_BY_HEADS = 256  # pictures of a kind by which it is seen whether the heads know the training pictures by heart

@@ -96,7 +96,7 @@ class LessonConfig:
 
 def learn(
     network: nn.Module,
-    loss: Callable[[nn.Module, np.ndarray, torch.Generator], Tensor],
+    loss: Callable[[nn.Module, np.ndarray, torch.Generator, float], Tensor],
     measure: Callable[[nn.Module], dict[str, float]],
     keep: Callable[[nn.Module, dict[str, float]], None],
     order: PictureOrder,
@@ -108,12 +108,12 @@ def learn(
     """Train until `config.images`; the log and the checkpoints go into the run folder. True in the process that
     writes, if the budget is used up.
 
-    `loss(network, indices, random)` is a scalar, of a process's part of a batch: the network as accelerate wraps it,
-    the pictures' indices `int64 [n]`, and the CPU generator of all its noise; PyTorch's own generator (dropout) is
-    seeded anew at every step too, so that a resumed run meets the same noise. At each checkpoint the first process
-    calls `measure(network)` on a copy in evaluation mode: figures of pictures that are not trained on, with `score`,
-    where higher is better; and for the best so far `keep(network, figures)`, which writes it into the run's `model/`.
-    On `resume` it is called again for that best, in case that a kill came in between.
+    `loss(network, indices, random, done)` is a scalar, of a process's part of a batch: the network as accelerate wraps
+    it, the pictures' indices `int64 [n]`, the CPU generator of all its noise, and the share of the budget that is used;
+    PyTorch's own generator (dropout) is seeded anew at every step too, so that a resumed run meets the same noise. At
+    each checkpoint the first process calls `measure(network)` on a copy in evaluation mode: figures of pictures that
+    are not trained on, with `score`, where higher is better; and for the best so far `keep(network, figures)`, which
+    writes it into the run's `model/`. On `resume` it is called again for that best, in case a kill came in between.
 
     Raises:
         ValueError: training diverged, and nothing is saved from then on; or the checkpoint is of another network.
@@ -157,7 +157,7 @@ def learn(
             set_learning_rate(optimizer, config, images)
             wrapped.train()
             optimizer.zero_grad()
-            found = loss(wrapped, indices, random)
+            found = loss(wrapped, indices, random, images / config.images)
             accelerator.backward(found)
             nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT)
             optimizer.step()

@@ -13,7 +13,7 @@ from artmodels.data import load_dataset
 from artmodels.eye import EyeConfig, eye_config, train_eye
 from artmodels.files import clear_leftovers, only_one, replacing, write_json
 from artmodels.learning import LessonConfig
-from artmodels.models.generator import CLASSIFIER_NAME, PROMPT_NAME, load_generator
+from artmodels.models.generator import CLASSIFIER_NAME, PROMPT_NAME, UPSCALER_NAME, load_generator
 from artmodels.models.weights import read_json
 from artmodels.reader import ReaderConfig, reader_config, settle_reader, train_reader
 from artmodels.runs import (
@@ -31,6 +31,7 @@ from artmodels.runs import (
     read_run,
 )
 from artmodels.split import FEWEST, keep_split, share_held_out
+from artmodels.upscaling import UpscalingConfig, train_upscaler, upscaling_config
 
 MAY_CHANGE = frozenset(("images", "learning_rate"))
 
@@ -50,6 +51,7 @@ class Task:
 TASKS = {
     "classifier": Task(EyeConfig, eye_config, EyeConfig.classifier_config, train_eye, CLASSIFIER_NAME),
     "prompt": Task(ReaderConfig, reader_config, ReaderConfig.check_styles, train_reader, PROMPT_NAME, settle_reader),
+    "upscaler": Task(UpscalingConfig, upscaling_config, lambda config, styles: None, train_upscaler, UPSCALER_NAME),
 }
 
 

@@ -165,3 +165,23 @@ def extract_features(
             batch = F.interpolate(batch, size=resolution, mode="bicubic", antialias=True).clamp(-1, 1)
         rows.append(extractor(batch))
     return torch.cat(rows)
+
+
+def unit_maps(scales: Callable[[Tensor], list[Tensor]], pictures: Tensor) -> list[Tensor]:
+    """Feature maps of pictures `[N, 3, H, W]` in [-1, 1], each position's features at length 1."""
+    return [F.normalize(features, dim=1) for features in scales(pictures)]
+
+
+def perceptual_distances(own: list[Tensor], wanted: list[Tensor]) -> Tensor:
+    """`[N]` distances between the maps that `unit_maps` gives, 0 where they are the same.
+
+    Like LPIPS (arXiv:1801.03924) without its fitted weights: squared distances of the features at each position,
+    averaged over positions, added over scales.
+    """
+    pairs = zip(own, wanted, strict=True)
+    return sum((first - second).square().sum(dim=1).mean(dim=(1, 2)) for first, second in pairs)
+
+
+def signal_to_noise(pictures: Tensor, wanted: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB, `[N]`, of pictures `[N, 3, H, W]` in [-1, 1] against others."""
+    return 10 * torch.log10(4 / (pictures - wanted).square().mean(dim=(1, 2, 3)).clamp(min=1e-10))

@@ -45,10 +45,11 @@ class Monitor:
         return {**evaluate(painter, self.real, self.samples), "command": self.command}
 
 
-def measuring_command(data: str | None, test_data: str | None, samples: int, model: str = "MODEL") -> str:
+def measuring_command(data: str | None, test_data: str | None, samples: int | None, model: str = "MODEL") -> str:
     """What measures a model again, for its card; where pictures lie is nobody else's business."""
     flags = [f"--{flag} {Path(path).name}" for flag, path in (("data", data), ("test-data", test_data)) if path]
-    return " ".join([f"python -m artmodels evaluate --model {model}", *flags, f"--samples {samples}"])
+    flags += [f"--samples {samples}"] if samples else []
+    return " ".join([f"python -m artmodels evaluate --model {model}", *flags])
 
 
 def summary(figures: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from artmodels.models.generator import GeneratorConfig
 from artmodels.models.weights import check_config_types
 from artmodels.recipe import SEED_LIMIT
 
-TASKS = ("generator", "classifier", "prompt")  # what train.py trains
+TASKS = ("generator", "classifier", "prompt", "upscaler")  # what train.py trains
 PRECISIONS = ("fp32", "bf16")
 FEATURE_NETWORKS = (0, 1)
 TRACKERS = ("tensorboard", "trackio", "wandb")

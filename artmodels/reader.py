@@ -150,7 +150,7 @@ def train_reader(
     numbers = word_numbers(network.config.words)
     model = output / "model"
 
-    def loss(network: nn.Module, indices: np.ndarray, generator: torch.Generator) -> Tensor:
+    def loss(network: nn.Module, indices: np.ndarray, generator: torch.Generator, done: float) -> Tensor:
         device = next(network.parameters()).device
         lots = random.Random(int(torch.randint(2**62, (), generator=generator)))
         words = pad_words([training_text(lesson.words[index], lots) for index in indices], numbers)

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from artmodels.command import OneLineParser, check_out, main_with_clear_errors, natural
 from artmodels.editing import finish
 from artmodels.files import write_atomically
-from artmodels.hub import load_model
+from artmodels.hub import check_card_target, describe_machine, load_model, rewrite_card
 from artmodels.metrics import extract_features, mean_pairwise_distance
 from artmodels.models.features import load_efficientnet
 from artmodels.projection import ProjectionSettings, project
@@ -39,6 +39,8 @@ SHARE = 0.1  # of the distance of random pairs that a projection should reach
 
 def measure(chosen: argparse.Namespace) -> None:
     check_out(chosen.sheet, "--sheet", ".png")
+    if chosen.card:
+        check_card_target(chosen.model, "--card")
     model = load_model(chosen.model)
     generator, settings = model.generator, ProjectionSettings(chosen.steps, 0)
     networks = {"Lite0, descended through": load_efficientnet(0), "Lite2, the judge": load_efficientnet(2)}
@@ -76,9 +78,26 @@ def measure(chosen: argparse.Namespace) -> None:
         good = sum(share <= SHARE for share in found)
         print(
             f"{name}: of the distance of random pairs {statistics.median(found):.3f} in the median, "
-            f"{max(found):.3f} at worst; {good} of {len(found)} within {SHARE}"
+            f"{statistics.mean(found):.3f} in the mean, {max(found):.3f} at worst; "
+            f"{good} of {len(found)} within {SHARE}"
         )
     print(f"{statistics.median(seconds):.1f} s each on {torch.get_num_threads()} threads, {settings.steps} steps")
+    if chosen.card:
+        judged = shares["Lite2, the judge"]
+        figures = {
+            "pictures": len(judged),
+            "truncation": chosen.truncation,
+            "median": statistics.median(judged),
+            "mean": statistics.mean(judged),
+            "worst": max(judged),
+            "near": sum(share <= SHARE for share in judged),
+            "judge": "EfficientNet-Lite2",
+            "steps": settings.steps,
+            "seconds": statistics.median(seconds),
+            "machine": describe_machine(),
+            "command": f"python benchmarks/projection.py {chosen.model} --seeds {chosen.seeds}",
+        }
+        rewrite_card(model.folder, generator, {"descents": {"project": figures}})
     if chosen.sheet:
         write_atomically(chosen.sheet, chunk_png(contact_sheet(to_images(torch.cat(pictures)), 8), ""))
 
@@ -90,6 +109,7 @@ def main() -> int:
     parser.add_argument("--steps", type=natural, default=ProjectionSettings.steps, help="of each projection")
     parser.add_argument("--truncation", type=float, default=0.8, help="of the pictures (default: 0.8)")
     parser.add_argument("--sheet", type=Path, help="write wanted and found pictures side by side into this PNG")
+    parser.add_argument("--card", action="store_true", help="put the figures on the model's card")
     chosen = parser.parse_args()
     return main_with_clear_errors(lambda: measure(chosen))
 

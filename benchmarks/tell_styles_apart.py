@@ -8,16 +8,17 @@ It reads the held-out pictures and 64 seeds of each style: the share that it nam
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from artmodels.command import OneLineParser, main_with_clear_errors
-from artmodels.data import load_dataset
+from artmodels.data import ArtDataset, load_dataset
 from artmodels.evaluation import JUDGE_RESOLUTION, JUDGE_VARIANT
 from artmodels.hub import load_model
 from artmodels.metrics import extract_features
@@ -29,10 +30,8 @@ PER_STYLE = 200
 SEEDS = range(64)
 
 
-def read_styles(chosen: argparse.Namespace) -> None:
-    models = {name: load_model(name).generator for name in chosen.models}
-    (resolution,) = {model.config.resolution for model in models.values()}
-    train, test = (load_dataset(path, resolution) for path in (chosen.data, chosen.test_data))
+def fit_reader(train: ArtDataset) -> tuple[Callable[[Tensor], Tensor], nn.Linear]:
+    """What sees pictures `[N, 3, H, W]` in [-1, 1], and what reads the data set's styles from what it sees."""
     judge = load_efficientnet(JUDGE_VARIANT)
 
     def look(pictures: Tensor) -> Tensor:
@@ -40,7 +39,14 @@ def read_styles(chosen: argparse.Namespace) -> None:
 
     of_style = [np.flatnonzero(train.labels == label) for label in range(len(train.styles))]
     rows = np.concatenate([places[:: max(1, len(places) // PER_STYLE)][:PER_STYLE] for places in of_style])
-    reader = fit_head(look(train.batch(rows)), torch.from_numpy(train.labels[rows]), len(train.styles))
+    return look, fit_head(look(train.batch(rows)), torch.from_numpy(train.labels[rows]), len(train.styles))
+
+
+def read_styles(chosen: argparse.Namespace) -> None:
+    models = {name: load_model(name).generator for name in chosen.models}
+    (resolution,) = {model.config.resolution for model in models.values()}
+    train, test = (load_dataset(path, resolution) for path in (chosen.data, chosen.test_data))
+    look, reader = fit_reader(train)
 
     def shares(features: Tensor, labels: Tensor) -> list[float]:
         right = reader(features).argmax(dim=1) == labels

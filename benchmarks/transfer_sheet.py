@@ -5,6 +5,7 @@ python benchmarks/transfer_sheet.py checkpoints/masters --styles post-impression
 """
 
 import argparse
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -19,7 +20,7 @@ from artmodels.command import OneLineParser, check_out, main_with_clear_errors, 
 from artmodels.data import to_tensor
 from artmodels.editing import finish, read_input
 from artmodels.files import write_atomically
-from artmodels.hub import load_model
+from artmodels.hub import check_card_target, describe_machine, load_model, rewrite_card
 from artmodels.models.features import load_efficientnet
 from artmodels.models.style_statistics import load_style_statistics
 from artmodels.recipe import chunk_png
@@ -166,12 +167,14 @@ def _levels(picture: np.ndarray) -> np.ndarray:
 
 def make(chosen: argparse.Namespace) -> None:
     check_out(chosen.sheet, "--sheet", ".png")
+    if chosen.card:
+        check_card_target(chosen.model, "--card")
     settings = TransferSettings(chosen.size, chosen.steps)
     model, network = load_model(chosen.model), load_efficientnet(0)
-    statistics = load_style_statistics(model.folder, model.generator.config.styles)
-    if statistics is None:
+    typical = load_style_statistics(model.folder, model.generator.config.styles)
+    if typical is None:
         raise ValueError(f"{chosen.model} has no manners of its styles: `python -m artmodels styles` makes them")
-    manners = {style: statistics.manner(style) for style in chosen.styles}
+    manners = {style: typical.manner(style) for style in chosen.styles}
     for path in chosen.manner:
         file = read_input(path)
         manners[path.stem] = manners_of(network, file.whole(settings.size // 2), file.whole(settings.size))
@@ -180,7 +183,7 @@ def make(chosen: argparse.Namespace) -> None:
     painted = paint(model.generator, draw_latents([seed], config.latent_dim), one_hot(config.styles, style), 0.8)
     side = (settings.size, settings.size)
     contents["painted"] = torch.nn.functional.interpolate(painted, size=side, mode="bicubic").clamp(-1, 1)
-    pictures = []
+    pictures, measured = [], []
     print("| content | manner | seconds | style distance before | after | content distance |")
     print("| --- | --- | ---: | ---: | ---: | ---: |")
     for content, photo in contents.items():
@@ -193,6 +196,23 @@ def make(chosen: argparse.Namespace) -> None:
             moved = content_distance(network, picture, photo)
             print(f"| {content} | {name} | {seconds:.1f} | {before:.3f} | {after:.3f} | {moved:.2f} |", flush=True)
             pictures.append(picture)
+            measured.append((seconds, after / before, moved))
+    if chosen.card:
+        seconds, left, moved = (sorted(values) for values in zip(*measured, strict=True))
+        named = " ".join(
+            [*chosen.styles, *(["--manner", *(path.name for path in chosen.manner)] if chosen.manner else [])]
+        )
+        figures = {
+            "pictures": len(measured),
+            "size": settings.size,
+            "steps": settings.steps,
+            "seconds": statistics.median(seconds),
+            "style_left": [left[0], left[-1]],
+            "content": [moved[0], moved[-1]],
+            "machine": describe_machine(),
+            "command": f"python benchmarks/transfer_sheet.py {chosen.model} --styles {named} --sheet sheet.png",
+        }
+        rewrite_card(model.folder, model.generator, {"descents": {"transfer": figures}})
     sheet = contact_sheet(to_images(torch.cat(pictures)), columns=1 + len(manners))
     if chosen.width:
         sheet = sheet.resize((chosen.width, round(sheet.height * chosen.width / sheet.width)), Image.Resampling.LANCZOS)
@@ -208,6 +228,7 @@ def main() -> int:
     parser.add_argument("--steps", type=natural, default=TransferSettings.steps, help="of each transfer")
     parser.add_argument("--width", type=natural, default=0, help="of the sheet in px (default: as it comes)")
     parser.add_argument("--sheet", type=Path, required=True, help="the PNG")
+    parser.add_argument("--card", action="store_true", help="put the figures on the model's card")
     chosen = parser.parse_args()
     return main_with_clear_errors(lambda: make(chosen))
 

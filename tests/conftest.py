@@ -43,6 +43,7 @@ from artmodels.models.generator import ArtGenerator, GeneratorConfig
 from artmodels.models.neighbours import find_neighbours, save_neighbours
 from artmodels.models.prompt import PromptConfig, PromptNetwork, PromptReader, save_prompt
 from artmodels.models.style_statistics import save_style_statistics
+from artmodels.models.upscaler import Upscaler, UpscalerConfig, save_upscaler
 from artmodels.transfer import manner_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -156,6 +157,9 @@ def add_companions(folder: Path, generator: ArtGenerator) -> None:
     features = torch.randn(30, 1280, generator=torch.Generator().manual_seed(6))
     labels = tuple(f"<i>drawing</i> {place}, by nobody" for place in range(24))
     save_neighbours(folder, find_neighbours(features[:24], features[24:], labels, 2, 128))
+    measured = {"psnr": {"upscaler": 25.0, "lanczos": 24.0}, "perceptual_distance": {"upscaler": 0.5, "lanczos": 0.9}}
+    figures = {"measured_by": "test pictures", "pictures": 30, "resolution": 64, **measured}
+    save_upscaler(folder, make_upscaler(), figures)
     history = [
         {"images": images, "generator_loss": 1 / images, "discriminator_loss": 2.0, "variety": 0.5}
         for images in range(100, 1100, 100)
@@ -163,6 +167,14 @@ def add_companions(folder: Path, generator: ArtGenerator) -> None:
     (folder / "history.json").write_text(json.dumps(history))
     (folder / "metrics.json").write_text(json.dumps({"training": {"progress": [100, 500, 1000]}}))
     Image.new("RGB", (3 * 34 - 2, 3 * 34 - 2), "teal").save(folder / "progress.webp")
+
+
+def make_upscaler() -> Upscaler:
+    """One that never learned, and leaves its marks."""
+    torch.manual_seed(4)
+    network = Upscaler(UpscalerConfig(8, 1))
+    torch.nn.init.normal_(network.last.weight, std=0.1)
+    return network.requires_grad_(False).eval()
 
 
 @pytest.fixture(scope="session")

@@ -4,14 +4,12 @@ Its head is linear on the mean of the last feature map, so that the same head on
 class-activation map (arXiv:1512.04150).
 """
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from artmodels.models.generator import CLASSIFIER_NAME, MAX_CLASSIFIER_BYTES
@@ -20,8 +18,9 @@ from artmodels.models.weights import (
     check_config_types,
     check_style_names,
     load_weights,
+    parse_told,
     read_header,
-    save_weights,
+    save_companion,
     to_config,
 )
 
@@ -140,17 +139,9 @@ def save_classifier(folder: Path, network: StyleClassifier, figures: dict[str, A
     Raises:
         OSError: the disk is full or not writable, or there is no such folder.
     """
-    told = {"config": asdict(network.config), "figures": figures}
-    metadata = {name: json.dumps(value, ensure_ascii=False, sort_keys=True) for name, value in told.items()}
-    building = folder / f".{CLASSIFIER_NAME}.new"
-    try:
-        save_weights(network.state_dict(), building, torch.float16, metadata)
-        building.chmod(0o644)
-        building.replace(folder / CLASSIFIER_NAME)
-    except SafetensorError as error:  # its own words for a full disk
-        raise OSError(f"could not write {folder / CLASSIFIER_NAME}: {error}; is the disk full?") from error
-    finally:
-        building.unlink(missing_ok=True)
+    save_companion(
+        folder, CLASSIFIER_NAME, network.state_dict(), {"config": asdict(network.config), "figures": figures}
+    )
 
 
 def load_classifier(folder: Path) -> StyleClassifier | None:
@@ -186,17 +177,10 @@ def load_classifier(folder: Path) -> StyleClassifier | None:
 
 def _read_told(path: Path, metadata: Any, name: str) -> Any:
     """What the file's metadata says under a name, from JSON."""
-    text = metadata.get(name) if isinstance(metadata, dict) else None
-    if not isinstance(text, str) or len(text) > MAX_TOLD:
-        raise ValueError(f"{path}: {name} should be a text of at most {MAX_TOLD} characters: {AGAIN}")
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: {name} is not valid JSON: {AGAIN}") from error
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+        return parse_told(metadata.get(name) if isinstance(metadata, dict) else None, MAX_TOLD, name)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}: {AGAIN}") from error
 
 
 def check_figures(figures: Any, styles: tuple[str, ...]) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from artmodels.models.generator import DIRECTIONS_NAME, MAX_DIRECTIONS_BYTES, GeneratorConfig
-from artmodels.models.weights import load_weights, read_header, save_weights
+from artmodels.models.weights import load_weights, parse_told, read_header, save_weights
 
 MAX_DIRECTIONS = 32
 MAX_FIGURES = 100_000  # characters of JSON
@@ -85,12 +85,7 @@ def _read_told(text: Any, count: int) -> tuple[tuple[str, ...], dict[str, Any]]:
     Raises:
         ValueError: too long, not JSON, or not of the form that `steering.find_directions` gives.
     """
-    if not isinstance(text, str) or len(text) > MAX_FIGURES:
-        raise ValueError(f"names and figures should be a text of at most {MAX_FIGURES} characters")
-    try:
-        told = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("names and figures are not valid JSON") from error
+    told = parse_told(text, MAX_FIGURES, "names and figures")
     names, figures = (told.get(key) for key in ("names", "figures")) if isinstance(told, dict) else (None, None)
     if not isinstance(names, list) or not all(_is_name(name) for name in names):
         raise ValueError("names should be a list of printable texts of 1 to 100 characters")
@@ -108,10 +103,6 @@ def _read_told(text: Any, count: int) -> tuple[tuple[str, ...], dict[str, Any]]:
     if not _is_number(figures.get("pictures")) or not _is_number(figures.get("truncation")):
         raise ValueError("the figures should tell pictures and truncation")
     return tuple(names), figures
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
 
 
 def _is_name(value: Any) -> bool:

@@ -47,10 +47,12 @@ CLASSIFIER_NAME = "classifier.safetensors"
 PROMPT_NAME = "prompt.safetensors"
 NEIGHBOURS_NAME = "neighbours.safetensors"
 STATISTICS_NAME = "style_statistics.safetensors"
+UPSCALER_NAME = "upscaler.safetensors"
 MAX_DIRECTIONS_BYTES = 4 * 1024**2
 MAX_CLASSIFIER_BYTES = 8 * 1024**2
 MAX_PROMPT_BYTES = 6 * 1024**2
 MAX_STATISTICS_BYTES = 16 * 1024**2
+MAX_UPSCALER_BYTES = 4 * 1024**2
 MAX_NEIGHBOURS_BYTES = 32 * 1024**2
 MAX_PROGRESS_BYTES = 4 * 1024**2
 COMPANIONS = {  # what may lie beside a model, and the largest sizes
@@ -62,6 +64,7 @@ COMPANIONS = {  # what may lie beside a model, and the largest sizes
     PROMPT_NAME: MAX_PROMPT_BYTES,
     NEIGHBOURS_NAME: MAX_NEIGHBOURS_BYTES,
     STATISTICS_NAME: MAX_STATISTICS_BYTES,
+    UPSCALER_NAME: MAX_UPSCALER_BYTES,
 }
 CARD_DATA = {
     "library_name": "artmodels",
@@ -167,6 +170,10 @@ class ArtGenerator(nn.Module, PyTorchModelHubMixin, **copy.deepcopy(CARD_DATA)):
 
     def synthesis(self, w: Tensor) -> Tensor:
         """`w: [N, layers + 1, latent_dim]` to pictures `[N, 3, H, W]` in [-1, 1]."""
+        return torch.tanh(self.to_rgb(self.features(w)[self.config.resolution]))
+
+    def features(self, w: Tensor) -> dict[int, Tensor]:
+        """`w: [N, layers + 1, latent_dim]` to what each block gives: `[N, channels, R, R]` at its resolution R."""
         x = self.first(w[:, 0]).view(len(w), -1, 4, 4)
         x = x.contiguous(memory_format=torch.channels_last)
         features = {4: self.first_conv(x, w[:, 1])}
@@ -175,7 +182,7 @@ class ArtGenerator(nn.Module, PyTorchModelHubMixin, **copy.deepcopy(CARD_DATA)):
             if str(res) in self.excitations:
                 x = self.excitations[str(res)](features[res // 8], x)
             features[res] = x
-        return torch.tanh(self.to_rgb(features[self.config.resolution]))
+        return features
 
     def forward(self, z: Tensor, style_weights: Tensor) -> Tensor:
         """Pictures without truncation, as the discriminator sees them."""

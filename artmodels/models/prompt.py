@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from artmodels.models.colours import COLOUR_STATISTICS, colour_statistics
 from artmodels.models.features import POOLED_DIM, SCALE_STAGES, VARIANTS, EfficientNetLite, load_efficientnet
 from artmodels.models.generator import MAX_PROMPT_BYTES, PROMPT_NAME
-from artmodels.models.weights import check_config_types, load_weights, read_header, save_weights
+from artmodels.models.weights import check_config_types, load_weights, parse_told, read_header, save_weights
 
 FORMAT_VERSION = 1
 MAX_VOCABULARY, MAX_WORD = 8192, 40  # words, and characters of one
@@ -279,12 +279,7 @@ def _read_told(text: Any) -> tuple[PromptConfig, dict[str, Any], str]:
     Raises:
         ValueError: too long, not JSON, or not of the form that `save_prompt` gives.
     """
-    if not isinstance(text, str) or len(text) > MAX_TOLD:
-        raise ValueError(f"what is said of the reader should be a text of at most {MAX_TOLD} characters")
-    try:
-        told = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("what is said of the reader is not valid JSON") from error
+    told = parse_told(text, MAX_TOLD, "what is said of the reader")
     if not isinstance(told, dict) or told.keys() != {"config", "figures", "reference_sha256"}:
         raise ValueError("what is said of the reader should be config, figures and reference_sha256")
     config, figures, sha256 = told["config"], told["figures"], told["reference_sha256"]
@@ -318,7 +313,3 @@ def _are_figures(figures: Any) -> bool:
 
 def _is_share(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")

@@ -39,6 +39,24 @@ def save_weights(
     save_file(stored, path, metadata)
 
 
+def save_companion(folder: Path, name: str, state: Mapping[str, Tensor], told: Mapping[str, Any]) -> None:
+    """Write a file beside a model, whole or not at all: tensors in half precision, and as JSON what is told of them.
+
+    Raises:
+        OSError: the disk is full or not writable, or there is no such folder.
+    """
+    metadata = {key: json.dumps(value, ensure_ascii=False, sort_keys=True) for key, value in told.items()}
+    building = folder / f".{name}.new"
+    try:
+        save_weights(state, building, torch.float16, metadata)
+        building.chmod(0o644)
+        building.replace(folder / name)
+    except SafetensorError as error:  # its own words for a full disk
+        raise OSError(f"could not write {folder / name}: {error}; is the disk full?") from error
+    finally:
+        building.unlink(missing_ok=True)
+
+
 def read_header(path: Path) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     """Names, types and shapes of a safetensors file, and its metadata, without reading its tensors.
 
@@ -125,6 +143,24 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text("utf-8"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON ({error}): restore it or download it again") from error
+
+
+def parse_told(text: Any, longest: int, of: str) -> Any:
+    """What a file's metadata says, from JSON without NaN or infinity; `of` names it in messages.
+
+    Raises:
+        ValueError: no text, too long, or not JSON.
+    """
+    if not isinstance(text, str) or len(text) > longest:
+        raise ValueError(f"{of} should be a text of at most {longest} characters")
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{of}: not valid JSON") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 def to_config(data: Any, config_type: type[Config], path: Path) -> Config:

@@ -1,0 +1,171 @@
+"""The upscaler: a small sub-pixel convolutional network that doubles pictures; a model's companion.
+
+Its convolutions work at the small size, and the last one gives four pixels for each (ESPCN, arXiv:1609.05158); its
+residual blocks have no batch norm (EDSR, arXiv:1707.02921). What it adds, it adds to the bicubic enlargement.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from artmodels.models.generator import MAX_UPSCALER_BYTES, UPSCALER_NAME
+from artmodels.models.weights import (
+    NoInitialValues,
+    check_config_types,
+    load_weights,
+    parse_told,
+    read_header,
+    save_companion,
+    to_config,
+)
+
+FACTOR = 2
+MAX_TOLD = 20_000  # characters of JSON
+AGAIN = "train the upscaler anew, or delete the file"
+METHODS = ("upscaler", "lanczos")
+MEASURES = ("psnr", "perceptual_distance")
+MEASURED_BY = ("test pictures", "held-out pictures")
+TILE = 256  # px that are enlarged at once, so that large pictures need no more memory
+
+
+@dataclass(frozen=True)
+class UpscalerConfig:
+    """What an upscaler is built from.
+
+    Raises:
+        ValueError: a value is of the wrong type or out of range.
+    """
+
+    width: int = 32  # channels
+    blocks: int = 6
+
+    def __post_init__(self):
+        check_config_types(self)
+        if not 4 <= self.width <= 64:
+            raise ValueError(f"width must be between 4 and 64, found {self.width}: try 32")
+        if not 1 <= self.blocks <= 16:
+            raise ValueError(f"blocks must be between 1 and 16, found {self.blocks}: try 6")
+
+    @property
+    def reach(self) -> int:
+        """Pixels around one that its enlargement depends on: all convolutions, and the bicubic's two."""
+        return max(2 + 2 * self.blocks, 2)
+
+
+class Upscaler(nn.Module):
+    """Pictures `[N, 3, H, W]` in [-1, 1] to `[N, 3, 2H, 2W]`, not held within [-1, 1]."""
+
+    def __init__(self, config: UpscalerConfig):
+        super().__init__()
+        self.config = config
+        self.figures: dict[str, Any] = {}  # what it was measured to do; see `upscaling.measure_upscaler`
+        self.first = _conv(3, config.width)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(_conv(config.width, config.width), nn.ReLU(), _conv(config.width, config.width))
+            for _ in range(config.blocks)
+        )
+        self.last = _conv(config.width, 3 * FACTOR**2)
+        for ends in (self.last, *(block[-1] for block in self.blocks)):  # it begins as the bicubic enlargement
+            nn.init.zeros_(ends.weight)
+            nn.init.zeros_(ends.bias)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        x = self.first(pictures.contiguous(memory_format=torch.channels_last))
+        for block in self.blocks:
+            x = x + block(x)
+        plain = F.interpolate(pictures, scale_factor=float(FACTOR), mode="bicubic", align_corners=False)
+        return plain + F.pixel_shuffle(self.last(x), FACTOR)
+
+    @torch.no_grad()
+    def enlarge(self, picture: Tensor) -> Tensor:
+        """One picture `[1, 3, H, W]` to `[1, 3, 2H, 2W]` in [-1, 1], tile by tile, to the same as in one piece."""
+        height, width, margin = *picture.shape[2:], self.config.reach
+        large = picture.new_empty(1, 3, FACTOR * height, FACTOR * width)
+        for top in range(0, height, TILE):
+            for left in range(0, width, TILE):
+                bottom, right = min(top + TILE, height), min(left + TILE, width)
+                above, before = max(top - margin, 0), max(left - margin, 0)
+                tile = self(picture[:, :, above : bottom + margin, before : right + margin])
+                rows = slice(FACTOR * (top - above), FACTOR * (bottom - above))
+                columns = slice(FACTOR * (left - before), FACTOR * (right - before))
+                inside = large[:, :, FACTOR * top : FACTOR * bottom, FACTOR * left : FACTOR * right]
+                inside.copy_(tile[:, :, rows, columns].clamp(-1, 1))
+        return large
+
+    @property
+    def is_better(self) -> bool:
+        """Whether its enlargements were measured to be nearer to the real pictures than Lanczos's, to the eye."""
+        found = self.figures.get("perceptual_distance", {})
+        return bool(found) and found["upscaler"] < found["lanczos"]
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(parameter.numel() for parameter in self.parameters())
+
+
+def _conv(in_channels: int, channels: int) -> nn.Conv2d:
+    return nn.Conv2d(in_channels, channels, 3, padding=1, padding_mode="replicate")
+
+
+def save_upscaler(folder: Path, network: Upscaler, figures: dict[str, Any]) -> None:
+    """Write `upscaler.safetensors` into a folder, whole or not at all: weights in half precision, config, figures.
+
+    Raises:
+        OSError: the disk is full or not writable, or there is no such folder.
+    """
+    save_companion(folder, UPSCALER_NAME, network.state_dict(), {"config": asdict(network.config), "figures": figures})
+
+
+def load_upscaler(folder: Path) -> Upscaler | None:
+    """The upscaler that lies beside a model, in evaluation mode, with its `figures`; None if there is none.
+
+    It may be a stranger's: sizes, config and figures are checked before anything is allocated.
+
+    Raises:
+        ValueError: too large, damaged, or of another kind.
+    """
+    path = folder / UPSCALER_NAME
+    if not path.is_file():
+        return None
+    if path.stat().st_size > MAX_UPSCALER_BYTES:
+        raise ValueError(f"{path} is larger than {MAX_UPSCALER_BYTES} bytes: not a file that artmodels wrote")
+    _, metadata = read_header(path)
+    told = metadata if isinstance(metadata, dict) else {}
+    try:
+        config = to_config(parse_told(told.get("config"), MAX_TOLD, "config"), UpscalerConfig, path)
+        figures = parse_told(told.get("figures"), MAX_TOLD, "figures")
+        check_figures(figures)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}: {AGAIN}") from error
+    with torch.device("meta"), NoInitialValues():
+        network = Upscaler(config)
+    network.load_state_dict(load_weights(path, expected=network.state_dict()), strict=True, assign=True)
+    network.figures = figures
+    return network.requires_grad_(False).to(memory_format=torch.channels_last).eval()
+
+
+def check_figures(figures: Any) -> None:
+    """Refuse figures that are not of the form that `upscaling.measure_upscaler` gives; none at all are in order.
+
+    Raises:
+        ValueError: see above; what should be there.
+    """
+    if figures == {}:
+        return
+    if not isinstance(figures, dict) or figures.get("measured_by") not in MEASURED_BY:
+        raise ValueError(f"figures should be an object with measured_by, one of {', '.join(MEASURED_BY)}")
+    counts = [figures.get(name) for name in ("pictures", "resolution")]
+    if not all(isinstance(count, int) and not isinstance(count, bool) and 0 < count < 10**9 for count in counts):
+        raise ValueError("the figures' pictures and resolution should be whole numbers")
+    for measure in MEASURES:
+        found = figures.get(measure)
+        if not isinstance(found, dict) or not all(_is_number(found.get(method)) for method in METHODS):
+            raise ValueError(f"{measure} should tell a number of each of {', '.join(METHODS)}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e6

@@ -1,0 +1,98 @@
+"""Dream held-out pictures towards each style, and ask a classifier that was not climbed what it sees.
+
+python benchmarks/dreams.py checkpoints/masters --data train.zip --test-data test.zip --sheet /tmp/dreams.png
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from tell_styles_apart import fit_reader
+
+from artmodels.command import OneLineParser, check_out, main_with_clear_errors, natural
+from artmodels.data import load_dataset
+from artmodels.dream import DreamSettings, dream
+from artmodels.editing import finish, resized
+from artmodels.files import write_atomically
+from artmodels.hub import check_card_target, describe_machine, load_model, rewrite_card
+from artmodels.models.classifier import load_classifier
+from artmodels.recipe import chunk_png
+from artmodels.sampling import contact_sheet, to_images
+
+
+def measure(chosen: argparse.Namespace) -> None:
+    check_out(chosen.sheet, "--sheet", ".png")
+    if chosen.card:
+        check_card_target(chosen.model, "--card")
+    model, settings = load_model(chosen.model), DreamSettings()
+    eye = load_classifier(model.folder)
+    if eye is None:
+        raise ValueError(f"{chosen.model} has no eye: `train.py --task classifier` trains one")
+    side, styles = eye.config.resolution, eye.config.styles
+    train, test = (load_dataset(path, 128) for path in (chosen.data, chosen.test_data))
+    if train.styles != styles:
+        raise ValueError(f"the eye knows {', '.join(styles)}, --data has {', '.join(train.styles)}: name its own data")
+    look, reader = fit_reader(train)
+    lots = np.random.default_rng(0)
+    own: list[list[float]] = []
+    judged: list[list[float]] = []
+    seconds, pictures = [], []
+    print("| towards | of | eye before | after | other classifier before | after |")
+    print("| --- | --- | ---: | ---: | ---: | ---: |")
+    for label, style in enumerate(styles):
+        others = np.flatnonzero([test.styles[each] != style for each in test.labels])
+        for place in lots.choice(others, chosen.each, replace=False):
+            photo = resized(test.batch(np.array([place])), settings.size, settings.size).clamp(-1, 1)
+            started = time.perf_counter()
+            dreamt = finish(dream(photo, eye, side, label, settings))
+            seconds.append(time.perf_counter() - started)
+            pair = torch.cat([photo, dreamt])
+            pictures.append(pair)
+            own.append(eye.probabilities(resized(pair, side, side))[:, label].tolist())
+            judged.append(reader(look(pair)).softmax(dim=1)[:, label].tolist())
+            cells = " | ".join(f"{share:.2f}" for share in (*own[-1], *judged[-1]))
+            print(f"| {style} | {test.styles[test.labels[place]]} | {cells} |", flush=True)
+    figures = {
+        "pictures": len(seconds),
+        "size": settings.size,
+        "steps": settings.steps,
+        "seconds": statistics.median(seconds),
+        "own": [statistics.mean(values) for values in zip(*own, strict=True)],
+        "judge": [statistics.mean(values) for values in zip(*judged, strict=True)],
+        "risen": sum(after > before for before, after in judged),
+        "judged_by": "logistic regression on EfficientNet-Lite2 features",
+        "machine": describe_machine(),
+        "command": f"python benchmarks/dreams.py {chosen.model} --data {Path(chosen.data).name} --test-data "
+        f"{Path(chosen.test_data).name}",
+    }
+    print(
+        f"the eye: {figures['own'][0]:.2f} to {figures['own'][1]:.2f}; the other: {figures['judge'][0]:.2f} to "
+        f"{figures['judge'][1]:.2f}, risen in {figures['risen']} of {len(seconds)}; {figures['seconds']:.1f} s each"
+    )
+    if chosen.sheet:
+        write_atomically(chosen.sheet, chunk_png(contact_sheet(to_images(torch.cat(pictures)), 2 * chosen.each), ""))
+    if chosen.card:
+        rewrite_card(model.folder, model.generator, {"descents": {"dream": figures}})
+
+
+def main() -> int:
+    parser = OneLineParser(description="What dreams look like to a classifier that was not climbed.")
+    parser.add_argument("model", help="a model folder with an eye")
+    parser.add_argument("--data", required=True, help="training pictures, to fit the other classifier")
+    parser.add_argument("--test-data", required=True, help="held-out pictures, to begin with")
+    parser.add_argument("--each", type=natural, default=2, help="pictures for each style (default: 2)")
+    parser.add_argument("--sheet", type=Path, help="write pictures before and after side by side into this PNG")
+    parser.add_argument("--card", action="store_true", help="put the figures on the model's card")
+    chosen = parser.parse_args()
+    return main_with_clear_errors(lambda: measure(chosen))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
