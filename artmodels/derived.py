@@ -30,6 +30,7 @@ class DerivedRecipe:
     model: str | None = None  # whose style it is
     style: str | None = None
     companion_sha256: str | None = None  # of the model's file that knows the style
+    stopped_after: int | None = None  # steps, where somebody stopped it before its end
     schema: int = SCHEMA
 
     def __post_init__(self):
@@ -46,6 +47,11 @@ class DerivedRecipe:
         _require(all(is_number(value) for value in settings.values()), "settings", "numbers")
         texts = [self.version, *(text for text in (self.model, self.style) if text is not None)]
         _require(all(_is_name(text) for text in texts), "each name", "1 to 200 printable characters")
+        _require(
+            self.stopped_after is None or (type(self.stopped_after) is int and 0 < self.stopped_after <= 100_000),
+            "stopped_after",
+            "a number of steps, or null",
+        )
         _require(type(self.threads) is int and 0 < self.threads <= 4096, "threads", "1 to 4096")
 
     def to_json(self) -> str:
@@ -56,6 +62,7 @@ class DerivedRecipe:
         style = "--manner MANNER" if "manner" in self.inputs else f"--model {self.model} --style {self.style!r}"
         settings = " ".join(f"--{name} {self.settings[name]:g}" for name in SETTINGS if name != "seed")
         seed = int(self.settings["seed"])
+        settings += f" --stop-after {self.stopped_after}" if self.stopped_after else ""
         threads = f"OMP_NUM_THREADS={self.threads} "
         return f"{threads}python -m artmodels {self.made_by} PICTURE {style} {settings} --seed {seed} --out again.png"
 

@@ -22,6 +22,7 @@ def add_editing_verbs(verbs: argparse._SubParsersAction) -> None:
 def _add_shared(parser: argparse.ArgumentParser, steps: int) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the picture: a name that ends in .png")
     parser.add_argument("--steps", type=natural, default=steps, help=f"of the descent (default: {steps})")
+    parser.add_argument("--stop-after", type=natural, metavar="N", help="keep what is reached after so many of them")
     parser.add_argument("--seed", type=natural, default=0, help="of what is drawn on the way (default: 0)")
     parser.add_argument("--curve", type=Path, metavar="PNG", help="also draw the loss at each step into this file")
 
@@ -101,7 +102,7 @@ def _add_project(verbs: argparse._SubParsersAction) -> None:
     parser = add_verb(verbs, "project", _project, summary, example)
     parser.add_argument("picture", type=Path, help="the picture; its centred square is taken")
     parser.add_argument("--model", required=True, help="a model folder or a Hub id")
-    _add_shared(parser, 400)
+    _add_shared(parser, 600)
 
 
 def _project(chosen: argparse.Namespace) -> None:
@@ -162,6 +163,9 @@ def _work(chosen: argparse.Namespace, work: "Work") -> None:
         for last in work.steps():
             bar.update(last.step - bar.n)
             bar.set_postfix_str(f"loss {last.loss:.4g}", refresh=False)
+            if chosen.stop_after and last.step >= chosen.stop_after:
+                work.leave(last)
+                break
     done = work.finish()
     if last.stopped:
         print(f"stopped early: {last.stopped}", file=sys.stderr)

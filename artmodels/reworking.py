@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -36,21 +36,27 @@ class Work:
     """A descent that is watched step by step, then finished; or left at any step."""
 
     descent: Generator[Progress, None, Any]
-    write: Callable[[Any], Done]
+    write: Callable[[Any, int | None], Done]  # of what was found, and of the step at which somebody stopped it
     result: Any = None
+    stopped_after: int | None = None
 
     def steps(self) -> Iterator[Progress]:
         self.result = yield from self.descent
 
+    def leave(self, last: Progress) -> None:
+        """Stop after this step, and take what was found so far."""
+        self.result, self.stopped_after = last.found(), last.step
+        self.descent.close()
+
     def finish(self) -> Done:
-        """After the last step.
+        """After the last step, or the one that it was left at.
 
         Raises:
             ValueError: not one step was taken.
         """
         if self.result is None:
             raise ValueError("the loss is no number from the first step on: try another picture, or other settings")
-        return self.write(self.result)
+        return self.write(self.result, self.stopped_after)
 
 
 def input_of(content: bytes, name: str) -> Input:
@@ -78,7 +84,7 @@ def begin_transfer(
             )
         manners = model.manners.manner(style)
         recipe = _derived("transfer", {"picture": picture}, settings, model, style, model.manners.sha256)
-    return Work(transfer(network, photo, manners, settings), lambda found: _written(found, recipe))
+    return Work(transfer(network, photo, manners, settings), _writer(recipe))
 
 
 def begin_dream(picture: Input, model: LoadedModel, style: str, settings: DreamSettings) -> Work:
@@ -96,7 +102,7 @@ def begin_dream(picture: Input, model: LoadedModel, style: str, settings: DreamS
     steps = dream(picture.whole(settings.size), eye, eye.config.resolution, styles.index(style), settings)
     digest = sha256(model.folder / CLASSIFIER_NAME)
     recipe = _derived("dream", {"picture": picture}, settings, model, style, digest)
-    return Work(steps, lambda found: _written(found, recipe))
+    return Work(steps, _writer(recipe))
 
 
 def begin_projection(picture: Input, model: LoadedModel, settings: ProjectionSettings) -> Work:
@@ -109,7 +115,7 @@ def begin_projection(picture: Input, model: LoadedModel, settings: ProjectionSet
     generator = model.generator
     wanted = picture.square(generator.config.resolution)
 
-    def write(found: Projected) -> Done:
+    def write(found: Projected, stopped_after: int | None) -> Done:
         origin = Projection(picture.sha256, settings.seed, settings.steps)
         recipe = found.recipe(model.name, model.weights_sha256, model.revision, origin)
         (image,) = to_images(paint_rows(generator, rows_of(generator, recipe)))
@@ -132,5 +138,9 @@ def _derived(
     return DerivedRecipe(made_by, digests, asdict(settings), __version__, threads, named, style, companion)
 
 
-def _written(picture: Tensor, recipe: DerivedRecipe) -> Done:
-    return Done(chunk_png(to_images(picture)[0], recipe.to_json()))
+def _writer(recipe: DerivedRecipe) -> Callable[[Tensor, int | None], Done]:
+    def write(picture: Tensor, stopped_after: int | None) -> Done:
+        told = replace(recipe, stopped_after=stopped_after)
+        return Done(chunk_png(to_images(picture)[0], told.to_json()))
+
+    return write

@@ -94,8 +94,8 @@ def test_the_verb_needs_an_eye_and_says_what_it_knows(model_folder, tmp_path, ca
     source, out = tmp_path / "in.png", tmp_path / "out.png"
     Image.fromarray(procedural.draw("flow-field", 40, 96)).save(source)
 
-    def command(folder, style: str):
-        flags = ("--model", folder, "--style", style, "--size", "64", "--steps", "3", "--out", out)
+    def command(folder, style: str, *more: str):
+        flags = (*more, "--model", folder, "--style", style, "--size", "64", "--steps", "3", "--out", out)
         return run_here(lambda: main(["dream", str(source), *map(str, flags)]), capsys)
 
     assert_one_clear_line(command(model_folder, "mosaic"), "has no eye", "--task classifier")
@@ -110,4 +110,12 @@ def test_the_verb_needs_an_eye_and_says_what_it_knows(model_folder, tmp_path, ca
     assert command(folder, "mosaic").returncode == 0 and out.read_bytes() == first
     recipe = parse_derived(read_chunk(out))
     assert (recipe.made_by, recipe.style, set(recipe.inputs)) == ("dream", "mosaic", {"picture"})
-    assert image_array(out).shape == (64, 64, 3)
+    assert image_array(out).shape == (64, 64, 3) and recipe.stopped_after is None
+    assert command(folder, "mosaic", "--stop-after", "2").returncode == 0 and out.read_bytes() != first
+    stopped = parse_derived(read_chunk(out))
+    assert stopped == replace(recipe, stopped_after=2) and stopped.command().endswith(
+        "--stop-after 2 --seed 0 --out again.png"
+    )
+    for wrong in (0, 2.5, True, "2"):
+        with pytest.raises(ValueError, match="stopped_after must be"):
+            replace(recipe, stopped_after=wrong)

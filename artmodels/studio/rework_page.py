@@ -95,6 +95,7 @@ def build_rework_page(easel: Easel, first: LoadedModel, panel: Panel, language: 
             download = easel.add(
                 gr.DownloadButton, {"label": "rework-download"}, visible=False, elem_id="rework-download"
             )
+    stopping: set[str | None] = set()  # visitors who said stop
     page = ReworkPage(easel, way, hint, style, [news, work, curve, download])
 
     def descend(
@@ -106,12 +107,15 @@ def build_rework_page(easel: Easel, first: LoadedModel, panel: Panel, language: 
         picked: Any,
         current: str,
         language: str,
+        request: gr.Request,
     ) -> Iterator[tuple[Any, ...]]:
-        """Show the picture while it is worked on; closed on the way, it leaves what was shown last."""
+        """Show the picture while it is worked on, to its end or until its visitor says stop."""
         from artmodels.editing import draw_curve, read_input
         from artmodels.reworking import input_of
         from artmodels.sampling import to_images
 
+        visitor = request.session_hash
+        stopping.discard(visitor)
         with clear_errors(language):
             model = easel.model_of(current)
             if mine:
@@ -135,6 +139,9 @@ def build_rework_page(easel: Easel, first: LoadedModel, panel: Panel, language: 
             )
             seen, last = time.monotonic(), None
             for last in work.steps():
+                if visitor in stopping:
+                    work.leave(last)
+                    break
                 if time.monotonic() - seen > LOOK_EVERY:
                     seen = time.monotonic()
                     (image,) = to_images(last.picture())
@@ -145,6 +152,9 @@ def build_rework_page(easel: Easel, first: LoadedModel, panel: Panel, language: 
             done = work.finish()
             path = save_png(done.png, f"artmodels-{way}.png")
         ended = say(language, "stopped-early", why=last.stopped) if last.stopped else ""
+        if visitor in stopping:
+            stopping.discard(visitor)
+            ended = say(language, "stopped-here", done=last.step, all=last.steps)
         told = say(language, "found-it" if done.recipe else "reworked")
         yield (
             f'<p role="status">{told} {ended}</p>',
@@ -154,6 +164,10 @@ def build_rework_page(easel: Easel, first: LoadedModel, panel: Panel, language: 
             gr.Button(visible=False),
             done.recipe.to_data() if done.recipe else gr.skip(),
         )
+
+    def halt(request: gr.Request) -> Any:
+        stopping.add(request.session_hash)
+        return gr.Button(visible=False)
 
     def explain_way(way: str, language: str) -> tuple[Any, ...]:
         return (
@@ -171,10 +185,7 @@ def build_rework_page(easel: Easel, first: LoadedModel, panel: Panel, language: 
         **{**PAINTING, "concurrency_id": "descents", "concurrency_limit": 1},
     )
     panel.show_after(working)
-    # A last look may still be on its way when the work is cancelled.
-    stop.click(lambda: gr.Button(visible=False), None, stop, cancels=[working], **QUICK).then(
-        lambda: ("", gr.Button(visible=False)), None, [news, stop], **QUICK
-    )
+    stop.click(halt, None, stop, **QUICK)
     panel.rework.click(lambda: easel.go("rework"), None, easel.tabs, **QUICK)
     return page
 

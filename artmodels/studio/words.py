@@ -278,6 +278,10 @@ WORDS: dict[str, tuple[str, str]] = {
         "完成。PNG 记录了做法，不含你的原图。",
     ),
     "found-it": ("Found: it is the picked picture now.", "找到了：它现在是选中的画。"),
+    "stopped-here": (
+        "Stopped after {done} of {all} steps: this is what was reached.",
+        "已在第 {done} 步（共 {all} 步）停止：这是目前的结果。",
+    ),
     "stopped-early": ("It ended early: {why}.", "提前结束：{why}。"),
     "work": ("The picture", "画"),
     "curve": ("The loss, step by step", "逐步的损失"),
