@@ -4,6 +4,7 @@ Only what a recipe can say is moved: the weights of its seeds, of its styles, an
 So a picture painted from a phrase is one like any other, and needs no reader to be painted again.
 """
 
+import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -28,6 +29,9 @@ SHARPNESS = 2.0  # exponent of the style weights by which a picture's style is d
 REFERENCE_PICTURES = 512
 REFERENCE_SEED = 3_000_000
 REFERENCE_TRUNCATION = 0.8
+KEPT_REFERENCES = 8  # of readers that came without one of their model, half a megabyte each at most
+
+_references: dict[tuple[str, str], Tensor] = {}
 
 
 @dataclass(frozen=True)
@@ -75,9 +79,27 @@ def paint_phrase(
 
 
 def with_reference(model: LoadedModel, reader: PromptReader) -> PromptReader:
-    """The reader with random pictures of this very model to compare a match with; painted now if it has none of it."""
+    """The reader with random pictures of this very model to compare a match with.
+
+    If it has none of it they are painted now, and kept for the next phrase.
+    """
     if reader.reference_sha256 == model.weights_sha256 and len(reader.reference):
         return reader
+    key = model.weights_sha256, _fingerprint(reader)
+    if key not in _references:
+        while len(_references) >= KEPT_REFERENCES:
+            _references.pop(next(iter(_references)), None)
+        _references[key] = _paint_reference(model, reader).cpu()
+    reference = _references[key].to(reader.device)
+    return replace(reader, reference=reference, reference_sha256=model.weights_sha256)
+
+
+def _fingerprint(reader: PromptReader) -> str:
+    tensors = reader.network.state_dict().values()
+    return hashlib.sha256(b"".join(tensor.cpu().contiguous().numpy().tobytes() for tensor in tensors)).hexdigest()
+
+
+def _paint_reference(model: LoadedModel, reader: PromptReader) -> Tensor:
     generator, styles = model.generator, len(model.generator.config.styles)
     z = draw_latents(range(REFERENCE_SEED, REFERENCE_SEED + REFERENCE_PICTURES), generator.config.latent_dim)
     style = torch.eye(styles)[torch.arange(len(z)) % styles]
@@ -85,7 +107,7 @@ def with_reference(model: LoadedModel, reader: PromptReader) -> PromptReader:
         _paint_and_see(model, reader, *part, REFERENCE_TRUNCATION)
         for part in zip(z.split(batch_size(generator)), style.split(batch_size(generator)), strict=True)
     ]
-    return replace(reader, reference=torch.cat(seen), reference_sha256=model.weights_sha256)
+    return torch.cat(seen)
 
 
 @torch.no_grad()

@@ -315,6 +315,14 @@ def test_matches_are_shares_of_the_models_own_pictures(read_model, reader):
     assert with_reference(read_model, reader) is reader  # nothing is painted again
 
 
+def test_a_reader_without_a_reference_gets_one_that_is_kept(read_model, reader, monkeypatch):
+    bare = replace(reader, reference=reader.reference[:0], reference_sha256="")
+    first = with_reference(read_model, bare)
+    torch.testing.assert_close(first.reference, reader.reference, atol=2e-3, rtol=0)  # the file's is in half precision
+    monkeypatch.setattr("artmodels.phrase._paint_and_see", None)
+    assert torch.equal(with_reference(read_model, bare).reference, first.reference)
+
+
 def test_a_model_without_directions_paints_phrases_too(reader, model):
     found = paint_phrase(model, replace(reader, reference_sha256=model.weights_sha256), "blue", [1, 2])
     assert all(recipe.edits == () for recipe in found.recipes)
