@@ -65,7 +65,7 @@ class UpscalingConfig(LessonConfig):
         if not 0 <= self.pixels_only <= 1:
             raise ValueError(f"pixels_only must be between 0 and 1, found {self.pixels_only}: try 0.5")
         if not 0 <= self.adversarial_weight <= 1:
-            raise ValueError(f"adversarial_weight must be between 0 and 1, found {self.adversarial_weight}: try 0.005")
+            raise ValueError(f"adversarial_weight must be between 0 and 1, found {self.adversarial_weight}: try 0.0001")
 
     def upscaler_config(self) -> UpscalerConfig:
         return UpscalerConfig(self.width, self.blocks)
@@ -90,7 +90,7 @@ def upscaling_config(precision: str = "fp32") -> UpscalingConfig:
         width=32,
         blocks=6,
         pixels_only=0.5,
-        adversarial_weight=0.005,
+        adversarial_weight=1e-4,
     )
 
 
