@@ -94,6 +94,32 @@ def test_measurements_and_provenance_are_added(folder):
     assert metrics["evaluation"] == FIGURES and metrics["training"]["images"] == 12_345
 
 
+def test_the_farthest_style_is_named(folder):
+    styles = {**FIGURES["styles"], "op-art": {**FIGURES["styles"]["op-art"], "kernel_distance": 0.3}}
+    styles["mosaic"] = {**styles["mosaic"], "kernel_distance": 0.001}
+    rewrite_card(folder, load_model(folder).generator, {"evaluation": {**FIGURES, "styles": styles}})
+    assert "Farthest from the real ones is op-art, nearest mosaic." in (folder / "README.md").read_text()
+
+
+def test_what_descents_were_measured_to_do_is_added_one_by_one(folder):
+    shared = {"pictures": 12, "steps": 130, "seconds": 13.2, "machine": "2 CPU threads", "command": "python measure.py"}
+    dream = {"size": 256, "own": [0.05, 0.9], "judge": [0.1, 0.45], "risen": 11, "judged_by": "another", **shared}
+    found = {"truncation": 0.8, "median": 0.05, "mean": 0.0612, "worst": 0.12, "near": 11, "judge": "Lite2", **shared}
+    transfer = {"size": 256, "style_left": [0.01, 0.05], "content": [0.51, 0.84], **shared}
+    generator = load_model(folder).generator
+    assert "From a picture of your own" not in (folder / "README.md").read_text()
+    for verb, figures in (("dream", dream), ("project", found), ("transfer", transfer)):
+        rewrite_card(folder, generator, {"descents": {verb: figures}})
+    card = " ".join((folder / "README.md").read_text().split())
+    for words in (
+        "from 5% to 90% by the eye that is climbed, and from 10% to 45%",
+        "0.050 in the median, 0.061 in the mean and 0.120 at worst",
+        "falls to 1% to 5% of what it was; content ends 0.5 to 0.8 away",
+        "130 steps, 13 s each on 2 CPU threads. Measured by `python measure.py`.",
+    ):
+        assert words in card
+
+
 def test_the_cards_own_lines_work(folder, tmp_path, monkeypatch):
     card = (folder / "README.md").read_text()
     code = card.split("```python\n")[1].split("```")[0]

@@ -1,7 +1,9 @@
 """The upscaler: it learns to double pictures, and is used where it is better; and files of it from strangers."""
 
+import io
 import json
 import pickle
+import shutil
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -12,15 +14,18 @@ import torch
 from conftest import assert_one_clear_line, make_upscaler, run
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from test_card import TRAINING
 
-from artmodels.card import model_card
+from artmodels.card import Statement, model_card
 from artmodels.data import load_dataset
 from artmodels.enlarge import enlarge, from_image
 from artmodels.metrics import perceptual_distances, signal_to_noise, unit_maps
 from artmodels.models.features import load_efficientnet
 from artmodels.models.generator import MAX_UPSCALER_BYTES, UPSCALER_NAME
 from artmodels.models.upscaler import TILE, Upscaler, UpscalerConfig, load_upscaler, save_upscaler
+from artmodels.recipe import Latent, Recipe
 from artmodels.sampling import to_images
+from artmodels.studio import handlers
 from artmodels.upscaling import Upscaling, halved, measure_upscaler, upscaling_config
 
 FIGURES = {
@@ -109,7 +114,7 @@ def test_neither_loss_reaches_the_parameters_of_the_other():
 def trained(tmp_path_factory) -> Path:
     """A run on drawings, with heads in its last quarter."""
     output = tmp_path_factory.mktemp("upscaler") / "run"
-    flags = ("--images", "1280", "--batch-size", "16", "--checkpoint-every", "640", "--resolution", "32")
+    flags = ("--images", "768", "--batch-size", "16", "--checkpoint-every", "384", "--resolution", "32")
     result = run("train.py", "--task", "upscaler", "--output", str(output), *flags)
     assert result.returncode == 0, result.stderr
     return output
@@ -134,12 +139,10 @@ def test_it_comes_nearer_to_held_out_pictures_than_lanczos(trained):
 
 
 def test_it_goes_on_where_it_stopped_and_lies_beside_a_model(trained, finished, tmp_path):
-    import shutil
-
     painter = shutil.copytree(finished / "model", tmp_path / "painter")
-    result = run("train.py", "--resume", "--output", str(trained), "--images", "1312", "--beside", str(painter))
+    result = run("train.py", "--resume", "--output", str(trained), "--images", "800", "--beside", str(painter))
     assert result.returncode == 0, result.stderr
-    assert load_upscaler(painter).figures["training"]["images"] in (640, 1280, 1312)
+    assert load_upscaler(painter).figures["training"]["images"] in (384, 768, 800)
     card = (painter / "README.md").read_text()
     assert "## Larger pictures" in card and "peak signal-to-noise ratio" in card
 
@@ -153,17 +156,30 @@ def test_dials_that_cannot_be_are_refused(tmp_path):
 
 
 def test_the_card_says_which_enlargement_is_used(generator):
-    training = {
-        "style_counts": {}, "seconds": 60, "images": 10, "pictures": 10, "machine": "a computer", "preset": "tiny",
-    }  # fmt: skip
-    from artmodels.card import Statement
-
-    better = model_card(generator, training, None, Statement(), upscaler_figures=FIGURES)
+    better = model_card(generator, TRAINING, None, Statement(), upscaler_figures=FIGURES)
     assert "The studio's larger downloads are made by it" in better and "| 25.00 | 24.00 |" in better
     worse = {**FIGURES, "perceptual_distance": {"upscaler": 0.95, "lanczos": 0.9}}
     assert "larger downloads are Lanczos's" in model_card(
-        generator, training, None, Statement(), upscaler_figures=worse
+        generator, TRAINING, None, Statement(), upscaler_figures=worse
     )
+
+
+def test_larger_downloads_are_made_by_it_where_it_is_better(model):
+    recipe = Recipe(model.name, model.weights_sha256, (Latent(3),), {"mosaic": 1.0}, 0.8)
+    (image,) = handlers.paint_images(model, [recipe])
+
+    def downloaded(upscaler: Upscaler | None) -> bytes:
+        written = []
+        handlers.save_image(replace(model, upscaler=upscaler), lambda png, name: written.append(png), recipe, image, 2)
+        return Image.open(io.BytesIO(written[0])).tobytes()
+
+    upscaler = make_upscaler()
+    lanczos = enlarge(image, 2).tobytes()
+    assert downloaded(None) == downloaded(upscaler) == lanczos  # what was not measured is not used
+    upscaler.figures = FIGURES
+    assert downloaded(upscaler) == enlarge(image, 2, upscaler).tobytes() != lanczos
+    upscaler.figures = {**FIGURES, "perceptual_distance": {"upscaler": 1.0, "lanczos": 0.9}}
+    assert downloaded(upscaler) == lanczos
 
 
 # --- files from strangers --------------------------------------------------------------------------------------------
