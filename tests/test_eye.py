@@ -16,12 +16,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from test_card import FIGURES, TRAINING
 from torch import nn
+from training_runs import train_here
 
-import train as script
 from artmodels import procedural
 from artmodels.__main__ import main
 from artmodels.checkpoint import list_checkpoints
-from artmodels.command import main_with_clear_errors
 from artmodels.data import load_dataset
 from artmodels.eye import eye_config, vary
 from artmodels.hub import load_model, rewrite_card, write_model_folder
@@ -164,14 +163,14 @@ def test_resuming_a_finished_run_knows_its_task_and_finds_the_same(eye, work, tm
 )
 def test_flags_that_make_no_sense_for_a_task_are_refused(tmp_path, flags, expected, capsys):
     arguments = ["--output", str(tmp_path / "run"), *flags]
-    result = run_here(lambda: main_with_clear_errors(lambda: script.run(script.parse_arguments(arguments))), capsys)
+    result = train_here(capsys, *arguments)
     assert_one_clear_line(result, expected)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_runs_that_do_not_fit_are_refused(work, tmp_path, capsys):
     def refused(expected: str, *flags: str) -> None:
-        result = run_here(lambda: main_with_clear_errors(lambda: script.run(script.parse_arguments([*flags]))), capsys)
+        result = train_here(capsys, *flags)
         assert_one_clear_line(result, expected)
 
     output = str(work / "run")
@@ -187,7 +186,7 @@ def test_runs_that_do_not_fit_are_refused(work, tmp_path, capsys):
 
 def test_a_plan_is_printed_and_nothing_written(tmp_path, capsys):
     flags = ["--task", "classifier", "--output", str(tmp_path / "run"), "--images", "2000", "--dry-run"]
-    result = run_here(lambda: main_with_clear_errors(lambda: script.run(script.parse_arguments(flags))), capsys)
+    result = train_here(capsys, *flags)
     assert result.returncode == 0 and "nothing was written" in result.stdout and "512 pictures" in result.stdout
     assert list(tmp_path.iterdir()) == []
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import assert_one_clear_line, run
+from training_runs import train_here
 
 from artmodels.finetuning import load_initial_model, shape_after, start_from
 from artmodels.hub import load_model
@@ -116,9 +117,11 @@ def test_a_run_that_stopped_before_its_first_checkpoint_starts_from_the_same_mod
     assert_one_clear_line(run("train.py", "--resume", "--output", str(tuned)), "not the model that the run")
 
 
-def test_flags_that_do_not_go_with_it_are_refused(tmp_path):
-    base = ("train.py", "--output", str(tmp_path / "run"))
-    assert_one_clear_line(run(*base, "--init", "nowhere"), "no model folder nowhere")
-    assert_one_clear_line(run(*base, "--init", "checkpoints/masters", "--width", "8"), "--width comes from")
-    assert_one_clear_line(run(*base, "--init", "checkpoints/masters", "--resolution", "32"), "smaller")
+def test_flags_that_do_not_go_with_it_are_refused(tmp_path, capsys):
+    base = ("--output", str(tmp_path / "run"))
+    assert_one_clear_line(train_here(capsys, *base, "--init", "nowhere"), "no model folder nowhere")
+    assert_one_clear_line(
+        train_here(capsys, *base, "--init", "checkpoints/masters", "--width", "8"), "--width comes from"
+    )
+    assert_one_clear_line(train_here(capsys, *base, "--init", "checkpoints/masters", "--resolution", "32"), "smaller")
     assert not (tmp_path / "run").exists()

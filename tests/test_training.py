@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import SHORT, UNMEASURED, assert_one_clear_line, draw_pictures, image_array, read_jsonl, run, run_here
+from conftest import SHORT, UNMEASURED, assert_one_clear_line, draw_pictures, image_array, read_jsonl, run
 from safetensors.torch import load_file
-from training_runs import draw_unseen, same, train
+from training_runs import draw_unseen, same, train, train_here
 
-import train as script
 from artmodels import procedural
 from artmodels.checkpoint import list_checkpoints
-from artmodels.command import main_with_clear_errors
 from artmodels.hub import load_model
 from artmodels.keeping import read_history
 from artmodels.models.generator import DIRECTIONS_NAME
@@ -241,7 +239,7 @@ def test_torn_lines_of_the_log_are_passed_over(tmp_path):
 )
 def test_flags_that_make_no_sense_are_refused(tmp_path, flags, expected, capsys):
     arguments = ["--output", str(tmp_path / "run"), *flags]
-    result = run_here(lambda: main_with_clear_errors(lambda: script.run(script.parse_arguments(arguments))), capsys)
+    result = train_here(capsys, *arguments)
     assert_one_clear_line(result, expected)
     assert list(tmp_path.iterdir()) == []
 

@@ -15,6 +15,7 @@ from conftest import assert_one_clear_line, make_upscaler, run
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from test_card import TRAINING
+from training_runs import train_here
 
 from artmodels.card import Statement, model_card
 from artmodels.data import load_dataset
@@ -147,11 +148,11 @@ def test_it_goes_on_where_it_stopped_and_lies_beside_a_model(trained, finished, 
     assert "## Larger pictures" in card and "peak signal-to-noise ratio" in card
 
 
-def test_dials_that_cannot_be_are_refused(tmp_path):
-    task = ("train.py", "--task", "upscaler", "--output", str(tmp_path / "run"))
-    assert_one_clear_line(run(*task, "--resolution", "100"), "resolution must be 32, 64")
-    assert_one_clear_line(run(*task, "--width", "1000"), "width must be between 4 and 64")
-    assert_one_clear_line(run(*task, "--preset", "tiny"), "leave --preset away")
+def test_dials_that_cannot_be_are_refused(tmp_path, capsys):
+    task = ("--task", "upscaler", "--output", str(tmp_path / "run"))
+    assert_one_clear_line(train_here(capsys, *task, "--resolution", "100"), "resolution must be 32, 64")
+    assert_one_clear_line(train_here(capsys, *task, "--width", "1000"), "width must be between 4 and 64")
+    assert_one_clear_line(train_here(capsys, *task, "--preset", "tiny"), "leave --preset away")
     assert not (tmp_path / "run").exists()
 
 

@@ -5,17 +5,25 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 import torch
-from conftest import ROOT, run
+from conftest import ROOT, run, run_here
 from PIL import Image
 from safetensors.torch import load_file
 
+import train as script
 from artmodels import procedural
 from artmodels.checkpoint import list_checkpoints
+from artmodels.command import main_with_clear_errors
 
 
 def train(output: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     return run("train.py", "--output", str(output), *flags)
+
+
+def train_here(capsys: pytest.CaptureFixture[str], *flags: str) -> subprocess.CompletedProcess[str]:
+    """train.py in this process: for what it refuses, and for plans."""
+    return run_here(lambda: main_with_clear_errors(lambda: script.run(script.parse_arguments([*flags]))), capsys)
 
 
 def wait_for(path: Path) -> None:
