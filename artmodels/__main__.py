@@ -46,6 +46,9 @@ def _add_generate(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--truncation", type=float, default=0.8, help="0 (the typical) to 1.5 (the wild); default 0.8")
     parser.add_argument("--out", type=Path, default=Path("pictures"), help="folder for the PNGs (default: pictures)")
     parser.add_argument("--grid", action="store_true", help="also a contact sheet, grid.png")
+    parser.add_argument(
+        "--enlarge", type=int, choices=(1, 2, 4), default=1, help="1, 2 or 4 times as large (default: 1)"
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default: cpu)")
 
 
@@ -64,9 +67,13 @@ def _generate(chosen: argparse.Namespace) -> None:
 
     model = load_model(chosen.model, pick_device(chosen.device))
     if chosen.prompt is not None:
-        print(paint_phrase_to_folder(model, chosen.prompt, seeds, chosen.truncation, chosen.out, chosen.grid))
+        print(
+            paint_phrase_to_folder(
+                model, chosen.prompt, seeds, chosen.truncation, chosen.out, chosen.grid, chosen.enlarge
+            )
+        )
         return
-    count = paint_to_folder(model, chosen.style, seeds, chosen.truncation, chosen.out, chosen.grid)
+    count = paint_to_folder(model, chosen.style, seeds, chosen.truncation, chosen.out, chosen.grid, chosen.enlarge)
     print(f"{count} pictures in {chosen.out}")
 
 

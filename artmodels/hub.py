@@ -81,6 +81,11 @@ class LoadedModel:
     upscaler: Upscaler | None = None
 
     @property
+    def best_upscaler(self) -> Upscaler | None:
+        """The upscaler, if it was measured to be better than Lanczos."""
+        return self.upscaler if self.upscaler and self.upscaler.is_better else None
+
+    @property
     def memory(self) -> int:
         """Bytes of its tensors."""
         tensors = list(self.generator.state_dict().values())

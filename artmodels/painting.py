@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from artmodels.enlarge import enlarge
 from artmodels.files import write_atomically
 from artmodels.film import FilmSpec, check_film, film_rows, film_text, paint_film, write_film
 from artmodels.hub import LoadedModel, bundled_model_named, load_model
@@ -34,9 +35,17 @@ def pick_device(name: str) -> torch.device:
 
 
 def paint_to_folder(
-    model: LoadedModel, style: str | None, seeds: Sequence[int], truncation: float, folder: Path, grid: bool
+    model: LoadedModel,
+    style: str | None,
+    seeds: Sequence[int],
+    truncation: float,
+    folder: Path,
+    grid: bool,
+    factor: int = 1,
 ) -> int:
     """Write one PNG per style and seed, named after both, and on demand `grid.png`; returns the number of pictures.
+
+    Each is enlarged by a factor of 1, 2 or 4; not those in the grid.
 
     Raises:
         ValueError: the model has no such style, or a grid of more than 1,000 pictures is asked for.
@@ -59,7 +68,8 @@ def paint_to_folder(
                 seed_recipe(model.name, model.weights_sha256, name, seed, truncation, model.revision) for seed in part
             ]
             for seed, image, recipe in zip(part, images, recipes, strict=True):
-                write_atomically(folder / f"{stems[name]}-{seed:05d}.png", png_bytes(image, [recipe]))
+                large = enlarge(image, factor, model.best_upscaler)
+                write_atomically(folder / f"{stems[name]}-{seed:05d}.png", png_bytes(large, [recipe]))
             if grid:
                 sheet.extend(images)
                 sheet_recipes.extend(recipes)
@@ -69,9 +79,11 @@ def paint_to_folder(
 
 
 def paint_phrase_to_folder(
-    model: LoadedModel, phrase: str, seeds: Sequence[int], truncation: float, folder: Path, grid: bool
+    model: LoadedModel, phrase: str, seeds: Sequence[int], truncation: float, folder: Path, grid: bool, factor: int = 1
 ) -> str:
     """Write one PNG per seed, painted from a phrase, and on demand `grid.png`; returns what is to be said of them.
+
+    Each is enlarged by a factor of 1, 2 or 4; not those in the grid.
 
     Raises:
         ValueError: the model has no reader, the phrase says nothing or too much, or more than 1,000 pictures.
@@ -87,7 +99,7 @@ def paint_phrase_to_folder(
     names = [f"{stem}-{seed:05d}.png" for seed in seeds]
     folder.mkdir(parents=True, exist_ok=True)
     for name, image, recipe in zip(names, images, found.recipes, strict=True):
-        write_atomically(folder / name, png_bytes(image, [recipe]))
+        write_atomically(folder / name, png_bytes(enlarge(image, factor, model.best_upscaler), [recipe]))
     if grid:
         sheet = contact_sheet(images, columns=min(8, len(images)))
         write_atomically(folder / "grid.png", png_bytes(sheet, list(found.recipes)))

@@ -10,17 +10,21 @@ from conftest import STYLES, assert_one_clear_line, draw_pictures, image_array, 
 from PIL import Image
 
 from artmodels.__main__ import main
+from artmodels.enlarge import enlarge
+from artmodels.hub import load_model
 from artmodels.recipe import png_bytes, read_recipes
 
 
-def artmodels(*arguments: object):
-    return run("-m", "artmodels", *map(str, arguments))
+@pytest.fixture
+def artmodels(capsys):
+    """The command, in this process."""
+    return lambda *arguments: run_here(lambda: main([*map(str, arguments)]), capsys)
 
 
-def test_generate_paints_pngs_that_carry_their_recipes(model_folder, tmp_path):
+def test_generate_paints_pngs_that_carry_their_recipes(model_folder, tmp_path, artmodels):
     out = tmp_path / "pictures"
     flags = ("--style", "mosaic", "--seeds", "0-3,7", "--truncation", "0.8", "--out", out, "--grid")
-    result = artmodels("generate", "--model", model_folder, *flags)
+    result = run("-m", "artmodels", "generate", "--model", str(model_folder), *map(str, flags))
     assert result.returncode == 0, result.stderr
     names = {path.name for path in out.iterdir()}
     assert names == {"grid.png", *(f"mosaic-{seed:05d}.png" for seed in (0, 1, 2, 3, 7))}
@@ -35,12 +39,24 @@ def test_generate_paints_pngs_that_carry_their_recipes(model_folder, tmp_path):
     assert abs(difference).max() <= 1
 
 
-def test_without_a_style_each_is_painted(model_folder, tmp_path):
+def test_without_a_style_each_is_painted(model_folder, tmp_path, artmodels):
     assert artmodels("generate", "--model", model_folder, "--seeds", "1", "--out", tmp_path).returncode == 0
     assert {path.name for path in tmp_path.iterdir()} == {f"{style}-00001.png" for style in STYLES}
 
 
-def test_a_recipe_is_printed_and_painted_again(model_folder, tmp_path):
+def test_pictures_are_enlarged_and_their_recipes_are_the_same(steered_folder, tmp_path, artmodels):
+    flags = ("--model", steered_folder, "--style", "mosaic", "--seeds", "7")
+    for factor in (1, 4):
+        result = artmodels("generate", *flags, "--enlarge", factor, "--out", tmp_path / str(factor))
+        assert result.returncode == 0, result.stderr
+    small, large = (tmp_path / name / "mosaic-00007.png" for name in ("1", "4"))
+    assert image_array(large).shape == (128, 128, 3) and read_recipes(large) == read_recipes(small)
+    with Image.open(small) as image, Image.open(large) as enlarged:
+        by_upscaler = enlarge(image.convert("RGB"), 4, load_model(steered_folder).upscaler)
+        assert enlarged.tobytes() == by_upscaler.tobytes()
+
+
+def test_a_recipe_is_printed_and_painted_again(model_folder, tmp_path, artmodels):
     artmodels("generate", "--model", model_folder, "--style", "op-art", "--seeds", "5", "--out", tmp_path)
     picture, again = tmp_path / "op-art-00005.png", tmp_path / "again.png"
     result = artmodels("recipe", picture, "--repaint", again, "--model", model_folder)
@@ -50,26 +66,26 @@ def test_a_recipe_is_printed_and_painted_again(model_folder, tmp_path):
     assert read_recipes(again) == read_recipes(picture)
 
 
-def test_a_grid_of_several_styles_is_painted_again_as_it_was(model_folder, tmp_path):
+def test_a_grid_of_several_styles_is_painted_again_as_it_was(model_folder, tmp_path, artmodels):
     artmodels("generate", "--model", model_folder, "--seeds", "0-3", "--out", tmp_path, "--grid")
     again = tmp_path / "again.png"
     assert artmodels("recipe", tmp_path / "grid.png", "--repaint", again, "--model", model_folder).returncode == 0
     assert abs(image_array(again) - image_array(tmp_path / "grid.png")).max() <= 1
 
 
-def test_a_recipe_never_decides_which_model_is_opened(model_folder, tmp_path):
+def test_a_recipe_never_decides_which_model_is_opened(model_folder, tmp_path, artmodels):
     artmodels("generate", "--model", model_folder, "--style", "mosaic", "--seeds", "1", "--out", tmp_path)
     result = artmodels("recipe", tmp_path / "mosaic-00001.png", "--repaint", tmp_path / "again.png")
     assert_one_clear_line(result, "'sketcher' does not come with artmodels", "--model")
 
 
-def test_evaluation_checks_where_it_writes_before_it_looks(model_folder, tmp_path):
+def test_evaluation_checks_where_it_writes_before_it_looks(model_folder, tmp_path, artmodels):
     flags = ("evaluate", "--model", model_folder, "--data", tmp_path, "--test-data", tmp_path)
     assert_one_clear_line(artmodels(*flags, "--out", tmp_path / "no" / "f.json"), "there is no folder")
     assert_one_clear_line(artmodels(*flags, "--write-card"), "--write-card needs a model folder")
 
 
-def test_a_recipe_of_replaced_weights_says_so_and_repaints_on_demand(model_folder, tmp_path, model):
+def test_a_recipe_of_replaced_weights_says_so_and_repaints_on_demand(model_folder, tmp_path, model, artmodels):
     artmodels("generate", "--model", model_folder, "--style", "op-art", "--seeds", "5", "--out", tmp_path)
     (recipe,) = read_recipes(tmp_path / "op-art-00005.png")
     forged = type(recipe)(**{**recipe.__dict__, "weights_sha256": "1" * 64})
@@ -82,7 +98,7 @@ def test_a_recipe_of_replaced_weights_says_so_and_repaints_on_demand(model_folde
     assert (tmp_path / "again.png").exists()
 
 
-def test_evaluate_prints_and_writes_the_same_figures(model_folder, tmp_path):
+def test_evaluate_prints_and_writes_the_same_figures(model_folder, tmp_path, artmodels):
     train, test = draw_pictures(tmp_path / "train", 8), draw_pictures(tmp_path / "test", 4)
     out = tmp_path / "figures.json"
     flags = ("--data", train, "--test-data", test, "--samples", "24", "--out", out)
@@ -150,13 +166,13 @@ def test_a_full_disk_leaves_no_half_picture(model_folder, tmp_path):
     assert list(Path(tmp_path).iterdir()) == []
 
 
-def test_an_out_that_is_a_file(model_folder, tmp_path):
+def test_an_out_that_is_a_file(model_folder, tmp_path, artmodels):
     (tmp_path / "out").write_text("mine")
     assert_one_clear_line(artmodels("generate", "--model", model_folder, "--out", tmp_path / "out"), "is a file")
     assert (tmp_path / "out").read_text() == "mine"
 
 
-def test_benchmark_train_prints_rates_and_how_the_time_divides(tmp_path):
+def test_benchmark_train_prints_rates_and_how_the_time_divides(tmp_path, artmodels):
     out = tmp_path / "speed.json"
     result = artmodels("benchmark", "train", "--preset", "tiny", "--steps", "3", "--out", out)
     assert result.returncode == 0, result.stderr
@@ -179,11 +195,11 @@ def test_benchmark_train_prints_rates_and_how_the_time_divides(tmp_path):
 @pytest.mark.parametrize(
     "verb", ["generate", "evaluate", "recipe", "film", "transfer", "project", "dream", "styles", "benchmark"]
 )
-def test_every_verb_has_help_with_an_example(verb):
+def test_every_verb_has_help_with_an_example(verb, artmodels):
     result = artmodels(verb, "--help")
     assert result.returncode == 0 and f"python -m artmodels {verb}" in result.stdout
 
 
-def test_no_verb_gets_one_line():
+def test_no_verb_gets_one_line(artmodels):
     assert_one_clear_line(artmodels(), "VERB")
     assert_one_clear_line(artmodels("paint"), "invalid choice: 'paint'")

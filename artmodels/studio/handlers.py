@@ -221,8 +221,8 @@ def save_image(model: LoadedModel, save_png: SavePng, recipe: Recipe, image: Ima
     name = file_name(recipe, file_stems(model.generator.config.styles))
     if factor > 1:
         name = name.replace(".png", f"-{factor}x.png")
-    upscaler = model.upscaler if model.upscaler and model.upscaler.is_better else None
-    return save_png(png_bytes(enlarge(image, factor, upscaler), [recipe], PRINT_DOTS_PER_INCH), name)
+    large = enlarge(image, factor, model.best_upscaler)
+    return save_png(png_bytes(large, [recipe], PRINT_DOTS_PER_INCH), name)
 
 
 def wall_zip(model: LoadedModel, recipes: Sequence[Recipe], paint: PaintRows = paint_here) -> bytes:
