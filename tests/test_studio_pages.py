@@ -465,6 +465,8 @@ def test_a_picture_is_found_in_the_model_and_gone_on_from(page, tmp_path):
     page.get_by_label("Find it in the model").check()
     page.locator("#rework-style").wait_for(state="hidden")
     page.locator("#begin").click()
+    page.locator("#work img").wait_for()
+    page.locator("#stop-rework").click()  # what is found by then is picked too
     page.get_by_text("Found: it is the picked picture now").first.wait_for(timeout=180_000)
     page.locator("#picked img").wait_for()
     assert picked_recipe(page).projection is not None
