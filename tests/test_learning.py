@@ -56,8 +56,9 @@ def teach(
         if name == end and calls[name] == at:
             signal.raise_signal(by)
 
-    def loss(wrapped: nn.Module, indices: np.ndarray, random: torch.Generator) -> torch.Tensor:
+    def loss(wrapped: nn.Module, indices: np.ndarray, random: torch.Generator, done: float) -> torch.Tensor:
         called("loss")
+        assert 0 <= done < 1
         noise = 0.05 * torch.randn(len(indices), 2, generator=random)
         return nn.functional.cross_entropy(wrapped(points[indices] + noise), labels[indices])
 
@@ -165,7 +166,7 @@ def test_divergence_stops_with_one_line_and_saves_nothing(tmp_path):
         network = nn.Linear(2, 1)
         learn(
             network,
-            loss=lambda wrapped, indices, random: wrapped(torch.full((len(indices), 2), torch.nan)).mean(),
+            loss=lambda wrapped, indices, random, done: wrapped(torch.full((len(indices), 2), torch.nan)).mean(),
             measure=lambda learned: {"score": 0.0},
             keep=lambda learned, figures: None,
             order=PictureOrder(np.zeros(9, dtype=int), 0),

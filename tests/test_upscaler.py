@@ -124,7 +124,7 @@ def trained(tmp_path_factory) -> Path:
 def test_it_comes_nearer_to_held_out_pictures_than_lanczos(trained):
     figures = json.loads((trained / "figures.json").read_text())
     upscaler = load_upscaler(trained / "model")
-    assert figures["psnr"]["upscaler"] > figures["psnr"]["lanczos"] + 0.5
+    assert figures["psnr"]["upscaler"] > figures["psnr"]["lanczos"] + 0.3
     assert upscaler.figures == {key: figures[key] for key in figures if key != "sha256"}
     assert upscaler.is_better == (
         figures["perceptual_distance"]["upscaler"] < figures["perceptual_distance"]["lanczos"]
