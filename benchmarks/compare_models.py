@@ -12,8 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from artmodels.command import OneLineParser, main_with_clear_errors, natural
 from artmodels.data import load_dataset
 from artmodels.evaluation import evaluate, look_at_real
-from artmodels.hub import load_model
-from artmodels.models.weights import read_json
+from artmodels.hub import load_model, read_metrics
 
 
 def compare(chosen: argparse.Namespace) -> None:
@@ -31,7 +30,7 @@ def compare(chosen: argparse.Namespace) -> None:
     for folder, model in zip(chosen.models, models, strict=True):
         figures = evaluate(model.generator, real, chosen.samples, chosen.truncation)
         overall, styles = figures["overall"], figures["styles"]
-        images = read_json(model.folder / "metrics.json")["training"]["images"]
+        images = read_metrics(model.folder).get("training", {}).get("images", 0)  # none: it was not trained
         least = min(styles, key=lambda style: styles[style]["variety"])
         mean = sum(style["variety"] for style in styles.values()) / len(styles)
         print(
