@@ -46,6 +46,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--init", metavar="MODEL", help="start from a published model: a folder, or a Hub id like user/model@v1")
     add("--resolution", type=natural, metavar="PX", help="side of a picture; larger than the --init model's grows it")
     add("--width", type=natural, metavar="N", help="generator channels at full resolution")
+    add("--min-channels", type=natural, metavar="N", help="of every block, however large the picture (default: 1)")
+    add("--freeze", type=natural, metavar="PX", help="with --init: its blocks up to this size do not learn; 0: all do")
     add("--feature-resolution", type=natural, metavar="PX", help="size at which the discriminator's network looks")
     add("--images", type=natural, metavar="N", help="budget: how many images the discriminator sees")
     add("--batch-size", type=natural, metavar="N", help="images a step, over all processes")

@@ -42,15 +42,26 @@ def load_initial_model(name: str) -> InitialModel:
     return InitialModel(source, load_model(name))
 
 
-def shape_after(config: TrainConfig, generator: ArtGenerator, resolution: int | None) -> TrainConfig:
+def shape_after(
+    config: TrainConfig, generator: ArtGenerator, resolution: int | None, min_channels: int | None = None
+) -> TrainConfig:
     """The config with the generator's architecture; at twice its resolution, say, with half its width.
 
-    Channels double downwards, so a larger picture at the same channels below keeps every block that the model has.
+    Channels double downwards, so a larger picture at the same channels below keeps every block that the model has. New
+    blocks have half the channels of the one below each, but at least `min_channels`.
 
     Raises:
-        ValueError: the resolution is smaller than the model's, or too large for its width.
+        ValueError: the resolution is smaller than the model's, or too large for its width; or `min_channels` would
+            change the blocks that it has.
     """
     found = generator.config
+    min_channels = min_channels or found.min_channels
+    most = found.channels(found.resolution) if resolution and resolution > found.resolution else found.min_channels
+    if not found.min_channels <= min_channels <= most:
+        raise ValueError(
+            f"--min-channels {min_channels} would change blocks that the --init model has: "
+            f"{found.min_channels} to {most} is possible"
+        )
     resolution = resolution or found.resolution
     if resolution < found.resolution:
         raise ValueError(f"--resolution {resolution} is smaller than that of the --init model ({found.resolution})")
@@ -63,6 +74,7 @@ def shape_after(config: TrainConfig, generator: ArtGenerator, resolution: int | 
         width=width,
         max_channels=found.max_channels,
         convs_per_block=found.convs_per_block,
+        min_channels=min_channels,
         latent_dim=found.latent_dim,
         feature_resolution=max(config.feature_resolution, resolution),
     )

@@ -138,7 +138,7 @@ def start_lesson(
     changes = []
     if resume:
         saved = read_json(output / CONFIG_NAME)
-        changes = note_changes(saved, config.to_json(), MAY_CHANGE, output)
+        changes = note_changes(saved, config, MAY_CHANGE, output)
         check_same_pictures(saved["data"], described)
     output.mkdir(parents=True, exist_ok=True)
     with only_one(output):

@@ -57,6 +57,8 @@ class TrainConfig:
     hold_out: float  # share of the collection kept from training, to measure by; 0 where test pictures are given
     evaluate_samples: int  # pictures painted for the figures of each checkpoint
     seed: int
+    min_channels: int = 1  # generator channels at least
+    freeze: int = 0  # px: the generator's blocks up to this size stay as --init gave them; 0: all learn
 
     def __post_init__(self):
         check_config_types(self)
@@ -108,6 +110,11 @@ class TrainConfig:
             raise ValueError(f"ema_ramp_up must be above 0 and at most 1, found {self.ema_ramp_up}")
         if self.feature_resolution % 32 or self.feature_resolution < 32:
             raise ValueError(f"feature_resolution must be a multiple of 32, found {self.feature_resolution}")
+        if not 0 <= self.freeze < self.resolution:
+            raise ValueError(
+                f"freeze must be 0, or a size below the pictures' {self.resolution} px, found {self.freeze}: "
+                "what is above it learns"
+            )
         self.generator_config(("any",))  # refuses what the generator cannot be built from
 
     def generator_config(self, styles: tuple[str, ...]) -> GeneratorConfig:
@@ -118,6 +125,7 @@ class TrainConfig:
             width=self.width,
             max_channels=self.max_channels,
             convs_per_block=self.convs_per_block,
+            min_channels=self.min_channels,
         )
 
     def to_json(self) -> dict[str, Any]:

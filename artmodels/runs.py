@@ -34,10 +34,10 @@ OUR_NAMES = re.compile(
 SAMPLE_NAMES = re.compile(r"images-\d+\.png|film\.webp", re.ASCII)
 MIN_PICTURES = 10
 # What --resume may change: a larger budget extends the run, compiling only rounds differently, and other learning rates
-# or weights of the variety and style losses are how an artist steers a run. Changes are noted in its config.
-MAY_CHANGE = frozenset(
-    ("images", "compile", "learning_rate", "heads_learning_rate", "decay_after", "variety_weight", "style_weight")
-)
+# or weights of the variety and style losses, or blocks that begin to learn, are how an artist steers a run. Changes are
+# noted in its config.
+STEERED = ("learning_rate", "heads_learning_rate", "decay_after", "variety_weight", "style_weight", "freeze")
+MAY_CHANGE = frozenset(("images", "compile", *STEERED))
 
 
 Dials = TypeVar("Dials")
@@ -81,11 +81,13 @@ def resolve_plan(
     else:
         given = {"hold_out": 0.0, **given} if test_data else given  # all of the collection may be trained on
         config = PRESETS[given.get("preset", "cpu")]()
+        if given.get("freeze") and not init_name:
+            raise ValueError("--freeze keeps what an --init model has learned: name one, or leave --freeze away")
         if init_name:
             if "width" in given:
                 raise ValueError("--width comes from the --init model: leave it away")
             init = load_initial_model(init_name)
-            config = shape_after(config, init.generator, given.pop("resolution", None))
+            config = shape_after(config, init.generator, given.pop("resolution", None), given.pop("min_channels", None))
         elif "resolution" in given and "feature_resolution" not in given:
             config = replace(config, feature_resolution=max(config.feature_resolution, given["resolution"]))
         defaults = {"precision": best_precision(), "compile": config.compile and can_compile()}
@@ -248,7 +250,7 @@ def start_run(
     if resume:
         saved = read_json(output / CONFIG_NAME)
         init = saved.get("init")
-        changes = note_changes(saved, config.to_json(), MAY_CHANGE, output)
+        changes = note_changes(saved, config, MAY_CHANGE, output)
         check_same_pictures(saved["data"], described)
 
     output.mkdir(parents=True, exist_ok=True)
@@ -333,11 +335,11 @@ def _check_test(test: ArtDataset, dataset: ArtDataset, unconditional: bool, sour
 
 
 def note_changes(
-    saved: dict[str, Any], now: dict[str, Any], may_change: frozenset[str], output: Path
+    saved: dict[str, Any], config: Dials, may_change: frozenset[str], output: Path
 ) -> list[dict[str, Any]]:
     """What earlier resumes changed, and what this one does, with the images seen by then."""
     seen = max((int(folder.name.removeprefix("images-")) for folder in list_checkpoints(output)), default=0)
-    before = saved["train"]
+    before, now = type(config)(**saved["train"]).to_json(), config.to_json()
     changed = [name for name in sorted(may_change) if before[name] != now[name]]
     return saved.get("changes", []) + [
         {"images": seen, "field": name, "from": before[name], "to": now[name]} for name in changed

@@ -51,6 +51,8 @@ def build_networks(config: TrainConfig, styles: tuple[str, ...], device: torch.d
     torch.manual_seed(config.seed)
     channels = config.head_channels
     generator = ArtGenerator(config.generator_config(styles)).to(device, memory_format=torch.channels_last)
+    if config.freeze:
+        generator.freeze(config.freeze)
     heads = DiscriminatorHeads(channels, config.feature_resolution, config.head_hidden, len(styles))
     heads = heads.to(device, memory_format=torch.channels_last)
     betas = (config.beta1, config.beta2)

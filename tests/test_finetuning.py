@@ -8,7 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import assert_one_clear_line, run
-from training_runs import train_here
+from training_runs import train_here, weights
 
 from artmodels.finetuning import load_initial_model, shape_after, start_from
 from artmodels.hub import load_model
@@ -69,6 +69,19 @@ def test_a_grown_generator_paints_the_pictures_of_its_model_enlarged(width, conv
         assert grown.get_parameter(name).grad.abs().sum() > 0
 
 
+def test_growing_keeps_the_channels_that_are_asked_for():
+    model = ArtGenerator(CONFIG)
+    grown = shape_after(PRESETS["tiny"](), model, resolution=128, min_channels=8).generator_config(CONFIG.styles)
+    assert [grown.channels(res) for res in grown.resolutions] == [32, 32, 16, 8, 8, 8]
+    halved = shape_after(PRESETS["tiny"](), model, resolution=128).generator_config(CONFIG.styles)
+    assert [halved.channels(res) for res in halved.resolutions] == [32, 32, 16, 8, 4, 2]
+    again = shape_after(PRESETS["tiny"](), ArtGenerator(grown), resolution=256).generator_config(CONFIG.styles)
+    assert again.channels(256) == 8
+    for resolution, channels in ((128, 9), (None, 8)):
+        with pytest.raises(ValueError, match=f"--min-channels {channels} would change blocks"):
+            shape_after(PRESETS["tiny"](), model, resolution, channels)
+
+
 def test_sizes_that_cannot_be_reached_are_refused():
     model = ArtGenerator(CONFIG)
     with pytest.raises(ValueError, match="smaller than that of the --init model"):
@@ -117,6 +130,21 @@ def test_a_run_that_stopped_before_its_first_checkpoint_starts_from_the_same_mod
     assert_one_clear_line(run("train.py", "--resume", "--output", str(tuned)), "not the model that the run")
 
 
+def test_frozen_blocks_begin_to_learn_on_resume(tmp_path, model_folder):
+    model, output = load_model(model_folder).generator, tmp_path / "run"
+    grown = ("--init", str(model_folder), "--resolution", "64", "--freeze", "32", "--min-channels", "4")
+    result = run("train.py", *grown, "--output", str(output), "--images", "32", "--preset", "tiny", "--hold-out", "0")
+    assert result.returncode == 0, result.stderr
+    frozen = weights(output)
+    assert torch.equal(frozen["map_in.weight"], model.map_in.weight)
+
+    result = run("train.py", "--resume", "--output", str(output), "--freeze", "0", "--images", "64")
+    assert result.returncode == 0, result.stderr
+    assert not torch.equal(weights(output)["map_in.weight"], frozen["map_in.weight"])
+    changes = json.loads((output / "config.json").read_text())["changes"]
+    assert {"images": 32, "field": "freeze", "from": 32, "to": 0} in changes
+
+
 def test_flags_that_do_not_go_with_it_are_refused(tmp_path, capsys):
     base = ("--output", str(tmp_path / "run"))
     assert_one_clear_line(train_here(capsys, *base, "--init", "nowhere"), "no model folder nowhere")
@@ -124,4 +152,8 @@ def test_flags_that_do_not_go_with_it_are_refused(tmp_path, capsys):
         train_here(capsys, *base, "--init", "checkpoints/masters", "--width", "8"), "--width comes from"
     )
     assert_one_clear_line(train_here(capsys, *base, "--init", "checkpoints/masters", "--resolution", "32"), "smaller")
+    assert_one_clear_line(train_here(capsys, *base, "--freeze", "32"), "--freeze keeps what an --init model has")
+    assert_one_clear_line(
+        train_here(capsys, *base, "--init", "checkpoints/masters", "--freeze", "64"), "a size below the pictures' 64 px"
+    )
     assert not (tmp_path / "run").exists()

@@ -38,6 +38,15 @@ def gradients(module: torch.nn.Module) -> torch.Tensor:
     return torch.cat([p.grad.flatten() for p in module.parameters() if p.grad is not None])
 
 
+def test_frozen_blocks_stay_and_those_above_them_learn():
+    config = replace(tiny(), batch_size=8, freeze=16)
+    before, after = build_networks(config, STYLES, torch.device("cpu")).generator, step(config).generator
+    moved = {name for name, weight in after.named_parameters() if not torch.equal(weight, before.get_parameter(name))}
+    above = {name for name in dict(after.named_parameters()) if name.startswith(("blocks.2.", "excitations.32", "to_"))}
+    assert moved == above
+    assert {name for name, weight in after.named_parameters() if weight.requires_grad} == above
+
+
 @pytest.mark.parametrize("parts", [2, 4])
 def test_the_gradients_of_parts_add_up_to_those_of_the_whole(parts):
     config = replace(tiny(), batch_size=8, variety_weight=0.0, style_weight=0.0)

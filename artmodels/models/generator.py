@@ -87,6 +87,7 @@ class GeneratorConfig:
     width: int = 32  # channels at the full resolution, doubling downwards
     max_channels: int = 512  # where the doubling stops
     convs_per_block: int = 1  # modulated convolutions at each resolution
+    min_channels: int = 1  # of any block, however few `width` leaves it
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self):
@@ -102,6 +103,7 @@ class GeneratorConfig:
         _require(1 <= self.width <= 512, "width", self.width, "1 to 512")
         _require(self.width <= self.max_channels <= 2048, "max_channels", self.max_channels, "width to 2048")
         _require(1 <= self.convs_per_block <= 4, "convs_per_block", self.convs_per_block, "1 to 4")
+        _require(1 <= self.min_channels <= self.max_channels, "min_channels", self.min_channels, "1 to max_channels")
         check_style_names(self.styles)
 
     @property
@@ -116,7 +118,7 @@ class GeneratorConfig:
 
     def channels(self, resolution: int) -> int:
         """Feature channels of the block at a resolution."""
-        return min(self.width * self.resolution // resolution, self.max_channels)
+        return max(min(self.width * self.resolution // resolution, self.max_channels), self.min_channels)
 
     @property
     def working_memory(self) -> int:
@@ -203,6 +205,17 @@ class ArtGenerator(nn.Module, PyTorchModelHubMixin, **copy.deepcopy(CARD_DATA)):
         """Set `mean_w` from latents `z: [N, latent_dim]`: for each style, the mean modulation over all of them."""
         for label, weights in enumerate(torch.eye(len(self.config.styles), device=z.device)):
             self.mean_w[label] = self.mapping(z, weights.expand(len(z), -1))[:, 1].mean(dim=0)
+
+    def freeze(self, resolution: int) -> None:
+        """Let the mapping and the blocks up to `resolution` px stay as they are while what lies above learns."""
+        known = [self.style_embedding, *self.map_in.parameters(), *self.map_out.parameters()]
+        known += [*self.first.parameters(), *self.first_conv.parameters()]
+        for block, res in zip(self.blocks, self.config.resolutions[1:], strict=True):
+            if res <= resolution:
+                known += block.parameters()
+                known += self.excitations[str(res)].parameters() if str(res) in self.excitations else []
+        for parameter in known:
+            parameter.requires_grad_(False)
 
     @property
     def parameter_count(self) -> int:
