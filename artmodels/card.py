@@ -12,6 +12,7 @@ from artmodels import __version__
 from artmodels.models.directions import Directions
 from artmodels.models.generator import CARD_DATA, ArtGenerator, escape_markdown
 from artmodels.models.remote import parse_hub_id
+from artmodels.models.upscaler import is_nearer
 
 SHEET_SEEDS = range(16)
 SHEET_TRUNCATION = 0.8
@@ -354,8 +355,7 @@ def _upscaler(figures: dict[str, Any] | None, resolution: int) -> str:
     if not figures:
         return ""
     side, noise, distance = figures["resolution"], figures["psnr"], figures["perceptual_distance"]
-    better = distance["upscaler"] < distance["lanczos"]
-    used = "The studio's larger downloads are made by it" if better else "The studio's larger downloads are Lanczos's"
+    made = "made by it" if is_nearer(figures) else "Lanczos's"
     return f"""
 ## Larger pictures
 
@@ -368,7 +368,7 @@ and {4 * resolution} px.
 | peak signal-to-noise ratio, dB (higher is better) | {noise["upscaler"]:.2f} | {noise["lanczos"]:.2f} |
 | perceptual distance, EfficientNet-Lite2 (lower is better) | {distance["upscaler"]:.3f} | {distance["lanczos"]:.3f} |
 
-{used}. Measured by `train.py --task upscaler`.
+The studio's larger downloads are {made}. Measured by `train.py --task upscaler`.
 """
 
 

@@ -16,12 +16,9 @@ from artmodels.augment import jitter_colour
 from artmodels.data import ArtDataset
 from artmodels.evaluation import JUDGE_RESOLUTION, JUDGE_VARIANT
 from artmodels.files import sha256, write_json
-from artmodels.hub import describe_machine
-from artmodels.keeping import read_history
-from artmodels.learning import LessonConfig, learn
+from artmodels.learning import FIGURES_NAME, LessonConfig, cost_of, learn
 from artmodels.metrics import extract_features
 from artmodels.models.classifier import (
-    MEASURED_BY,
     ClassifierConfig,
     StyleClassifier,
     load_classifier,
@@ -29,6 +26,7 @@ from artmodels.models.classifier import (
 )
 from artmodels.models.features import load_efficientnet
 from artmodels.models.generator import CLASSIFIER_NAME
+from artmodels.models.weights import MEASURED_BY
 from artmodels.order import PictureOrder
 from artmodels.recognition import (
     fit_head,
@@ -39,7 +37,6 @@ from artmodels.recognition import (
     summarise,
 )
 
-FIGURES_NAME = "figures.json"
 SMALLEST_CROP = 0.5  # share of a picture's area that a crop shows at least
 ASPECT = 4 / 3  # of a crop, at most
 MILD = 0.4  # share of the colour changes of DiffAugment
@@ -145,7 +142,6 @@ def finish(output: Path, train: ArtDataset, held_out: ArtDataset, test: ArtDatas
     """
     model = output / "model"
     eye = load_classifier(model)
-    kept = [record for record in read_history(output) if record.get("best")]
     judge = load_efficientnet(JUDGE_VARIANT)
     look = partial(extract_features, judge, resolution=max(JUDGE_RESOLUTION, train.resolution))
     head = fit_head(logits_of(look, train), torch.from_numpy(train.labels), len(train.styles))
@@ -178,12 +174,7 @@ def finish(output: Path, train: ArtDataset, held_out: ArtDataset, test: ArtDatas
             "name": f"logistic regression on EfficientNet-Lite{JUDGE_VARIANT} features",
             **summarise(of_reference, labels),
         },
-        "training": {
-            "pictures": len(train),
-            "images": kept[-1]["images"] if kept else 0,
-            "seconds": read_history(output)[-1]["seconds"],
-            "machine": describe_machine(),
-        },
+        "training": cost_of(output, train),
     }
     save_classifier(model, eye, figures)
     write_json(output / FIGURES_NAME, {**figures, "sha256": sha256(model / CLASSIFIER_NAME)})

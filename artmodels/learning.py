@@ -25,7 +25,9 @@ from artmodels.checkpoint import (
     retain_checkpoints,
     save_checkpoint,
 )
-from artmodels.keeping import RunLog
+from artmodels.data import ArtDataset
+from artmodels.hub import describe_machine
+from artmodels.keeping import RunLog, read_history
 from artmodels.models.weights import check_config_types
 from artmodels.order import PictureOrder
 from artmodels.presets import PRECISIONS
@@ -41,6 +43,7 @@ from artmodels.processes import (
 from artmodels.recipe import SEED_LIMIT
 from artmodels.step import seeded_generator
 
+FIGURES_NAME = "figures.json"  # in a run folder: what came of it, measured
 BETAS = (0.9, 0.99)  # AdamW
 MAX_GRADIENT = 5.0  # norm above which a step's gradient is shortened
 
@@ -244,3 +247,15 @@ def show(bar: tqdm, record: dict[str, Any]) -> None:
         best = " (the best so far)" if record.get("best") else ""
         bar.write(f"{record['images']:,} images: {figures}{best}", file=sys.stderr)
     bar.set_postfix(loss=f"{record['loss']:.3f}")
+
+
+def cost_of(output: Path, train: ArtDataset) -> dict[str, Any]:
+    """What the network that a run kept has cost: pictures, images seen, the run's seconds, and where."""
+    history = read_history(output)
+    kept = [record for record in history if record.get("best")]
+    return {
+        "pictures": len(train),
+        "images": kept[-1]["images"] if kept else 0,
+        "seconds": history[-1]["seconds"],
+        "machine": describe_machine(),
+    }

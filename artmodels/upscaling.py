@@ -7,17 +7,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from artmodels.augment import mirror_half
 from artmodels.data import ArtDataset
+from artmodels.editing import resized
 from artmodels.enlarge import enlarge, from_image
 from artmodels.evaluation import JUDGE_VARIANT
 from artmodels.files import sha256, write_json
-from artmodels.hub import describe_machine
-from artmodels.keeping import read_history
-from artmodels.learning import LessonConfig, learn
+from artmodels.learning import FIGURES_NAME, LessonConfig, cost_of, learn
 from artmodels.losses import discriminator_loss, generator_loss
 from artmodels.metrics import perceptual_distances, signal_to_noise, unit_maps
 from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector
@@ -25,7 +23,6 @@ from artmodels.models.features import load_efficientnet
 from artmodels.models.generator import UPSCALER_NAME
 from artmodels.models.upscaler import (
     FACTOR,
-    MEASURED_BY,
     MEASURES,
     METHODS,
     Upscaler,
@@ -33,10 +30,10 @@ from artmodels.models.upscaler import (
     load_upscaler,
     save_upscaler,
 )
+from artmodels.models.weights import MEASURED_BY
 from artmodels.order import PictureOrder
 from artmodels.sampling import to_images
 
-FIGURES_NAME = "figures.json"
 HEAD_CHANNELS = (64, 128, 256, 256)
 HEAD_HIDDEN = 128
 CHECKED = 256  # held-out pictures that each checkpoint is measured by
@@ -72,7 +69,7 @@ class UpscalingConfig(LessonConfig):
 
 
 def upscaling_config(precision: str = "fp32") -> UpscalingConfig:
-    """The dials of `train.py --task upscaler`: 64 to 128 px, twenty minutes on two cores."""
+    """The dials of `train.py --task upscaler`: 64 to 128 px, 25 minutes on two cores."""
     return UpscalingConfig(
         images=32_000,
         batch_size=32,
@@ -157,7 +154,8 @@ def train_upscaler(
         return network(halved(large), large, projector.to(device) if done >= config.pixels_only else None)
 
     def measure(network: Upscaling) -> dict[str, float]:
-        found = measure_upscaler(network.upscaler, held_out.select(np.arange(min(CHECKED, len(held_out)))), judge)
+        checked = held_out.select(np.arange(min(CHECKED, len(held_out))))
+        found = measure_upscaler(network.upscaler, checked, judge, METHODS[:1])
         of_us = {measure: found[measure]["upscaler"] for measure in MEASURES}
         return {"score": -of_us["perceptual_distance"], **of_us}
 
@@ -178,24 +176,19 @@ def _finish(
     """Measure the kept upscaler, which knows its figures from then on; the run's `figures.json` has them too."""
     model = output / "model"
     upscaler = load_upscaler(model)
-    history = read_history(output)
-    kept = [record for record in history if record.get("best")]
     figures = {
         "measured_by": measured_by,
         **measure_upscaler(upscaler, measured, judge),
-        "training": {
-            "pictures": len(train),
-            "images": kept[-1]["images"] if kept else 0,
-            "seconds": history[-1]["seconds"],
-            "machine": describe_machine(),
-        },
+        "training": cost_of(output, train),
     }
     save_upscaler(model, upscaler, figures)
     write_json(output / FIGURES_NAME, {**figures, "sha256": sha256(model / UPSCALER_NAME)})
 
 
 @torch.inference_mode()
-def measure_upscaler(upscaler: Upscaler, dataset: ArtDataset, judge: nn.Module) -> dict[str, Any]:
+def measure_upscaler(
+    upscaler: Upscaler, dataset: ArtDataset, judge: nn.Module, methods: tuple[str, ...] = METHODS
+) -> dict[str, Any]:
     """How near enlargements of pictures at half their size come to the pictures, by the upscaler and by Lanczos.
 
     The mean peak signal-to-noise ratio in dB, and the mean perceptual distance (see `metrics.perceptual_distances`)
@@ -203,12 +196,13 @@ def measure_upscaler(upscaler: Upscaler, dataset: ArtDataset, judge: nn.Module) 
     """
     device = next(upscaler.parameters()).device
     judge = judge.to(device)
-    found: dict[str, dict[str, list[Tensor]]] = {measure: {method: [] for method in METHODS} for measure in MEASURES}
+    found: dict[str, dict[str, list[Tensor]]] = {measure: {method: [] for method in methods} for measure in MEASURES}
     for places in np.array_split(np.arange(len(dataset)), -(-len(dataset) // LOOK)):
         large = dataset.batch(places, device)
         wanted = unit_maps(judge.scales, large)
         small = to_images(halved(large))
-        for method, using in zip(METHODS, (upscaler, None), strict=True):
+        for method in methods:
+            using = upscaler if method == METHODS[0] else None
             pictures = torch.cat([from_image(enlarge(image, FACTOR, using)) for image in small]).to(device)
             found["psnr"][method].append(signal_to_noise(pictures, large))
             found["perceptual_distance"][method].append(perceptual_distances(unit_maps(judge.scales, pictures), wanted))
@@ -221,5 +215,4 @@ def measure_upscaler(upscaler: Upscaler, dataset: ArtDataset, judge: nn.Module) 
 
 def halved(pictures: Tensor) -> Tensor:
     """Pictures `[N, 3, H, W]` at half their size: bicubic, antialiased, within [-1, 1]."""
-    size = [side // FACTOR for side in pictures.shape[2:]]
-    return F.interpolate(pictures, size=size, mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
+    return resized(pictures, *(side // FACTOR for side in pictures.shape[2:])).clamp(-1, 1)

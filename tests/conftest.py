@@ -32,6 +32,7 @@ import torch
 from hub_server import TOKEN, Hub
 from huggingface_hub import constants
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from artmodels import procedural
 from artmodels.files import sha256
@@ -44,6 +45,7 @@ from artmodels.models.neighbours import find_neighbours, save_neighbours
 from artmodels.models.prompt import PromptConfig, PromptNetwork, PromptReader, save_prompt
 from artmodels.models.style_statistics import save_style_statistics
 from artmodels.models.upscaler import Upscaler, UpscalerConfig, save_upscaler
+from artmodels.models.weights import read_header
 from artmodels.transfer import manner_of
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -255,6 +257,15 @@ def draw_pictures(folder: Path, per_style: int = 6, side: int = 48) -> Path:
         for index in range(per_style):
             Image.fromarray(procedural.draw(style, index, side)).save(folder / style / f"{index}.png")
     return folder
+
+
+def rewrite_companion(path: Path, change: Callable[[dict], object] | None = None, tensors=None, **texts: str) -> None:
+    """Another companion of a model: what its JSON tells changed, or replaced by texts; its tensors replaced."""
+    _, metadata = read_header(path)
+    told = {name: json.loads(text) for name, text in metadata.items()}
+    if change:
+        change(told)
+    save_file(tensors or load_file(path), path, {**{name: json.dumps(value) for name, value in told.items()}, **texts})
 
 
 @pytest.fixture

@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import STYLES, assert_one_clear_line, draw_pictures, make_generator, read_jsonl, run, run_here
+from conftest import (
+    STYLES,
+    assert_one_clear_line,
+    draw_pictures,
+    make_generator,
+    read_jsonl,
+    rewrite_companion,
+    run,
+    run_here,
+)
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from test_card import FIGURES, TRAINING
@@ -25,13 +34,12 @@ from artmodels.data import load_dataset
 from artmodels.eye import eye_config, vary
 from artmodels.hub import load_model, rewrite_card, write_model_folder
 from artmodels.models.classifier import (
-    CLASSIFIER_NAME,
-    MAX_CLASSIFIER_BYTES,
     ClassifierConfig,
     StyleClassifier,
     load_classifier,
     save_classifier,
 )
+from artmodels.models.generator import CLASSIFIER_NAME, MAX_CLASSIFIER_BYTES
 from artmodels.recognition import (
     adherence,
     calibration_error,
@@ -379,18 +387,6 @@ def test_evaluate_reports_it_and_the_card_tells(judged, tmp_path, capsys):
 # --- files from strangers --------------------------------------------------------------------------------------------
 
 
-def rewrite(folder: Path, change=None, tensors=None, **texts: str) -> None:
-    """Another classifier file: its JSON changed, or replaced; its tensors replaced."""
-    path = folder / CLASSIFIER_NAME
-    with path.open("rb") as file:
-        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-    told = {name: json.loads(text) for name, text in header["__metadata__"].items()}
-    if change:
-        change(told)
-    metadata = {**{name: json.dumps(value) for name, value in told.items()}, **texts}
-    save_file(tensors or load_file(path), path, metadata)
-
-
 def assert_refused(folder: Path, expected: str) -> None:
     with pytest.raises(ValueError, match=expected) as raised:
         load_classifier(folder)
@@ -427,13 +423,13 @@ def assert_refused(folder: Path, expected: str) -> None:
     ],
 )
 def test_configs_and_figures_that_lie(folder, change, expected):
-    rewrite(folder, change)
+    rewrite_companion(folder / CLASSIFIER_NAME, change)
     assert_refused(folder, expected)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"accuracy": NaN}', "null"])
 def test_what_is_no_json_object(folder, text):
-    rewrite(folder, figures=text)
+    rewrite_companion(folder / CLASSIFIER_NAME, figures=text)
     assert_refused(folder, "not valid JSON|figures should be")
 
 
@@ -450,7 +446,7 @@ def test_what_is_no_json_object(folder, text):
     ],
 )
 def test_tensors_that_cannot_be(folder, name, value, expected):
-    rewrite(folder, tensors={**load_file(folder / CLASSIFIER_NAME), name: value})
+    rewrite_companion(folder / CLASSIFIER_NAME, tensors={**load_file(folder / CLASSIFIER_NAME), name: value})
     assert_refused(folder, expected)
 
 

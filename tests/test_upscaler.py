@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import assert_one_clear_line, make_upscaler, run
+from conftest import assert_one_clear_line, make_upscaler, rewrite_companion, run
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from test_card import TRAINING
@@ -192,16 +192,6 @@ def folder(tmp_path) -> Path:
     return tmp_path
 
 
-def rewrite(folder: Path, change=None, tensors=None, **texts: str) -> None:
-    path = folder / UPSCALER_NAME
-    with path.open("rb") as file:
-        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-    told = {name: json.loads(text) for name, text in header["__metadata__"].items()}
-    if change:
-        change(told)
-    save_file(tensors or load_file(path), path, {**{name: json.dumps(value) for name, value in told.items()}, **texts})
-
-
 def assert_refused(folder: Path, expected: str) -> None:
     with pytest.raises(ValueError, match=expected) as raised:
         load_upscaler(folder)
@@ -238,13 +228,13 @@ def test_a_round_trip_keeps_all_but_half_precision(folder):
     ],
 )
 def test_configs_and_figures_that_lie(folder, change, expected):
-    rewrite(folder, change)
+    rewrite_companion(folder / UPSCALER_NAME, change)
     assert_refused(folder, expected)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 10_000, '{"psnr": NaN}', "null"])
 def test_what_is_no_json_object(folder, text):
-    rewrite(folder, figures=text)
+    rewrite_companion(folder / UPSCALER_NAME, figures=text)
     assert_refused(folder, "not valid JSON|figures should be")
 
 
@@ -256,7 +246,7 @@ def test_files_that_attack(folder, tmp_path):
     path = folder / UPSCALER_NAME
     content = path.read_bytes()
     tensors = load_file(path)
-    rewrite(folder, tensors={**tensors, "first.weight": torch.full((8, 3, 3, 3), torch.inf)})
+    rewrite_companion(folder / UPSCALER_NAME, tensors={**tensors, "first.weight": torch.full((8, 3, 3, 3), torch.inf)})
     assert_refused(folder, "not finite")
     path.write_bytes(pickle.dumps(Evil()))
     assert_refused(folder, "never pickles")

@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from artmodels.models.generator import CLASSIFIER_NAME, MAX_CLASSIFIER_BYTES
+from artmodels.models.generator import CLASSIFIER_NAME, find_companion
 from artmodels.models.weights import (
+    MEASURED_BY,
     NoInitialValues,
     check_config_types,
     check_style_names,
@@ -26,7 +27,6 @@ from artmodels.models.weights import (
 
 MAX_TOLD = 200_000  # characters of JSON
 STRIDE = 8  # px of the picture for each place of the last feature map
-MEASURED_BY = ("test pictures", "held-out pictures")
 AGAIN = "train the eye anew, or delete the file"
 COLDEST, HOTTEST = 0.05, 20.0  # temperatures that a file may hold
 
@@ -152,11 +152,9 @@ def load_classifier(folder: Path) -> StyleClassifier | None:
     Raises:
         ValueError: too large, damaged, or of another kind.
     """
-    path = folder / CLASSIFIER_NAME
-    if not path.is_file():
+    path = find_companion(folder, CLASSIFIER_NAME)
+    if path is None:
         return None
-    if path.stat().st_size > MAX_CLASSIFIER_BYTES:
-        raise ValueError(f"{path} is larger than {MAX_CLASSIFIER_BYTES} bytes: not a file that artmodels wrote")
     _, metadata = read_header(path)
     config = to_config(_read_told(path, metadata, "config"), ClassifierConfig, path)
     figures = _read_told(path, metadata, "figures")

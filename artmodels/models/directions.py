@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from artmodels.models.generator import DIRECTIONS_NAME, MAX_DIRECTIONS_BYTES, GeneratorConfig
+from artmodels.models.generator import DIRECTIONS_NAME, GeneratorConfig, find_companion
 from artmodels.models.weights import load_weights, parse_told, read_header, save_weights
 
 MAX_DIRECTIONS = 32
@@ -57,11 +57,9 @@ def load_directions(folder: Path, config: GeneratorConfig) -> Directions | None:
     Raises:
         ValueError: too large, damaged, or not of a model with this config.
     """
-    path = folder / DIRECTIONS_NAME
-    if not path.is_file():
+    path = find_companion(folder, DIRECTIONS_NAME)
+    if path is None:
         return None
-    if path.stat().st_size > MAX_DIRECTIONS_BYTES:
-        raise ValueError(f"{path} is larger than {MAX_DIRECTIONS_BYTES} bytes: not a file that artmodels wrote")
     header, metadata = read_header(path)
     shape = header.get(VECTORS, {}).get("shape")  # the rest of the header is compared below
     count = shape[0] if isinstance(shape, list) and shape else None

@@ -381,6 +381,20 @@ def expect_hub_id(name: str) -> tuple[str, str | None]:
         ) from error
 
 
+def find_companion(folder: Path, name: str) -> Path | None:
+    """The file of that name beside a model, one of `COMPANIONS`; None if there is none.
+
+    Raises:
+        ValueError: it is larger than any that artmodels writes.
+    """
+    path, largest = folder / name, COMPANIONS[name]
+    if not path.is_file():
+        return None
+    if path.stat().st_size > largest:
+        raise ValueError(f"{path} is larger than {largest} bytes: not a file that artmodels wrote")
+    return path
+
+
 def load_generator(folder: str | Path) -> ArtGenerator:
     """A published folder's generator, in evaluation mode, on the CPU, in float32.
 

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from artmodels.models.generator import MAX_NEIGHBOURS_BYTES, NEIGHBOURS_NAME
+from artmodels.models.generator import MAX_NEIGHBOURS_BYTES, NEIGHBOURS_NAME, find_companion
 from artmodels.models.weights import load_weights, read_header, save_weights
 
 MAX_PICTURES = 20_000
@@ -137,11 +137,9 @@ def load_neighbours(folder: Path) -> Neighbours | None:
     Raises:
         ValueError: too large, damaged, or not what `save_neighbours` writes.
     """
-    path = folder / NEIGHBOURS_NAME
-    if not path.is_file():
+    path = find_companion(folder, NEIGHBOURS_NAME)
+    if path is None:
         return None
-    if path.stat().st_size > MAX_NEIGHBOURS_BYTES:
-        raise ValueError(f"{path} is larger than {MAX_NEIGHBOURS_BYTES} bytes: not a file that artmodels wrote")
     header, metadata = read_header(path)
     labels, judge, judge_resolution = _read_told(path, metadata.get("neighbours"))
     pictures, wide, axes, held_out = (

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from artmodels.models.colours import COLOUR_STATISTICS, colour_statistics
 from artmodels.models.features import POOLED_DIM, SCALE_STAGES, VARIANTS, EfficientNetLite, load_efficientnet
-from artmodels.models.generator import MAX_PROMPT_BYTES, PROMPT_NAME
+from artmodels.models.generator import PROMPT_NAME, find_companion
 from artmodels.models.weights import check_config_types, load_weights, parse_told, read_header, save_weights
 
 FORMAT_VERSION = 1
@@ -248,11 +248,9 @@ def load_prompt(folder: Path, styles: Sequence[str]) -> PromptReader | None:
     Raises:
         ValueError: too large, damaged, or of other styles.
     """
-    path = folder / PROMPT_NAME
-    if not path.is_file():
+    path = find_companion(folder, PROMPT_NAME)
+    if path is None:
         return None
-    if path.stat().st_size > MAX_PROMPT_BYTES:
-        raise ValueError(f"{path} is larger than {MAX_PROMPT_BYTES} bytes: not a file that artmodels wrote")
     header, metadata = read_header(path)
     try:
         config, figures, sha256 = _read_told(metadata.get(TOLD) if isinstance(metadata, dict) else None)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from artmodels.models.features import texture_channels
-from artmodels.models.generator import MAX_STATISTICS_BYTES, STATISTICS_NAME
+from artmodels.models.generator import STATISTICS_NAME, find_companion
 from artmodels.models.weights import load_weights, read_header, save_weights
 
 FORMAT = 1
@@ -74,11 +74,9 @@ def load_style_statistics(folder: Path, styles: Sequence[str]) -> StyleStatistic
     Raises:
         ValueError: too large, damaged, or not of a model with these styles.
     """
-    path = folder / STATISTICS_NAME
-    if not path.is_file():
+    path = find_companion(folder, STATISTICS_NAME)
+    if path is None:
         return None
-    if path.stat().st_size > MAX_STATISTICS_BYTES:
-        raise ValueError(f"{path} is larger than {MAX_STATISTICS_BYTES} bytes: not a file that artmodels wrote")
     _, metadata = read_header(path)
     try:
         told = json.loads(metadata.get(TOLD, ""))

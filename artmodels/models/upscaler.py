@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from artmodels.models.generator import MAX_UPSCALER_BYTES, UPSCALER_NAME
+from artmodels.models.generator import UPSCALER_NAME, find_companion
 from artmodels.models.weights import (
+    MEASURED_BY,
     NoInitialValues,
     check_config_types,
     load_weights,
@@ -28,7 +29,6 @@ MAX_TOLD = 20_000  # characters of JSON
 AGAIN = "train the upscaler anew, or delete the file"
 METHODS = ("upscaler", "lanczos")
 MEASURES = ("psnr", "perceptual_distance")
-MEASURED_BY = ("test pictures", "held-out pictures")
 TILE = 256  # px that are enlarged at once, so that large pictures need no more memory
 
 
@@ -53,7 +53,7 @@ class UpscalerConfig:
     @property
     def reach(self) -> int:
         """Pixels around one that its enlargement depends on: all convolutions, and the bicubic's two."""
-        return max(2 + 2 * self.blocks, 2)
+        return 2 + 2 * self.blocks
 
 
 class Upscaler(nn.Module):
@@ -99,12 +99,17 @@ class Upscaler(nn.Module):
     @property
     def is_better(self) -> bool:
         """Whether its enlargements were measured to be nearer to the real pictures than Lanczos's, to the eye."""
-        found = self.figures.get("perceptual_distance", {})
-        return bool(found) and found["upscaler"] < found["lanczos"]
+        return bool(self.figures) and is_nearer(self.figures)
 
     @property
     def parameter_count(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())
+
+
+def is_nearer(figures: dict[str, Any]) -> bool:
+    """Whether figures of `upscaling.measure_upscaler` say that the upscaler is nearer to the eye than Lanczos."""
+    distance = figures["perceptual_distance"]
+    return distance["upscaler"] < distance["lanczos"]
 
 
 def _conv(in_channels: int, channels: int) -> nn.Conv2d:
@@ -128,11 +133,9 @@ def load_upscaler(folder: Path) -> Upscaler | None:
     Raises:
         ValueError: too large, damaged, or of another kind.
     """
-    path = folder / UPSCALER_NAME
-    if not path.is_file():
+    path = find_companion(folder, UPSCALER_NAME)
+    if path is None:
         return None
-    if path.stat().st_size > MAX_UPSCALER_BYTES:
-        raise ValueError(f"{path} is larger than {MAX_UPSCALER_BYTES} bytes: not a file that artmodels wrote")
     _, metadata = read_header(path)
     told = metadata if isinstance(metadata, dict) else {}
     try:
