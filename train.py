@@ -61,6 +61,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--decay-after", type=natural, metavar="N", help="images after which both rates fall with their root; 0: never")
     add("--variety-weight", type=float, metavar="X", help="weight of the loss against sameness; 0 turns it off")
     add("--style-weight", type=float, metavar="X", help="weight of the loss for a style that is hard to read; 0: off")
+    add("--ema-half-life", type=natural, metavar="N", help="images after which a weight's share in the average is half")
+    add("--ema-ramp-up", type=float, metavar="X", help="which is at most this share of the images seen so far")
     add("--precision", choices=PRECISIONS, help="bf16 pays on GPUs and on CPUs with AMX or AVX512_BF16")
     add("--compile", action=argparse.BooleanOptionalAction, help="torch.compile the networks (needs a C++ compiler)")
     add("--balance", type=float, metavar="X", help="0: each picture as often (default); 1: each style as often")

@@ -114,11 +114,12 @@ def test_learning_rates_may_change_on_resume_and_it_is_noted(finished, tmp_path)
     for later in ("min_channels", "freeze"):  # as if begun before these dials were there
         del config["train"][later]
     (output / "config.json").write_text(json.dumps(config))
-    result = train(output, "--resume", "--images", "288", "--learning-rate", "0.00005")
+    result = train(output, "--resume", "--images", "288", "--learning-rate", "0.00005", "--ema-ramp-up", "1")
     assert result.returncode == 0, result.stderr
     config = json.loads((output / "config.json").read_text())
     assert config["train"]["learning_rate"] == 5e-5
     assert config["changes"] == [
+        {"images": 256, "field": "ema_ramp_up", "from": 0.05, "to": 1.0},
         {"images": 256, "field": "images", "from": 256, "to": 288},
         {"images": 256, "field": "learning_rate", "from": 2e-4, "to": 5e-5},
     ]
