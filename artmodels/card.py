@@ -212,9 +212,10 @@ def _measured(metrics: dict[str, Any] | None) -> str:
         f"| {overall['sliced_wasserstein_floor'][level]:.1f} |"
         for level, distance in overall["sliced_wasserstein"].items()
     )
+    side, seen_at = metrics["picture_resolution"], metrics["judge_resolution"]
     return f"""
 Features: EfficientNet-Lite2 (ImageNet), which the training never used. Real and painted pictures alike are
-{metrics["picture_resolution"]} px, enlarged to {metrics["judge_resolution"]} px for it.
+{side} px{f", enlarged to {seen_at} px for it" if seen_at != side else ""}.
 Truncation {metrics["truncation"]:g}.
 The floor is what {overall["floor_pictures"]} real training pictures score against the same test pictures.
 

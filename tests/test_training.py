@@ -21,6 +21,11 @@ from artmodels.processes import check_finite, flat_numbers
 from artmodels.step import ema_decay, seeded_generator, update_ema
 
 
+def test_a_published_folder_may_be_read_by_others(finished):
+    for path in (finished / "model").iterdir():
+        assert path.stat().st_mode & 0o044 == 0o044, path
+
+
 def test_a_run_leaves_samples_metrics_checkpoints_and_a_model(finished):
     records = read_jsonl(finished / "metrics.jsonl")
     assert [record["images"] for record in records] == [96, 128, 192, 256]

@@ -38,6 +38,7 @@ def save_weights(
             tensor = smaller if torch.isfinite(smaller).all() else tensor
         stored[name] = tensor
     save_file(stored, path, metadata)
+    path.chmod(0o644)  # safetensors writes for its owner alone
 
 
 def save_companion(folder: Path, name: str, state: Mapping[str, Tensor], told: Mapping[str, Any]) -> None:
@@ -50,7 +51,6 @@ def save_companion(folder: Path, name: str, state: Mapping[str, Tensor], told: M
     building = folder / f".{name}.new"
     try:
         save_weights(state, building, torch.float16, metadata)
-        building.chmod(0o644)
         building.replace(folder / name)
     except SafetensorError as error:  # its own words for a full disk
         raise OSError(f"could not write {folder / name}: {error}; is the disk full?") from error
