@@ -90,23 +90,23 @@ def test_sizes_that_cannot_be_reached_are_refused():
         shape_after(PRESETS["tiny"](), model, resolution=512)
 
 
-def test_a_run_starts_from_a_model_and_says_so(tmp_path, pictures):
-    bundled = load_initial_model("checkpoints/masters")
+def test_a_run_starts_from_a_model_and_says_so(tmp_path, pictures, model_folder):
+    sketcher = load_initial_model(str(model_folder))
     flags = ("--data", str(pictures), "--preset", "tiny", "--images", "32", "--no-compile", "--batch-size", "8")
     flags = (*flags, "--hold-out", "0")
     output = tmp_path / "run"
-    result = run("train.py", "--init", "checkpoints/masters", "--output", str(output), *flags)
+    result = run("train.py", "--init", str(model_folder), "--output", str(output), *flags)
     assert result.returncode == 0, result.stderr
     config = json.loads((output / "config.json").read_text())
-    assert config["init"]["model"] == "masters"
-    assert config["init"]["weights_sha256"] == bundled.model.weights_sha256
-    assert config["train"]["width"] == bundled.generator.config.width
+    assert config["init"]["model"] == "sketcher"
+    assert config["init"]["weights_sha256"] == sketcher.model.weights_sha256
+    assert config["train"]["width"] == sketcher.generator.config.width
     painter = load_model(output / "model").generator
     assert painter.config.styles == ("flow-field", "mosaic", "op-art")
     training = json.loads((output / "model" / "metrics.json").read_text())["training"]
     assert training["init"] == {key: config["init"][key] for key in config["init"] if key != "source"}
     assert "source" in config["init"]
-    assert "masters" in (output / "model" / "README.md").read_text()
+    assert "Started from the model sketcher" in (output / "model" / "README.md").read_text()
 
 
 def test_a_run_that_stopped_before_its_first_checkpoint_starts_from_the_same_model(tmp_path):
@@ -154,6 +154,7 @@ def test_flags_that_do_not_go_with_it_are_refused(tmp_path, capsys):
     assert_one_clear_line(train_here(capsys, *base, "--init", "checkpoints/masters", "--resolution", "32"), "smaller")
     assert_one_clear_line(train_here(capsys, *base, "--freeze", "32"), "--freeze keeps what an --init model has")
     assert_one_clear_line(
-        train_here(capsys, *base, "--init", "checkpoints/masters", "--freeze", "64"), "a size below the pictures' 64 px"
+        train_here(capsys, *base, "--init", "checkpoints/masters", "--freeze", "128"),
+        "below the pictures' 128 px",
     )
     assert not (tmp_path / "run").exists()

@@ -450,6 +450,7 @@ def test_a_picture_is_reworked_watched_and_stopped(page, tmp_path):
     page.get_by_label("Dream on").check()
     says(page, "Pushed towards what the classifier takes for the style")
     page.locator("#begin").click()
+    page.locator("#rework-download").wait_for(state="hidden")  # that of the one before
     page.locator("#rework-download").wait_for(timeout=180_000)  # other tests may share the cores
     with Image.open(io.BytesIO(download(page, "#rework-download"))) as dreamt:
         told = json.loads(dreamt.text["artmodels"])
