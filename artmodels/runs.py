@@ -36,8 +36,20 @@ MIN_PICTURES = 10
 # What --resume may change: a larger budget extends the run, compiling only rounds differently, and other learning rates
 # or weights of the variety and style losses, a longer average, and blocks that begin to learn are how an artist steers
 # a run. Changes are noted in its config.
-RATES = ("learning_rate", "heads_learning_rate", "decay_after", "ema_half_life", "ema_ramp_up")
-MAY_CHANGE = frozenset(("images", "compile", *RATES, "variety_weight", "style_weight", "freeze"))
+MAY_CHANGE = frozenset(
+    (
+        "images",
+        "compile",
+        "learning_rate",
+        "heads_learning_rate",
+        "decay_after",
+        "ema_half_life",
+        "ema_ramp_up",
+        "variety_weight",
+        "style_weight",
+        "freeze",
+    )
+)
 
 
 Dials = TypeVar("Dials")
