@@ -1,6 +1,6 @@
 """Find a model's directions, show what they were measured to do, and paint a sheet of it.
 
-python benchmarks/find_directions.py checkpoints/masters --sheet docs/directions.png --save
+python benchmarks/find_directions.py checkpoints/masters --sheet docs/directions.png --columns 2 --save
 """
 
 import argparse
