@@ -296,7 +296,8 @@ def _space(chosen: argparse.Namespace) -> None:
 def _add_benchmark(verbs: argparse._SubParsersAction) -> None:
     train_example = "python -m artmodels benchmark train --preset cpu --data paintings.zip"
     app_example = "python -m artmodels benchmark app --visitors 50 --seconds 30"
-    examples = f"{train_example}\n  {app_example}"
+    paint_example = "python -m artmodels benchmark paint --model checkpoints/masters"
+    examples = f"{train_example}\n  {paint_example}\n  {app_example}"
     parser = add_verb(verbs, "benchmark", None, "Measure how fast this machine is.", examples)
     kinds = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
 
@@ -308,6 +309,12 @@ def _add_benchmark(verbs: argparse._SubParsersAction) -> None:
     train.add_argument("--precision", help="fp32 or bf16 (default: as train.py would)")
     train.add_argument("--compile", action=argparse.BooleanOptionalAction, help="torch.compile (default: likewise)")
 
+    summary = "Milliseconds a picture, beside those of its convolutions."
+    paint = add_verb(kinds, "paint", _benchmark_paint, summary, paint_example)
+    paint.add_argument("--model", required=True, help="a model folder or a Hub id")
+    paint.add_argument("--seconds", type=float, default=6, help="for which each is timed (default: 6)")
+    paint.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default: cpu)")
+
     app = add_verb(kinds, "app", _benchmark_app, "How the studio serves many visitors at once.", app_example)
     app.add_argument("--visitors", type=natural, default=50, help="at once (default: 50)")
     app.add_argument("--seconds", type=float, default=30, help="for which they ask (default: 30)")
@@ -315,7 +322,7 @@ def _add_benchmark(verbs: argparse._SubParsersAction) -> None:
     app.add_argument("--pause", type=float, default=1, help="mean seconds of looking at them (default: 1)")
     app.add_argument("--model", help="a model folder or a Hub id (default: the app's own)")
 
-    for kind in (train, app):
+    for kind in (train, paint, app):
         kind.add_argument("--out", type=Path, help="where to write the figures as JSON too")
 
 
@@ -334,6 +341,21 @@ def _benchmark_train(chosen: argparse.Namespace) -> None:
     given = {name: getattr(chosen, name) for name in dials if getattr(chosen, name) is not None}
     plan = resolve_plan(given, chosen.data, Path(), resume=False)
     found = benchmark_training(plan.config, plan.data, chosen.steps)
+    print(describe(found))
+    if chosen.out:
+        write_json(chosen.out, found)
+
+
+def _benchmark_paint(chosen: argparse.Namespace) -> None:
+    if not 0 < chosen.seconds <= 3600:
+        raise ValueError(f"--seconds must be above 0 and at most 3600, found {chosen.seconds:g}")
+    check_out(chosen.out)
+    from artmodels.benchmark_paint import benchmark_painting, describe
+    from artmodels.files import write_json
+    from artmodels.hub import load_model
+    from artmodels.painting import pick_device
+
+    found = benchmark_painting(load_model(chosen.model, pick_device(chosen.device)), chosen.seconds)
     print(describe(found))
     if chosen.out:
         write_json(chosen.out, found)

@@ -35,6 +35,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from artmodels import procedural
+from artmodels.__main__ import main
 from artmodels.files import sha256
 from artmodels.hub import LoadedModel, load_model
 from artmodels.models.classifier import ClassifierConfig, StyleClassifier, save_classifier
@@ -97,6 +98,12 @@ def model_folder(tmp_path_factory, generator) -> Path:
 @pytest.fixture(scope="session")
 def model(model_folder) -> LoadedModel:
     return load_model(model_folder)
+
+
+@pytest.fixture
+def artmodels(capsys):
+    """The command, in this process."""
+    return lambda *arguments: run_here(lambda: main([*map(str, arguments)]), capsys)
 
 
 @pytest.fixture(scope="session")

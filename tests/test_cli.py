@@ -15,12 +15,6 @@ from artmodels.hub import load_model
 from artmodels.recipe import png_bytes, read_recipes
 
 
-@pytest.fixture
-def artmodels(capsys):
-    """The command, in this process."""
-    return lambda *arguments: run_here(lambda: main([*map(str, arguments)]), capsys)
-
-
 def test_generate_paints_pngs_that_carry_their_recipes(model_folder, tmp_path, artmodels):
     out = tmp_path / "pictures"
     flags = ("--style", "mosaic", "--seeds", "0-3,7", "--truncation", "0.8", "--out", out, "--grid")
