@@ -68,6 +68,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--balance", type=float, metavar="X", help="0: each picture as often (default); 1: each style as often")
     add("--flip", action=argparse.BooleanOptionalAction, help="show half of the pictures mirrored")
     add("--augment", type=float, metavar="X", help="share of pictures shown changed to the discriminator (default: 1)")
+    add("--zoom", type=float, metavar="X", help="share of them shown as a quarter of theirs, enlarged (default: 0)")
     add("--augment-target", type=float, metavar="X", help="adapt that share, to know this share as real (0: do not)")
     add("--hold-out", type=float, metavar="X", help="share of --data kept from training, to measure by (default: 0.1)")
     add("--evaluate-samples", type=natural, metavar="N", help="pictures painted for a checkpoint's figures")

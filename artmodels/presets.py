@@ -59,6 +59,7 @@ class TrainConfig:
     seed: int
     min_channels: int = 1  # generator channels at least
     freeze: int = 0  # px: the generator's blocks up to this size stay as --init gave them; 0: all learn
+    zoom: float = 0.0  # share of pictures of which the discriminator sees a random quarter, enlarged, instead
 
     def __post_init__(self):
         check_config_types(self)
@@ -93,7 +94,7 @@ class TrainConfig:
                 f"feature_network must be {' or '.join(map(str, FEATURE_NETWORKS))}, found {self.feature_network} "
                 "(2 is the judge, which training must never see through)"
             )
-        for name in ("augment", "augment_target"):
+        for name in ("augment", "augment_target", "zoom"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be between 0 and 1, found {getattr(self, name)}")
         if not 0 <= self.hold_out <= 0.5:

@@ -34,8 +34,8 @@ OUR_NAMES = re.compile(
 SAMPLE_NAMES = re.compile(r"images-\d+\.png|film\.webp", re.ASCII)
 MIN_PICTURES = 10
 # What --resume may change: a larger budget extends the run, compiling only rounds differently, and other learning rates
-# or weights of the variety and style losses, a longer average, and blocks that begin to learn are how an artist steers
-# a run. Changes are noted in its config.
+# or weights of the variety and style losses, a longer average, closer looks, and blocks that begin to learn are how an
+# artist steers a run. Changes are noted in its config.
 MAY_CHANGE = frozenset(
     (
         "images",
@@ -48,6 +48,7 @@ MAY_CHANGE = frozenset(
         "variety_weight",
         "style_weight",
         "freeze",
+        "zoom",
     )
 )
 

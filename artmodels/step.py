@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from artmodels.augment import diff_augment
+from artmodels.augment import diff_augment, zoom_in
 from artmodels.checkpoint import load_module, load_optimizer, optimizer_tensors
 from artmodels.losses import discriminator_loss, generator_loss, style_loss, variety_loss
 from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector, Verdict
@@ -135,6 +135,8 @@ def adversarial_step(
 
     def look_at(pictures: Tensor) -> list[Tensor]:
         with stage("features"), passes.autocast():
+            if config.zoom:
+                pictures = zoom_in(pictures, random, config.zoom)
             return passes.project(diff_augment(pictures, random, augment))
 
     def look_at_fakes(style: Tensor, z: Tensor) -> list[Tensor]:

@@ -64,6 +64,7 @@ ABLATIONS = {
     "augment-none": Ablation("augmentation", ("--augment", "0")),
     "augment-half": Ablation("augmentation", ("--augment", "0.5")),
     "augment-adaptive": Ablation("augmentation", ("--augment", "0.5", "--augment-target", "0.6")),
+    "zoomed": Ablation("augmentation", ("--zoom", "0.5")),
     "rates-halved": Ablation("learning rates", ("--learning-rate", "0.0001", "--heads-learning-rate", "0.0002")),
     "rates-doubled": Ablation("learning rates", ("--learning-rate", "0.0004", "--heads-learning-rate", "0.0008")),
     "rates-equal": Ablation("learning rates", ("--heads-learning-rate", "0.0002")),

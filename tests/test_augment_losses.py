@@ -14,6 +14,7 @@ from artmodels.augment import (
     jitter_colour,
     mirror_half,
     translate,
+    zoom_in,
 )
 from artmodels.losses import discriminator_loss, generator_loss, style_loss, variety_loss
 
@@ -138,6 +139,31 @@ def test_a_share_of_the_pictures_is_changed():
     assert abs(untouched - 0.7**3) < 0.04  # three changes by three lots
     whole = diff_augment(pictures, generator(1), share=1.0)
     assert not (whole == pictures).flatten(1).all(dim=1).any()
+
+
+def test_zooming_shows_a_quarter_at_twice_its_size():
+    ramp = torch.linspace(-1, 1, 32)  # whose slope is halved where it is enlarged
+    pictures = torch.stack([ramp.expand(32, 32), ramp[:, None].expand(32, 32)]).expand(500, 2, 32, 32)
+    zoomed = zoom_in(pictures, generator(), share=1.0)
+    assert zoomed.shape == pictures.shape
+    steps = zoomed[:, 0].diff(dim=2)[:, :, 2:-2], zoomed[:, 1].diff(dim=1)[:, 2:-2]
+    for step in steps:
+        assert torch.allclose(step, torch.tensor((ramp[1] - ramp[0]).item() / 2), atol=1e-6)
+    for rows in (zoomed[:, 0].mean(dim=(1, 2)), zoomed[:, 1].mean(dim=(1, 2))):  # anywhere, up to both edges
+        assert len(rows.mul(1000).round().unique()) == 17
+        assert rows.min().item() == pytest.approx(ramp[:16].mean().item(), abs=1e-5)
+        assert rows.max().item() == pytest.approx(ramp[16:].mean().item(), abs=1e-5)
+
+
+def test_a_share_of_the_pictures_is_zoomed_with_gradients():
+    pictures = torch.rand(1000, 1, 8, 8, generator=generator()).requires_grad_()
+    zoomed = zoom_in(pictures, generator(1), share=0.3)
+    same = (zoomed == pictures).flatten(1).all(dim=1)
+    assert 620 < same.sum() < 780
+    zoomed.sum().backward()
+    assert (pictures.grad[same] == 1).all()
+    touched = (pictures.grad[~same] != 0).float().mean(dim=(1, 2, 3))
+    assert touched.min() == touched.max() == 0.25  # each a quarter
 
 
 def test_the_share_follows_how_sure_the_discriminator_is():

@@ -47,6 +47,12 @@ def test_frozen_blocks_stay_and_those_above_them_learn():
     assert {name for name, weight in after.named_parameters() if weight.requires_grad} == above
 
 
+def test_a_zoom_changes_what_the_heads_are_shown():
+    config = replace(tiny(), batch_size=8, variety_weight=0.0, style_weight=0.0)
+    whole, quarters = (gradients(step(replace(config, zoom=zoom), augment=0.0).heads) for zoom in (0.0, 1.0))
+    assert (whole - quarters).norm() > 0.05 * whole.norm()
+
+
 @pytest.mark.parametrize("parts", [2, 4])
 def test_the_gradients_of_parts_add_up_to_those_of_the_whole(parts):
     config = replace(tiny(), batch_size=8, variety_weight=0.0, style_weight=0.0)

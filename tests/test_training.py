@@ -234,6 +234,7 @@ def test_torn_lines_of_the_log_are_passed_over(tmp_path):
         (("--balance", "2"), "balance must be"),
         (("--hold-out", "0.9"), "hold_out must be"),
         (("--augment", "1.5"), "augment must be"),
+        (("--zoom", "-0.1"), "zoom must be"),
         (("--accumulate", "3"), "does not divide into 3 parts"),
         (("--accumulate", "32"), "parts of at least 2"),
         (("--feature-network", "2"), "2 is the judge"),

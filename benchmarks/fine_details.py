@@ -1,0 +1,96 @@
+"""At which size of detail a model's pictures differ from real ones: by the judge's distance and by power spectrum.
+
+python benchmarks/fine_details.py --data train.zip --test-data test.zip checkpoints/masters
+
+The first table brings real and painted pictures alike down to a size and enlarges them again before the judge looks:
+what the excess over real training pictures falls by lay in the details that are lost. The second compares the power of
+the painted pictures with that of the real ones, band by band of spatial frequency, for brightness and for colour.
+"""
+
+import argparse
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from artmodels.attributes import luma
+from artmodels.command import OneLineParser, main_with_clear_errors, natural
+from artmodels.data import load_dataset
+from artmodels.evaluation import JUDGE_RESOLUTION, JUDGE_VARIANT, look
+from artmodels.hub import load_model
+from artmodels.metrics import frechet_distance
+from artmodels.models.features import load_efficientnet
+from artmodels.sampling import draw_latents, paint
+
+SHARES = (1, 0.75, 0.5, 0.25)  # of the full size, to which pictures are brought down
+BANDS = (0, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2)  # cycles a pixel
+
+
+def compare(chosen: argparse.Namespace) -> None:
+    model = load_model(chosen.model)
+    styles, size = model.generator.config.styles, model.generator.config.resolution
+    train, test = (load_dataset(path, size) for path in (chosen.data, chosen.test_data))
+    if set(test.styles) - set(styles):
+        raise ValueError(f"--test-data has styles that the model lacks: it paints {', '.join(styles)}")
+    places = np.sort(np.random.default_rng(0).permutation(len(train))[: chosen.samples])
+    in_turn = np.arange(chosen.samples) * len(test) // chosen.samples  # in the proportions of the test pictures
+    labels = torch.tensor([styles.index(test.styles[label]) for label in test.labels[in_turn]])
+    latents = draw_latents(range(chosen.samples), model.generator.config.latent_dim)
+    painted = paint(model.generator, latents, torch.eye(len(styles))[labels])
+    real, held_out = train.batch(places), test.batch(np.arange(len(test)))
+
+    judge = load_efficientnet(JUDGE_VARIANT)
+    print("| details down to | Fréchet distance | of real training pictures | excess |")
+    print("| --- | ---: | ---: | ---: |")
+    for share in SHARES:
+        at = round(size * share)
+        ours, theirs, wanted = (
+            look(judge, without_details(pictures, at), max(JUDGE_RESOLUTION, size))
+            for pictures in (painted, real, held_out)
+        )
+        distance, floor = frechet_distance(ours, wanted), frechet_distance(theirs, wanted)
+        print(f"| {at} px | {distance:.1f} | {floor:.1f} | {distance - floor:.1f} |", flush=True)
+
+    print("\n| cycles a pixel | power of brightness, painted over real | of red above it | of blue above it |")
+    print("| --- | ---: | ---: | ---: |")
+    ours, theirs = (power(pictures) for pictures in (painted, held_out))
+    for (low, high), ratios in zip(pairwise(BANDS), (ours / theirs).tolist(), strict=True):
+        print(f"| {low:.3f} to {high:.3f} | " + " | ".join(f"{ratio:.2f}" for ratio in ratios) + " |")
+
+
+def without_details(pictures: Tensor, size: int) -> Tensor:
+    """Pictures `[N, 3, H, W]` in [-1, 1], brought down to `size` px and enlarged again."""
+    if size == pictures.shape[-1]:
+        return pictures
+    small = F.interpolate(pictures, size=size, mode="bicubic", antialias=True)
+    return F.interpolate(small, size=pictures.shape[-1], mode="bicubic").clamp(-1, 1)
+
+
+def power(pictures: Tensor) -> Tensor:
+    """Mean power `[bands, 3]` of luma, red - luma and blue - luma in each of `BANDS`, under a Hann window."""
+    light, (red, _, blue) = luma(pictures), ((pictures + 1) / 2).unbind(dim=1)
+    planes = torch.stack([light, red - light, blue - light], dim=1)
+    size = pictures.shape[-1]
+    window = torch.hann_window(size)
+    centred = planes - planes.mean(dim=(2, 3), keepdim=True)
+    spectrum = torch.fft.fft2(centred * window * window[:, None]).abs().square().mean(dim=0)  # [3, H, W]
+    frequency = torch.fft.fftfreq(size)
+    radius = (frequency.square() + frequency[:, None].square()).sqrt()
+    bands = [(radius >= low) & (radius < high) for low, high in pairwise(BANDS)]
+    return torch.stack([spectrum[:, band].mean(dim=1) for band in bands])
+
+
+if __name__ == "__main__":
+    parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", help="a model folder, or a Hub id")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--test-data", required=True)
+    parser.add_argument("--samples", type=natural, default=1000)
+    arguments = parser.parse_args()
+    sys.exit(main_with_clear_errors(lambda: compare(arguments)))
