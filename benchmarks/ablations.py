@@ -52,6 +52,7 @@ class Ablation:
 ABLATIONS = {
     "preset": Ablation("the preset itself"),
     "second-seed": Ablation("how much chance alone changes", ("--seed", "1")),
+    "third-seed": Ablation("how much chance alone changes", ("--seed", "2")),
     "features-enlarged": Ablation("feature resolution", ("--feature-resolution", "128")),
     "lite1": Ablation("feature network", ("--feature-network", "1")),
     "lite1-narrow": Ablation("the best together", ("--feature-network", "1", "--width", "16")),
@@ -185,7 +186,7 @@ def write_table(chosen: argparse.Namespace, terms: dict[str, Any]) -> None:
         "the last average against all test pictures, truncation 1, judge EfficientNet-Lite2. Real training pictures "
         f"score {some['frechet_floor']:.1f} (Fréchet), {some['kernel_floor'] * 1000:.2f} (kernel), "
         f"{number(some.get('recall_floor'))} (recall). Variety: of the least varied style, 1 as real pictures. "
-        "Differences within that of `second-seed` are chance.",
+        "Differences within that of the seeds are chance, at least.",
         "",
         "| run | asks for | flags | pictures | images/s | Fréchet distance | kernel distance x 1000 | precision "
         "| recall | sliced Wasserstein | variety |",
