@@ -181,8 +181,7 @@ def test_benchmark_train_prints_rates_and_how_the_time_divides(tmp_path, artmode
         "average",
     }
     whole = sum(found["stages"].values())
-    # The stages make up the step; timed in another round, and other tests may take the cores in one of the two.
-    assert 0.01 < whole * found["images_per_second"] / found["batch_size"] < 100
+    assert 0.1 < whole * found["images_per_second"] / found["batch_size"] < 10  # the stages make up the step
     assert "images/s" in result.stdout and "generator's update" in result.stdout
     assert_one_clear_line(artmodels("benchmark", "train", "--preset", "huge"), "--preset must be one of")
 
