@@ -5,6 +5,7 @@ import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from artmodels.command import (
     OneLineParser,
@@ -331,7 +332,6 @@ def _benchmark_train(chosen: argparse.Namespace) -> None:
         raise ValueError("--steps must be at least 1")
     check_out(chosen.out)
     from artmodels.benchmark import benchmark_training, describe
-    from artmodels.files import write_json
     from artmodels.presets import PRESETS
     from artmodels.runs import resolve_plan
 
@@ -341,9 +341,7 @@ def _benchmark_train(chosen: argparse.Namespace) -> None:
     given = {name: getattr(chosen, name) for name in dials if getattr(chosen, name) is not None}
     plan = resolve_plan(given, chosen.data, Path(), resume=False)
     found = benchmark_training(plan.config, plan.data, chosen.steps)
-    print(describe(found))
-    if chosen.out:
-        write_json(chosen.out, found)
+    _tell(describe(found), found, chosen.out)
 
 
 def _benchmark_paint(chosen: argparse.Namespace) -> None:
@@ -351,26 +349,29 @@ def _benchmark_paint(chosen: argparse.Namespace) -> None:
         raise ValueError(f"--seconds must be above 0 and at most 3600, found {chosen.seconds:g}")
     check_out(chosen.out)
     from artmodels.benchmark_paint import benchmark_painting, describe
-    from artmodels.files import write_json
     from artmodels.hub import load_model
     from artmodels.painting import pick_device
 
     found = benchmark_painting(load_model(chosen.model, pick_device(chosen.device)), chosen.seconds)
-    print(describe(found))
-    if chosen.out:
-        write_json(chosen.out, found)
+    _tell(describe(found), found, chosen.out)
 
 
 def _benchmark_app(chosen: argparse.Namespace) -> None:
     check_out(chosen.out)
     from artmodels.benchmark_app import Visit, benchmark_app, describe
-    from artmodels.files import write_json
 
     visit = Visit(chosen.visitors, chosen.seconds, chosen.pictures, chosen.pause)
     found = benchmark_app(visit, chosen.model)
-    print(describe(found))
-    if chosen.out:
-        write_json(chosen.out, found)
+    _tell(describe(found), found, chosen.out)
+
+
+def _tell(text: str, found: dict[str, Any], out: Path | None) -> None:
+    """Figures for people, and for programs where `--out` names a file."""
+    print(text)
+    if out:
+        from artmodels.files import write_json
+
+        write_json(out, found)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ def benchmark_painting(model: LoadedModel, seconds: float) -> dict[str, Any]:
     """
     generator = model.generator
     styles = torch.eye(len(generator.config.styles), device=generator.mean_w.device)
+    latents = draw_latents(range(batch_size(generator)), generator.config.latent_dim).to(styles.device)
+    rows = generator.mapping(latents, styles[torch.arange(len(latents)) % len(styles)])
     sizes = sorted({1, min(4, batch_size(generator)), batch_size(generator)})
     found: dict[str, Any] = {
         "machine": describe_machine(),
@@ -30,13 +32,12 @@ def benchmark_painting(model: LoadedModel, seconds: float) -> dict[str, Any]:
         "model": model.name,
         "resolution": generator.config.resolution,
         "parameters": generator.parameter_count,
+        "gigamacs": sum(multiplications(conv, x) for conv, x in convolutions_of(generator, rows[:1])) / 1e9,
         "batches": {},
     }
     for size in sizes:
-        latents = draw_latents(range(size), generator.config.latent_dim).to(styles.device)
-        w = generator.mapping(latents, styles[torch.arange(size) % len(styles)])
+        w = rows[:size]
         calls = convolutions_of(generator, w)
-        found["gigamacs"] = sum(multiplications(conv, x) for conv, x in calls) / size / 1e9
         painting, convolving = time_in_turns(
             lambda w=w: paint_rows(generator, w),
             lambda calls=calls: [conv(x) for conv, x in calls],

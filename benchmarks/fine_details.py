@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from artmodels.attributes import luma
 from artmodels.command import OneLineParser, main_with_clear_errors, natural
 from artmodels.data import load_dataset
+from artmodels.editing import resized
 from artmodels.evaluation import JUDGE_RESOLUTION, JUDGE_VARIANT, look
 from artmodels.hub import load_model
 from artmodels.metrics import frechet_distance
@@ -66,10 +67,7 @@ def compare(chosen: argparse.Namespace) -> None:
 
 def without_details(pictures: Tensor, size: int) -> Tensor:
     """Pictures `[N, 3, H, W]` in [-1, 1], brought down to `size` px and enlarged again."""
-    if size == pictures.shape[-1]:
-        return pictures
-    small = F.interpolate(pictures, size=size, mode="bicubic", antialias=True)
-    return F.interpolate(small, size=pictures.shape[-1], mode="bicubic").clamp(-1, 1)
+    return F.interpolate(resized(pictures, size, size), size=pictures.shape[-1], mode="bicubic").clamp(-1, 1)
 
 
 def power(pictures: Tensor) -> Tensor:
