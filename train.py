@@ -6,12 +6,12 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from artmodels.command import OneLineParser, add_statement_flags, main_with_clear_errors, natural, read_statement
-from artmodels.presets import PRECISIONS, PRESETS, TASKS, TRACKERS, TrainConfig
+from artmodels.cli.arguments import OneLineParser, add_statement_flags, main_with_clear_errors, natural, read_statement
+from artmodels.training.config import PRECISIONS, PRESETS, TASKS, TRACKERS, TrainConfig
 
 if TYPE_CHECKING:
-    from artmodels.card import Statement
-    from artmodels.publishing import RunPublisher
+    from artmodels.hub.card import Statement
+    from artmodels.hub.publish import RunPublisher
 
 EXAMPLES = """examples:
   accelerate launch train.py --preset tiny --output runs/first          no data needed: it draws its own
@@ -84,7 +84,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def run(arguments: argparse.Namespace) -> None:
     # Accelerate and the rest load only when argparse has nothing to object to.
-    from artmodels.runs import check_tracker, choose_task, describe_plan, resolve_plan, start_run
+    from artmodels.training.launch import check_tracker, choose_task, describe_plan, resolve_plan, start_run
 
     given = {name: value for name, value in vars(arguments).items() if value is not None}
     output, data, test_data = given.pop("output"), given.pop("data", None), given.pop("test_data", None)
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> None:
     check_tracker(tracker)
     task = choose_task(given.pop("task", None), output, resume)
     if task != TASKS[0]:
-        from artmodels.lessons import describe_lesson, resolve_lesson, start_lesson
+        from artmodels.training.launch_supervised import describe_lesson, resolve_lesson, start_lesson
 
         given = {name: value for name, value in given.items() if value is not False or name != "private"}
         lesson = resolve_lesson(task, given, data, output, resume, test_data)
@@ -116,7 +116,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _publisher(given: dict[str, Any], statement: "Statement") -> "RunPublisher | None":
     """What pushes the run's model, if that was asked for; takes its flags out of those given."""
-    from artmodels.publishing import RunPublisher
+    from artmodels.hub.publish import RunPublisher
 
     for name in asdict(statement):
         given.pop(name, None)

@@ -27,15 +27,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from compare_models import number
 
-from artmodels.command import OneLineParser, main_with_clear_errors, natural
-from artmodels.data import METADATA_NAME, Entry, load_dataset, open_collection
-from artmodels.evaluation import RealPictures, evaluate, look_at_real
-from artmodels.files import write_json
-from artmodels.hub import METRICS_NAME, describe_machine, load_model
-from artmodels.keeping import read_history
-from artmodels.models.weights import read_json
-from artmodels.monitoring import summary
-from artmodels.presets import PRESETS
+from artmodels.cli.arguments import OneLineParser, main_with_clear_errors, natural
+from artmodels.data.dataset import METADATA_NAME, Entry, load_dataset, open_collection
+from artmodels.hub.load import METRICS_NAME, describe_machine, load_model
+from artmodels.io.files import write_json
+from artmodels.io.safetensors_io import read_json
+from artmodels.metrics.evaluate import RealPictures, evaluate, look_at_real
+from artmodels.training.config import PRESETS
+from artmodels.training.export import read_history
+from artmodels.training.monitor import summary
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -38,16 +38,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from peer_runs import paint_in_parts
 
 from artmodels import __version__
-from artmodels.command import OneLineParser, main_with_clear_errors, natural
-from artmodels.data import ArtDataset, load_dataset, to_tensor
-from artmodels.evaluation import JUDGE_RESOLUTION, JUDGE_VARIANT, NEIGHBOURS, compare
-from artmodels.files import write_json
-from artmodels.hub import describe_machine, load_model
-from artmodels.metrics import extract_features
-from artmodels.models.features import EfficientNetLite, load_efficientnet
-from artmodels.models.weights import read_json
-from artmodels.presets import PRESETS
-from artmodels.sampling import contact_sheet, draw_latents, paint, to_images
+from artmodels.cli.arguments import OneLineParser, main_with_clear_errors, natural
+from artmodels.data.dataset import ArtDataset, load_dataset, to_tensor
+from artmodels.generate.sampling import contact_sheet, draw_latents, paint, to_images
+from artmodels.hub.load import describe_machine, load_model
+from artmodels.io.files import write_json
+from artmodels.io.safetensors_io import read_json
+from artmodels.metrics.distances import extract_features
+from artmodels.metrics.evaluate import JUDGE_RESOLUTION, JUDGE_VARIANT, NEIGHBOURS, compare
+from artmodels.models.efficientnet import EfficientNetLite, load_efficientnet
+from artmodels.training.config import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = "ours"

@@ -16,15 +16,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tell_styles_apart import fit_reader
 
-from artmodels.command import OneLineParser, check_out, main_with_clear_errors, natural
-from artmodels.data import load_dataset
-from artmodels.dream import DreamSettings, dream
-from artmodels.editing import finish, resized
-from artmodels.files import write_atomically
-from artmodels.hub import check_card_target, describe_machine, load_model, rewrite_card
+from artmodels.cli.arguments import OneLineParser, check_out, main_with_clear_errors, natural
+from artmodels.data.dataset import load_dataset
+from artmodels.generate.recipe import chunk_png
+from artmodels.generate.sampling import contact_sheet, to_images
+from artmodels.hub.load import check_card_target, describe_machine, load_model, rewrite_card
+from artmodels.io.files import write_atomically
 from artmodels.models.classifier import load_classifier
-from artmodels.recipe import chunk_png
-from artmodels.sampling import contact_sheet, to_images
+from artmodels.optimize.deep_dream import DreamSettings, dream
+from artmodels.optimize.descent import finish, resized
 
 
 def measure(chosen: argparse.Namespace) -> None:

@@ -13,14 +13,14 @@ from PIL import Image, ImageDraw
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from artmodels.command import OneLineParser, main_with_clear_errors, natural
-from artmodels.hub import check_card_target, load_model, rewrite_card
-from artmodels.models.directions import Directions, save_directions
+from artmodels.cli.arguments import OneLineParser, main_with_clear_errors, natural
+from artmodels.generate.find_directions import AMOUNTS, PICTURES, TRUNCATION, find_directions
+from artmodels.generate.recipe import Latent, Recipe, Shift
+from artmodels.generate.sampling import contact_sheet, paint_rows, rows_of, to_images
+from artmodels.generate.save import pick_device
+from artmodels.hub.companions.directions import Directions, save_directions
+from artmodels.hub.load import check_card_target, load_model, rewrite_card
 from artmodels.models.generator import ArtGenerator
-from artmodels.painting import pick_device
-from artmodels.recipe import Latent, Recipe, Shift
-from artmodels.sampling import contact_sheet, paint_rows, rows_of, to_images
-from artmodels.steering import AMOUNTS, PICTURES, TRUNCATION, find_directions
 
 LABEL_HEIGHT = 14  # px
 

@@ -13,15 +13,9 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from artmodels.command import OneLineParser, check_out, main_with_clear_errors, natural
-from artmodels.editing import finish
-from artmodels.files import write_atomically
-from artmodels.hub import check_card_target, describe_machine, load_model, rewrite_card
-from artmodels.metrics import extract_features, mean_pairwise_distance
-from artmodels.models.features import load_efficientnet
-from artmodels.projection import ProjectionSettings, project
-from artmodels.recipe import Projection, chunk_png
-from artmodels.sampling import (
+from artmodels.cli.arguments import OneLineParser, check_out, main_with_clear_errors, natural
+from artmodels.generate.recipe import Projection, chunk_png
+from artmodels.generate.sampling import (
     contact_sheet,
     draw_latents,
     one_hot,
@@ -31,6 +25,12 @@ from artmodels.sampling import (
     rows_of,
     to_images,
 )
+from artmodels.hub.load import check_card_target, describe_machine, load_model, rewrite_card
+from artmodels.io.files import write_atomically
+from artmodels.metrics.distances import extract_features, mean_pairwise_distance
+from artmodels.models.efficientnet import load_efficientnet
+from artmodels.optimize.descent import finish
+from artmodels.optimize.projection import ProjectionSettings, project
 
 RESOLUTION = 128  # px at which features are compared
 OTHERS = 8  # pictures of each style that random pairs are drawn from

@@ -17,14 +17,14 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from artmodels.command import OneLineParser, main_with_clear_errors
-from artmodels.data import ArtDataset, load_dataset
-from artmodels.evaluation import JUDGE_RESOLUTION, JUDGE_VARIANT
-from artmodels.hub import load_model
-from artmodels.metrics import extract_features
-from artmodels.models.features import load_efficientnet
-from artmodels.recognition import fit_head
-from artmodels.sampling import draw_latents, one_hot, paint
+from artmodels.cli.arguments import OneLineParser, main_with_clear_errors
+from artmodels.data.dataset import ArtDataset, load_dataset
+from artmodels.generate.sampling import draw_latents, one_hot, paint
+from artmodels.hub.load import load_model
+from artmodels.metrics.classification import fit_head
+from artmodels.metrics.distances import extract_features
+from artmodels.metrics.evaluate import JUDGE_RESOLUTION, JUDGE_VARIANT
+from artmodels.models.efficientnet import load_efficientnet
 
 PER_STYLE = 200
 SEEDS = range(64)

@@ -16,16 +16,16 @@ from PIL import Image, ImageDraw, ImageFilter
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from artmodels.command import OneLineParser, check_out, main_with_clear_errors, natural
-from artmodels.data import to_tensor
-from artmodels.editing import finish, read_input
-from artmodels.files import write_atomically
-from artmodels.hub import check_card_target, describe_machine, load_model, rewrite_card
-from artmodels.models.features import load_efficientnet
-from artmodels.models.style_statistics import load_style_statistics
-from artmodels.recipe import chunk_png
-from artmodels.sampling import contact_sheet, draw_latents, one_hot, paint, to_images
-from artmodels.transfer import TransferSettings, content_distance, manners_of, style_distance, transfer
+from artmodels.cli.arguments import OneLineParser, check_out, main_with_clear_errors, natural
+from artmodels.data.dataset import to_tensor
+from artmodels.generate.recipe import chunk_png
+from artmodels.generate.sampling import contact_sheet, draw_latents, one_hot, paint, to_images
+from artmodels.hub.companions.style_statistics import load_style_statistics
+from artmodels.hub.load import check_card_target, describe_machine, load_model, rewrite_card
+from artmodels.io.files import write_atomically
+from artmodels.models.efficientnet import load_efficientnet
+from artmodels.optimize.descent import finish, read_input
+from artmodels.optimize.style_transfer import TransferSettings, content_distance, manners_of, style_distance, transfer
 
 PAINTED = ("baroque", 8)  # style and seed of the content that the model paints
 

@@ -14,14 +14,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from artmodels.command import OneLineParser, check_out, main_with_clear_errors, natural
-from artmodels.data import load_dataset
-from artmodels.enlarge import enlarge
-from artmodels.files import write_atomically
-from artmodels.hub import load_model
-from artmodels.recipe import chunk_png
-from artmodels.sampling import contact_sheet, draw_latents, one_hot, paint, to_images
-from artmodels.upscaling import halved
+from artmodels.cli.arguments import OneLineParser, check_out, main_with_clear_errors, natural
+from artmodels.data.dataset import load_dataset
+from artmodels.generate.recipe import chunk_png
+from artmodels.generate.sampling import contact_sheet, draw_latents, one_hot, paint, to_images
+from artmodels.generate.upscale import enlarge
+from artmodels.hub.load import load_model
+from artmodels.io.files import write_atomically
+from artmodels.training.upscaler import halved
 
 
 def make(chosen: argparse.Namespace) -> None:

@@ -34,20 +34,20 @@ from huggingface_hub import constants
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from artmodels import procedural
-from artmodels.__main__ import main
-from artmodels.files import sha256
-from artmodels.hub import LoadedModel, load_model
+from artmodels.cli.main import main
+from artmodels.data import procedural
+from artmodels.hub.companions.directions import save_directions
+from artmodels.hub.companions.neighbours import find_neighbours, save_neighbours
+from artmodels.hub.companions.style_statistics import save_style_statistics
+from artmodels.hub.load import LoadedModel, load_model
+from artmodels.io.files import sha256
+from artmodels.io.safetensors_io import read_header
 from artmodels.models.classifier import ClassifierConfig, StyleClassifier, save_classifier
-from artmodels.models.directions import save_directions
-from artmodels.models.features import load_efficientnet
+from artmodels.models.efficientnet import load_efficientnet
 from artmodels.models.generator import ArtGenerator, GeneratorConfig
-from artmodels.models.neighbours import find_neighbours, save_neighbours
 from artmodels.models.prompt import PromptConfig, PromptNetwork, PromptReader, save_prompt
-from artmodels.models.style_statistics import save_style_statistics
 from artmodels.models.upscaler import Upscaler, UpscalerConfig, save_upscaler
-from artmodels.models.weights import read_header
-from artmodels.transfer import manner_of
+from artmodels.optimize.style_transfer import manner_of
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST = ("test_training.py", "test_resume.py", "test_studio_pages.py")

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from artmodels.augment import (
+from artmodels.training.augment import (
     ADAPTING_IMAGES,
     AugmentShare,
     cut_out,
@@ -16,7 +16,7 @@ from artmodels.augment import (
     translate,
     zoom_in,
 )
-from artmodels.losses import discriminator_loss, generator_loss, style_loss, variety_loss
+from artmodels.training.losses import discriminator_loss, generator_loss, style_loss, variety_loss
 
 
 def generator(seed: int = 0) -> torch.Generator:

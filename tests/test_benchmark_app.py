@@ -8,8 +8,8 @@ import httpx
 import pytest
 from conftest import STYLES, assert_one_clear_line, run_here
 
-from artmodels.__main__ import main
-from artmodels.benchmark_app import PNG_BEGIN, PNG_END, Refused, _ask, percentile
+from artmodels.benchmarking.serve import PNG_BEGIN, PNG_END, Refused, _ask, percentile
+from artmodels.cli.main import main
 
 
 def test_the_studio_serves_visitors(model_folder, tmp_path, capsys):

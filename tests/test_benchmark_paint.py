@@ -7,7 +7,7 @@ import torch
 from conftest import assert_one_clear_line
 from torch import nn
 
-from artmodels.benchmark_paint import convolutions_of, multiplications
+from artmodels.benchmarking.generate import convolutions_of, multiplications
 from artmodels.models.generator import ArtGenerator, GeneratorConfig
 
 

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from conftest import STYLES, make_generator
 
-from artmodels.hub import load_model, rewrite_card, write_model_folder
+from artmodels.hub.load import load_model, rewrite_card, write_model_folder
 
 TRAINING = {
     "preset": "tiny",

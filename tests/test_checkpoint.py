@@ -11,7 +11,8 @@ import torch
 from conftest import run
 from torch import nn
 
-from artmodels.checkpoint import (
+from artmodels.io.files import clear_leftovers, replacing
+from artmodels.training.checkpoint import (
     list_checkpoints,
     load_latest,
     load_optimizer,
@@ -19,8 +20,7 @@ from artmodels.checkpoint import (
     retain_checkpoints,
     save_checkpoint,
 )
-from artmodels.files import clear_leftovers, replacing
-from artmodels.runs import OUR_NAMES
+from artmodels.training.launch import OUR_NAMES
 
 
 def save(run_folder: Path, images: int, best: int | None = None) -> Path:

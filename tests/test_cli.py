@@ -9,10 +9,10 @@ import pytest
 from conftest import STYLES, assert_one_clear_line, draw_pictures, image_array, run, run_here
 from PIL import Image
 
-from artmodels.__main__ import main
-from artmodels.enlarge import enlarge
-from artmodels.hub import load_model
-from artmodels.recipe import png_bytes, read_recipes
+from artmodels.cli.main import main
+from artmodels.generate.recipe import png_bytes, read_recipes
+from artmodels.generate.upscale import enlarge
+from artmodels.hub.load import load_model
 
 
 def test_generate_paints_pngs_that_carry_their_recipes(model_folder, tmp_path, artmodels):

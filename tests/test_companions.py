@@ -6,13 +6,13 @@ import pytest
 from conftest import folder_files
 from test_card import FIGURES, TRAINING
 
-from artmodels.__main__ import main
-from artmodels.card import Statement
-from artmodels.data import load_dataset
-from artmodels.hub import companion_loaders, load_model, rewrite_card, write_model_folder
-from artmodels.keeping import OF_ANY_PAINTER
+from artmodels.cli.main import main
+from artmodels.data.dataset import load_dataset
+from artmodels.hub.card import Statement
+from artmodels.hub.load import companion_loaders, load_model, rewrite_card, write_model_folder
+from artmodels.hub.publish import is_ours, publication, publish
 from artmodels.models.generator import COMPANIONS, METRICS_NAME, NEIGHBOURS_NAME
-from artmodels.publishing import is_ours, publication, publish
+from artmodels.training.export import OF_ANY_PAINTER
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")  # the client's own, of uploads
 

@@ -16,8 +16,8 @@ import torch
 from conftest import ROOT, STYLES, assert_one_clear_line, draw_pictures, run
 from PIL import Image, ImageOps
 
-from artmodels import procedural
-from artmodels.data import MAX_PIXELS, decode_picture, load_dataset, open_collection, to_tensor
+from artmodels.data import procedural
+from artmodels.data.dataset import MAX_PIXELS, decode_picture, load_dataset, open_collection, to_tensor
 
 
 def encode(image: Image.Image, format: str = "PNG", **options) -> bytes:

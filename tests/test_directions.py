@@ -15,17 +15,8 @@ from huggingface_hub import constants
 from safetensors.torch import save_file
 from test_card import FIGURES, TRAINING
 
-from artmodels import evaluation
-from artmodels.__main__ import main
-from artmodels.attributes import ATTRIBUTES, measure
-from artmodels.card import Statement
-from artmodels.hub import add_directions, load_hub_model, load_model, rewrite_card, write_model_folder
-from artmodels.models.directions import load_directions, save_directions
-from artmodels.models.generator import DIRECTIONS_NAME, ArtGenerator
-from artmodels.publishing import publish
-from artmodels.recipe import Latent, Recipe, Shift
-from artmodels.sampling import paint_rows, rows_of
-from artmodels.steering import (
+from artmodels.cli.main import main
+from artmodels.generate.find_directions import (
     DAMPING,
     ENDS,
     TRUNCATION,
@@ -40,6 +31,15 @@ from artmodels.steering import (
     measure_slopes,
     meets,
 )
+from artmodels.generate.recipe import Latent, Recipe, Shift
+from artmodels.generate.sampling import paint_rows, rows_of
+from artmodels.hub.card import Statement
+from artmodels.hub.companions.directions import load_directions, save_directions
+from artmodels.hub.load import add_directions, load_hub_model, load_model, rewrite_card, write_model_folder
+from artmodels.hub.publish import publish
+from artmodels.metrics import evaluate as evaluation
+from artmodels.models.generator import DIRECTIONS_NAME, ArtGenerator
+from artmodels.models.image_statistics import ATTRIBUTES, measure
 
 MODEL = "user/steered"
 FEW = 24  # paintings that a small generator is measured by

@@ -9,15 +9,15 @@ import torch
 from conftest import STYLES, assert_one_clear_line, image_array, run_here
 from PIL import Image
 
-from artmodels import procedural
-from artmodels.__main__ import main
-from artmodels.data import to_tensor
-from artmodels.derived import parse_derived
-from artmodels.dream import LARGEST_CHANGE, DreamSettings, dream
-from artmodels.editing import finish
+from artmodels.cli.main import main
+from artmodels.data import procedural
+from artmodels.data.dataset import to_tensor
+from artmodels.generate.recipe import read_chunk
 from artmodels.models.classifier import ClassifierConfig, StyleClassifier, save_classifier
-from artmodels.models.features import load_efficientnet
-from artmodels.recipe import read_chunk
+from artmodels.models.efficientnet import load_efficientnet
+from artmodels.optimize.deep_dream import LARGEST_CHANGE, DreamSettings, dream
+from artmodels.optimize.descent import finish
+from artmodels.optimize.provenance import parse_derived
 
 SIDE = 64
 SETTINGS = DreamSettings(64, 12, 1.0, 2)

@@ -9,7 +9,7 @@ import torch
 from conftest import draw_pictures
 from PIL import Image
 
-from artmodels.editing import PATIENCE, Descent, Pyramid, draw_curve, finish, read_input, total_variation
+from artmodels.optimize.descent import PATIENCE, Descent, Pyramid, draw_curve, finish, read_input, total_variation
 
 
 def run_stage(loss_of, parameters, steps=200, rate=0.1):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from artmodels.enlarge import PRINT_DOTS_PER_INCH, enlarge, print_size
-from artmodels.recipe import Latent, Recipe, png_bytes, read_recipes
+from artmodels.generate.recipe import Latent, Recipe, png_bytes, read_recipes
+from artmodels.generate.upscale import PRINT_DOTS_PER_INCH, enlarge, print_size
 
 RECIPE = Recipe("user/model", "0" * 64, (Latent(7),), {"ukiyo-e": 1.0}, 0.8)
 

@@ -27,20 +27,12 @@ from test_card import FIGURES, TRAINING
 from torch import nn
 from training_runs import train_here
 
-from artmodels import procedural
-from artmodels.__main__ import main
-from artmodels.checkpoint import list_checkpoints
-from artmodels.data import load_dataset
-from artmodels.eye import eye_config, vary
-from artmodels.hub import load_model, rewrite_card, write_model_folder
-from artmodels.models.classifier import (
-    ClassifierConfig,
-    StyleClassifier,
-    load_classifier,
-    save_classifier,
-)
-from artmodels.models.generator import CLASSIFIER_NAME, MAX_CLASSIFIER_BYTES
-from artmodels.recognition import (
+from artmodels.cli.main import main
+from artmodels.data import procedural
+from artmodels.data.dataset import load_dataset
+from artmodels.generate.sampling import draw_latents, paint
+from artmodels.hub.load import load_model, rewrite_card, write_model_folder
+from artmodels.metrics.classification import (
     adherence,
     calibration_error,
     fit_head,
@@ -50,7 +42,15 @@ from artmodels.recognition import (
     recognition_figures,
     share_interval,
 )
-from artmodels.sampling import draw_latents, paint
+from artmodels.models.classifier import (
+    ClassifierConfig,
+    StyleClassifier,
+    load_classifier,
+    save_classifier,
+)
+from artmodels.models.generator import CLASSIFIER_NAME, MAX_CLASSIFIER_BYTES
+from artmodels.training.checkpoint import list_checkpoints
+from artmodels.training.classifier import eye_config, vary
 
 SMALL = ("--resolution", "32", "--width", "8", "--images", "2400", "--batch-size", "32", "--learning-rate", "0.005")
 

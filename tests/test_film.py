@@ -14,12 +14,21 @@ from conftest import assert_one_clear_line, image_array, run_here
 from PIL import Image
 from torch import Tensor
 
-from artmodels.__main__ import main
-from artmodels.film import FilmSpec, check_film, film_rows, great_circle, paint_film, write_film, write_mp4, write_webp
+from artmodels.cli.main import main
+from artmodels.generate.film import (
+    FilmSpec,
+    check_film,
+    film_rows,
+    great_circle,
+    paint_film,
+    write_film,
+    write_mp4,
+    write_webp,
+)
+from artmodels.generate.recipe import read_recipes
+from artmodels.generate.sampling import paint_rows, rows_of, to_images
+from artmodels.generate.save import paint_to_folder
 from artmodels.models.layers import normalise_latents
-from artmodels.painting import paint_to_folder
-from artmodels.recipe import read_recipes
-from artmodels.sampling import paint_rows, rows_of, to_images
 
 DIM = 64
 RATE, COUNT = 12, 18

@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from conftest import assert_one_clear_line, run
 from training_runs import train_here, weights
 
-from artmodels.finetuning import load_initial_model, shape_after, start_from
-from artmodels.hub import load_model
-from artmodels.metrics import signal_to_noise
+from artmodels.generate.sampling import draw_latents, one_hot, paint
+from artmodels.hub.load import load_model
+from artmodels.metrics.distances import signal_to_noise
 from artmodels.models.generator import ArtGenerator, GeneratorConfig
-from artmodels.presets import PRESETS
-from artmodels.sampling import draw_latents, one_hot, paint
+from artmodels.training.config import PRESETS
+from artmodels.training.init_from import load_initial_model, shape_after, start_from
 
 CONFIG = GeneratorConfig(resolution=32, styles=("mosaic", "op-art"), latent_dim=16, width=8, max_channels=32)
 

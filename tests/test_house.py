@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from artmodels.wheel import source_files
+from artmodels.hub.wheel import source_files
 
 FILES = sorted((ROOT / "artmodels").rglob("*.py"))
 
@@ -35,22 +35,13 @@ def test_arrows_point_one_way(path):
     found, name = imports(path), name_of(path)
     packages = {module.split(".")[0] for module in found}
     assert "gradio" not in packages or name.startswith("studio/")
-    assert "accelerate" not in packages or name in ("training", "processes")
-    ours = {module.removeprefix("artmodels.") for module in found if module.startswith("artmodels.")}
-    if name.startswith("models/"):
-        assert all(module.startswith("models.") for module in ours - {"__version__"})
-    if not name.startswith("studio/"):
-        assert not any(module.startswith("studio") for module in ours)
-    if name in ("augment", "losses", "metrics", "patches"):
-        assert not ours
-    if name in ("card", "hub", "hub_dataset", "publishing", "shelf", "space", "wheel", "sampling", "recipe"):
-        assert not {"training", "runs", "painting"} & {module.split(".")[0] for module in ours}
-    if name in ("checkpoint", "data"):
-        assert not {"training", "runs", "painting"} & {module.split(".")[0] for module in ours}
+    assert "accelerate" not in packages or name in ("training/gan_loop", "training/distributed")
+    if not name.startswith(("studio/", "benchmarking/", "cli/")):
+        assert not any(module.startswith("artmodels.studio") for module in found)
 
 
 def test_the_readmes_tree_is_the_repository():
-    """Every line of the tree is there, and every module is in the tree."""
+    """Every line of the tree is there, and every room of the package is in the tree."""
     readme = (ROOT / "README.md").read_text("utf-8")
     tree = re.search(r"```text\n(.*?)```", readme, re.DOTALL)[1]
     named, folders = set(), []
@@ -64,8 +55,8 @@ def test_the_readmes_tree_is_the_repository():
             named.add("/".join([*folders, entry]))
     assert all((ROOT / name).exists() for name in named), named
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    modules = {name for name in tracked if name.endswith(".py") and not name.startswith(("tests/", "benchmarks/"))}
-    assert {name for name in modules if not name.endswith("__init__.py")} <= named
+    rooms = {Path(name).parent.as_posix() for name in tracked if name.startswith("artmodels/")}
+    assert rooms <= named
 
 
 def test_the_readme_is_a_spaces_card_and_pins_what_is_installed():
@@ -93,11 +84,12 @@ def test_an_installed_package_is_whole():
     """What `pip install .` copies is what the wheel beside a published model holds: every file of the package."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     copied = set()
-    for package in settings["packages"]:
-        folder = ROOT / package.replace(".", "/")
-        copied |= set(folder.glob("*.py"))
+    assert settings["packages"]["find"]["include"] == ["artmodels", "artmodels.*"]
+    for face in (ROOT / "artmodels").rglob("__init__.py"):  # what `find` takes for a package
+        copied |= set(face.parent.glob("*.py"))
+        package = face.parent.relative_to(ROOT).as_posix().replace("/", ".")
         for pattern in settings["package-data"].get(package, ()):
-            copied |= set(folder.glob(pattern))
+            copied |= set(face.parent.glob(pattern))
     present = {path for path in (ROOT / "artmodels").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
     assert copied == present == {ROOT / "artmodels" / path for path in source_files()}
 

@@ -12,8 +12,8 @@ from hub_server import READ_TOKEN
 from huggingface_hub import constants
 
 from artmodels import ArtGenerator, paint_seeds
-from artmodels.hub import load_hub_model, load_model
-from artmodels.models.remote import Unreachable, parse_hub_id
+from artmodels.hub.download import Unreachable, parse_hub_id
+from artmodels.hub.load import load_hub_model, load_model
 
 MODEL = "user/sketcher"
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")  # the client's own, of uploads

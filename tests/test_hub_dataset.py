@@ -8,8 +8,8 @@ import pytest
 from conftest import STYLES, assert_one_clear_line, hub_environment, run
 from PIL import Image
 
-from artmodels import procedural
-from artmodels.hub_dataset import HubSource, parse_source
+from artmodels.data import procedural
+from artmodels.data.hub_dataset import HubSource, parse_source
 
 
 def png(style: str, index: int) -> bytes:

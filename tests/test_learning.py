@@ -15,9 +15,9 @@ from conftest import ROOT, read_jsonl
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from artmodels.checkpoint import list_checkpoints
-from artmodels.learning import LessonConfig, learn, make_optimizer, set_learning_rate
-from artmodels.order import PictureOrder
+from artmodels.data.sampler import PictureOrder
+from artmodels.training.checkpoint import list_checkpoints
+from artmodels.training.supervised import LessonConfig, learn, make_optimizer, set_learning_rate
 
 LESSON = LessonConfig(
     images=320,

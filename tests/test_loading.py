@@ -11,10 +11,10 @@ import torch
 from conftest import STYLES, make_generator
 from safetensors.torch import load_file, save_file
 
-from artmodels.hub import find_models, load_model
+from artmodels.generate.save import file_stems
+from artmodels.hub.load import find_models, load_model
+from artmodels.io.safetensors_io import load_weights, save_weights
 from artmodels.models.generator import ArtGenerator, GeneratorConfig, load_generator
-from artmodels.models.weights import load_weights, save_weights
-from artmodels.painting import file_stems
 
 
 @pytest.fixture

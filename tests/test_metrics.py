@@ -10,7 +10,7 @@ from torchmetrics import Metric
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from artmodels.metrics import (
+from artmodels.metrics.distances import (
     extract_features,
     frechet_distance,
     kernel_distance,
@@ -20,7 +20,7 @@ from artmodels.metrics import (
     nearest_distances,
     precision_recall,
 )
-from artmodels.patches import (
+from artmodels.metrics.sliced_wasserstein import (
     downscale,
     laplacian_pyramid,
     projected_distance,

@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from conftest import STYLES, make_generator
 from torch import nn
 
+from artmodels.generate.sampling import blend, draw_latents
 from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector, StyleProbe
-from artmodels.models.features import POOLED_DIM, SameConv, _fold, load_efficientnet
+from artmodels.models.efficientnet import POOLED_DIM, SameConv, _fold, load_efficientnet
 from artmodels.models.generator import ArtGenerator, GeneratorConfig
 from artmodels.models.layers import ModulatedConv, Modulation, normalise_latents
-from artmodels.sampling import blend, draw_latents
 
 CHANNELS = (8, 8, 16, 16)
 
@@ -159,7 +159,7 @@ def test_the_frozen_network_sees_at_four_scales(variant):
 
 def test_the_frozen_network_tells_drawn_styles_apart():
     """Nearest neighbours in feature space share the style: the weights are the trained ones, in the right places."""
-    from artmodels.data import load_dataset
+    from artmodels.data.dataset import load_dataset
 
     dataset = load_dataset(None, 64)
     chosen = torch.arange(0, len(dataset), 8)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from artmodels.monitoring import PATIENCE, is_best, measuring_command, warnings_of
+from artmodels.training.monitor import PATIENCE, is_best, measuring_command, warnings_of
 
 HEADS = 4
 

@@ -8,9 +8,15 @@ import torch
 from conftest import make_generator
 from safetensors.torch import load_file, save_file
 
-from artmodels.hub import load_model
+from artmodels.hub.companions.neighbours import (
+    MAX_PICTURES,
+    Neighbours,
+    find_neighbours,
+    load_neighbours,
+    save_neighbours,
+)
+from artmodels.hub.load import load_model
 from artmodels.models.generator import NEIGHBOURS_NAME
-from artmodels.models.neighbours import MAX_PICTURES, Neighbours, find_neighbours, load_neighbours, save_neighbours
 
 
 def features(count: int, seed: int = 0) -> torch.Tensor:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from artmodels.order import PictureOrder
+from artmodels.data.sampler import PictureOrder
 
 LABELS = np.repeat([0, 1, 2], [20, 5, 5])
 

@@ -9,14 +9,10 @@ import torch
 from conftest import STYLES, assert_one_clear_line, image_array, run_here
 from PIL import Image
 
-from artmodels import projection
-from artmodels.__main__ import main
-from artmodels.editing import finish
-from artmodels.film import film_rows
-from artmodels.models.directions import Directions
-from artmodels.models.features import load_efficientnet
-from artmodels.projection import ProjectionSettings, project
-from artmodels.recipe import (
+from artmodels.cli.main import main
+from artmodels.generate.film import film_rows
+from artmodels.generate.mixing import MAX_FOUND, children, mix_layers, neighbours, steer
+from artmodels.generate.recipe import (
     MAX_ROWS_BYTES,
     Latent,
     Projection,
@@ -27,8 +23,12 @@ from artmodels.recipe import (
     read_recipes,
     unpack_rows,
 )
-from artmodels.sampling import draw_latents, mix_latents, one_hot, paint, paint_rows, rows_of, to_images
-from artmodels.variation import MAX_FOUND, children, mix_layers, neighbours, steer
+from artmodels.generate.sampling import draw_latents, mix_latents, one_hot, paint, paint_rows, rows_of, to_images
+from artmodels.hub.companions.directions import Directions
+from artmodels.models.efficientnet import load_efficientnet
+from artmodels.optimize import projection
+from artmodels.optimize.descent import finish
+from artmodels.optimize.projection import ProjectionSettings, project
 
 ORIGIN = Projection("a" * 64, 0, 40)
 

@@ -11,14 +11,16 @@ from conftest import assert_one_clear_line, make_generator, run_here
 from safetensors.torch import save_file
 from test_card import TRAINING
 
-from artmodels.__main__ import main
-from artmodels.attributes import brightness, saturation
-from artmodels.captions import TONES, measure_tones, picture_words, tone_thresholds, training_text
-from artmodels.data import load_dataset
-from artmodels.hub import load_model, rewrite_card, write_model_folder
-from artmodels.lessons import put_beside
+from artmodels.cli.main import main
+from artmodels.data.dataset import load_dataset
+from artmodels.data.split import split
+from artmodels.generate.prompt import LARGEST_AMOUNT, MIXED, paint_phrase, with_reference
+from artmodels.generate.recipe import read_recipes
+from artmodels.generate.sampling import draw_latents, one_hot, paint, paint_rows, rows_of, to_images
+from artmodels.hub.load import load_model, rewrite_card, write_model_folder
 from artmodels.models.colours import COLOUR_STATISTICS, colour_statistics
 from artmodels.models.generator import DIRECTIONS_NAME
+from artmodels.models.image_statistics import brightness, saturation
 from artmodels.models.prompt import (
     MAX_PHRASE,
     MAX_VOCABULARY,
@@ -36,8 +38,9 @@ from artmodels.models.prompt import (
     split_words,
     word_numbers,
 )
-from artmodels.phrase import LARGEST_AMOUNT, MIXED, paint_phrase, with_reference
-from artmodels.reader import (
+from artmodels.training.captions import TONES, measure_tones, picture_words, tone_thresholds, training_text
+from artmodels.training.launch_supervised import put_beside
+from artmodels.training.prompt import (
     NOT_MEASURED,
     Lesson,
     rank_captions,
@@ -47,9 +50,6 @@ from artmodels.reader import (
     settle_reader,
     train_reader,
 )
-from artmodels.recipe import read_recipes
-from artmodels.sampling import draw_latents, one_hot, paint, paint_rows, rows_of, to_images
-from artmodels.split import split
 
 STYLES = ("flow-field", "mosaic", "op-art")
 CAPTIONS = {"flow-field": "strokes on paper", "mosaic": "square tiles", "op-art": "rings and waves"}
@@ -319,7 +319,7 @@ def test_a_reader_without_a_reference_gets_one_that_is_kept(read_model, reader, 
     bare = replace(reader, reference=reader.reference[:0], reference_sha256="")
     first = with_reference(read_model, bare)
     torch.testing.assert_close(first.reference, reader.reference, atol=2e-3, rtol=0)  # the file's is in half precision
-    monkeypatch.setattr("artmodels.phrase._paint_and_see", None)
+    monkeypatch.setattr("artmodels.generate.prompt._paint_and_see", None)
     assert torch.equal(with_reference(read_model, bare).reference, first.reference)
 
 

@@ -11,13 +11,14 @@ from conftest import ROOT, STYLES, assert_one_clear_line, hub_environment, image
 from hub_server import READ_TOKEN
 from test_card import FIGURES, TRAINING
 
-from artmodels import ArtGenerator, publishing
-from artmodels.__main__ import main
-from artmodels.card import Statement
-from artmodels.hub import load_model, write_model_folder
-from artmodels.models import remote
-from artmodels.publishing import RunPublisher, check_push_target, find_model_folder, publish
-from artmodels.wheel import WHEEL_NAME
+from artmodels import ArtGenerator
+from artmodels.cli.main import main
+from artmodels.hub import download as remote
+from artmodels.hub import publish as publishing
+from artmodels.hub.card import Statement
+from artmodels.hub.load import load_model, write_model_folder
+from artmodels.hub.publish import RunPublisher, check_push_target, find_model_folder, publish
+from artmodels.hub.wheel import WHEEL_NAME
 
 REPO = "user/painter"
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")  # the client's own, of uploads

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from artmodels.charts import TRAINING, Chart, draw_chart, round_ticks, thin
-from artmodels.report import write_report
-from artmodels.sheets import sample_film
+from artmodels.metrics.charts import TRAINING, Chart, draw_chart, round_ticks, thin
+from artmodels.training.report import write_report
+from artmodels.training.sample_sheets import sample_film
 
 VOID = {"meta", "img", "source"}
 LINE = Chart("Line", "unit", "", {"line": "value", "floor": "value_floor"})

@@ -15,8 +15,8 @@ import pytest
 from conftest import ROOT, SHORT, UNMEASURED, assert_one_clear_line, read_jsonl, run
 from training_runs import begin, draw_unseen, same, train, wait_for
 
-from artmodels.checkpoint import list_checkpoints
-from artmodels.hub import load_model
+from artmodels.hub.load import load_model
+from artmodels.training.checkpoint import list_checkpoints
 
 
 def kill_while_writing(process: subprocess.Popen, output: Path, name: str) -> None:

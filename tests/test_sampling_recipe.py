@@ -14,7 +14,7 @@ from conftest import STYLES
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from artmodels.recipe import (
+from artmodels.generate.recipe import (
     CHUNK,
     Latent,
     LayerMix,
@@ -25,7 +25,7 @@ from artmodels.recipe import (
     png_bytes,
     read_recipes,
 )
-from artmodels.sampling import (
+from artmodels.generate.sampling import (
     blend,
     contact_sheet,
     draw_latents,

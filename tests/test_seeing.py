@@ -6,13 +6,13 @@ import torch
 from conftest import STYLES
 from PIL import Image
 
-from artmodels import procedural
-from artmodels.data import to_tensor
-from artmodels.metrics import extract_features
+from artmodels.data import procedural
+from artmodels.data.dataset import to_tensor
+from artmodels.hub.companions.neighbours import find_neighbours
+from artmodels.metrics.distances import extract_features
+from artmodels.metrics.explain import SHOWN_SIDE, light_up, see, trace
 from artmodels.models.classifier import ClassifierConfig, StyleClassifier
-from artmodels.models.features import load_efficientnet
-from artmodels.models.neighbours import find_neighbours
-from artmodels.seeing import SHOWN_SIDE, light_up, see, trace
+from artmodels.models.efficientnet import load_efficientnet
 
 
 def drawings(indices: range) -> torch.Tensor:

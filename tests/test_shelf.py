@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from conftest import folder_files, make_generator
 
-from artmodels import shelf as shelf_module
-from artmodels.hub import load_model
-from artmodels.shelf import ModelShelf, budget_from_environment, label
+from artmodels.hub import model_cache as shelf_module
+from artmodels.hub.load import load_model
+from artmodels.hub.model_cache import ModelShelf, budget_from_environment, label
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 import yaml
 from conftest import ROOT, assert_one_clear_line, folder_files, hub_environment, run_here, serving
 
-from artmodels.__main__ import main
-from artmodels.space import push_space, space_files
+from artmodels.cli.main import main
+from artmodels.hub.space import push_space, space_files
 
 MODEL = "user/sketcher"
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")  # the client's own, of uploads

@@ -9,9 +9,9 @@ import pytest
 from conftest import STYLES, draw_pictures
 from PIL import Image, ImageOps
 
-from artmodels import procedural
-from artmodels.data import load_dataset
-from artmodels.split import copies, keep_split, near_copies_between, share_held_out, split
+from artmodels.data import procedural
+from artmodels.data.dataset import load_dataset
+from artmodels.data.split import copies, keep_split, near_copies_between, share_held_out, split
 
 
 def names(dataset) -> set[str]:
@@ -127,7 +127,7 @@ def test_near_copies_between_two_sets_are_found(tmp_path):
 def test_a_runs_split_is_kept_though_the_rule_may_change(collection, tmp_path, monkeypatch):
     dataset = load_dataset(collection, 32)
     _, test = keep_split(tmp_path, dataset, 0.2, write=True)
-    monkeypatch.setattr("artmodels.split.held_out", lambda *_: np.zeros(len(dataset), dtype=bool))
+    monkeypatch.setattr("artmodels.data.split.held_out", lambda *_: np.zeros(len(dataset), dtype=bool))
     assert keep_split(tmp_path, dataset, 0.2, write=True)[1].names == test.names
     kept = json.loads((tmp_path / "split.json").read_text())["held_out"]
     assert kept == dict(zip(test.names, test.file_digests, strict=True)) and len(kept) > 3

@@ -7,8 +7,15 @@ import pytest
 import torch
 
 from artmodels.models.discriminator import STRIDES
-from artmodels.presets import TrainConfig, tiny
-from artmodels.step import Networks, Passes, adversarial_step, build_networks, seeded_generator, set_learning_rates
+from artmodels.training.config import TrainConfig, tiny
+from artmodels.training.gan_step import (
+    Networks,
+    Passes,
+    adversarial_step,
+    build_networks,
+    seeded_generator,
+    set_learning_rates,
+)
 
 STYLES = ("a", "b")
 

@@ -19,16 +19,16 @@ from conftest import ROOT, STYLES, image_array, make_generator
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from artmodels.recipe import SEED_LIMIT, Latent, Recipe, parse_recipes, read_recipes
-from artmodels.sampling import paint_rows, rows_of
+from artmodels.generate.recipe import SEED_LIMIT, Latent, Recipe, parse_recipes, read_recipes
+from artmodels.generate.sampling import paint_rows, rows_of
 from artmodels.studio import handlers
 from artmodels.studio.batching import MicroBatcher
-from artmodels.studio.breed_page import generations_of
-from artmodels.studio.easel import read_recipes_data
+from artmodels.studio.context import read_recipes_data
 from artmodels.studio.handlers import ALL_STYLES, MAX_COUNT, generate
-from artmodels.studio.paint_page import designs_of
-from artmodels.studio.panel import read_and_delete
-from artmodels.studio.words import WORDS, Complaint, say, say_error
+from artmodels.studio.i18n import WORDS, Complaint, say, say_error
+from artmodels.studio.pages.breed import generations_of
+from artmodels.studio.pages.paint import designs_of
+from artmodels.studio.pages.picked import read_and_delete
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from conftest import STYLES
 from PIL import Image
 
-from artmodels.recipe import Recipe, parse_recipe_data, read_recipes
+from artmodels.generate.recipe import Recipe, parse_recipe_data, read_recipes
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from artmodels.recipe import LayerMix, Shift, parse_recipes, read_recipes
+from artmodels.generate.recipe import LayerMix, Shift, parse_recipes, read_recipes
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 

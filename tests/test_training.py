@@ -11,14 +11,14 @@ from conftest import SHORT, UNMEASURED, assert_one_clear_line, draw_pictures, im
 from safetensors.torch import load_file
 from training_runs import draw_unseen, same, train, train_here
 
-from artmodels import procedural
-from artmodels.checkpoint import list_checkpoints
-from artmodels.hub import load_model
-from artmodels.keeping import read_history
+from artmodels.data import procedural
+from artmodels.hub.load import load_model
 from artmodels.models.generator import DIRECTIONS_NAME
-from artmodels.presets import PRESETS, TrainConfig
-from artmodels.processes import check_finite, flat_numbers
-from artmodels.step import ema_decay, seeded_generator, update_ema
+from artmodels.training.checkpoint import list_checkpoints
+from artmodels.training.config import PRESETS, TrainConfig
+from artmodels.training.distributed import check_finite, flat_numbers
+from artmodels.training.export import read_history
+from artmodels.training.gan_step import ema_decay, seeded_generator, update_ema
 
 
 def test_a_published_folder_may_be_read_by_others(finished):

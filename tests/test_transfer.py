@@ -10,23 +10,23 @@ from conftest import STYLES, assert_one_clear_line, draw_pictures, image_array, 
 from PIL import Image
 from safetensors.torch import save_file
 
-from artmodels import procedural
-from artmodels.__main__ import main
-from artmodels.data import load_dataset, to_tensor
-from artmodels.derived import DerivedRecipe, parse_derived
-from artmodels.editing import finish
-from artmodels.models.features import load_efficientnet, texture_channels
-from artmodels.models.generator import STATISTICS_NAME
-from artmodels.models.style_statistics import (
+from artmodels.cli.main import main
+from artmodels.data import procedural
+from artmodels.data.dataset import load_dataset, to_tensor
+from artmodels.generate.recipe import chunk_png, read_chunk, read_recipes
+from artmodels.hub.companions.style_statistics import (
     DIRECTIONS,
     QUANTILES,
     SIZES,
     load_style_statistics,
     save_style_statistics,
 )
-from artmodels.models.weights import read_header
-from artmodels.recipe import chunk_png, read_chunk, read_recipes
-from artmodels.transfer import (
+from artmodels.io.safetensors_io import read_header
+from artmodels.models.efficientnet import load_efficientnet, texture_channels
+from artmodels.models.generator import STATISTICS_NAME
+from artmodels.optimize.descent import finish
+from artmodels.optimize.provenance import DerivedRecipe, parse_derived
+from artmodels.optimize.style_transfer import (
     TransferSettings,
     content_distance,
     find_manners,

@@ -17,17 +17,17 @@ from safetensors.torch import load_file, save_file
 from test_card import TRAINING
 from training_runs import train_here
 
-from artmodels.card import Statement, model_card
-from artmodels.data import load_dataset
-from artmodels.enlarge import enlarge, from_image
-from artmodels.metrics import perceptual_distances, signal_to_noise, unit_maps
-from artmodels.models.features import load_efficientnet
+from artmodels.data.dataset import load_dataset
+from artmodels.generate.recipe import Latent, Recipe
+from artmodels.generate.sampling import to_images
+from artmodels.generate.upscale import enlarge, from_image
+from artmodels.hub.card import Statement, model_card
+from artmodels.metrics.distances import perceptual_distances, signal_to_noise, unit_maps
+from artmodels.models.efficientnet import load_efficientnet
 from artmodels.models.generator import MAX_UPSCALER_BYTES, UPSCALER_NAME
 from artmodels.models.upscaler import TILE, Upscaler, UpscalerConfig, load_upscaler, save_upscaler
-from artmodels.recipe import Latent, Recipe
-from artmodels.sampling import to_images
 from artmodels.studio import handlers
-from artmodels.upscaling import Upscaling, halved, measure_upscaler, upscaling_config
+from artmodels.training.upscaler import Upscaling, halved, measure_upscaler, upscaling_config
 
 FIGURES = {
     "measured_by": "test pictures",

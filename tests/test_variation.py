@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from artmodels.models.directions import Directions
-from artmodels.recipe import Latent, LayerMix, Recipe, Shift
-from artmodels.sampling import mix_latents, paint_rows, rows_of
-from artmodels.variation import MAX_ANCESTORS, children, collect, convex, mix_layers, neighbours, steer
+from artmodels.generate.mixing import MAX_ANCESTORS, children, collect, convex, mix_layers, neighbours, steer
+from artmodels.generate.recipe import Latent, LayerMix, Recipe, Shift
+from artmodels.generate.sampling import mix_latents, paint_rows, rows_of
+from artmodels.hub.companions.directions import Directions
 
 DIM = 4096
 ONE = Recipe("m", "0" * 64, (Latent(7),), {"mosaic": 1.0}, 0.8)

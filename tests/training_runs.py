@@ -12,9 +12,9 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import train as script
-from artmodels import procedural
-from artmodels.checkpoint import list_checkpoints
-from artmodels.command import main_with_clear_errors
+from artmodels.cli.arguments import main_with_clear_errors
+from artmodels.data import procedural
+from artmodels.training.checkpoint import list_checkpoints
 
 
 def train(output: Path, *flags: str) -> subprocess.CompletedProcess[str]:

@@ -12,8 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from artmodels.models.generator import CLASSIFIER_NAME, find_companion
-from artmodels.models.weights import (
+from artmodels.io.safetensors_io import (
     MEASURED_BY,
     NoInitialValues,
     check_config_types,
@@ -24,6 +23,7 @@ from artmodels.models.weights import (
     save_companion,
     to_config,
 )
+from artmodels.models.generator import CLASSIFIER_NAME, find_companion
 
 MAX_TOLD = 200_000  # characters of JSON
 STRIDE = 8  # px of the picture for each place of the last feature map

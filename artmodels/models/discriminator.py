@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from artmodels.models.features import load_efficientnet
+from artmodels.models.efficientnet import load_efficientnet
 from artmodels.models.layers import normalised_conv
 
 STRIDES = (4, 8, 16, 32)

@@ -20,9 +20,8 @@ from huggingface_hub import ModelCard, ModelCardData, PyTorchModelHubMixin, try_
 from torch import Tensor, nn
 
 from artmodels import __version__
-from artmodels.models.layers import ModulatedConv, SkipExcitation, UpBlock, normalise_latents
-from artmodels.models.remote import Unreachable, check_listing, parse_hub_id, pull
-from artmodels.models.weights import (
+from artmodels.hub.download import Unreachable, check_listing, parse_hub_id, pull
+from artmodels.io.safetensors_io import (
     MAX_HEADER_BYTES,
     MAX_JSON_BYTES,
     NoInitialValues,
@@ -33,6 +32,7 @@ from artmodels.models.weights import (
     save_weights,
     to_config,
 )
+from artmodels.models.layers import ModulatedConv, SkipExcitation, UpBlock, normalise_latents
 
 FORMAT_VERSION = 1
 VERSION_KEY = "artmodels_version"

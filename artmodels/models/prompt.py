@@ -19,10 +19,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from artmodels.io.safetensors_io import check_config_types, load_weights, parse_told, read_header, save_weights
 from artmodels.models.colours import COLOUR_STATISTICS, colour_statistics
-from artmodels.models.features import POOLED_DIM, SCALE_STAGES, VARIANTS, EfficientNetLite, load_efficientnet
+from artmodels.models.efficientnet import POOLED_DIM, SCALE_STAGES, VARIANTS, EfficientNetLite, load_efficientnet
 from artmodels.models.generator import PROMPT_NAME, find_companion
-from artmodels.models.weights import check_config_types, load_weights, parse_told, read_header, save_weights
 
 FORMAT_VERSION = 1
 MAX_VOCABULARY, MAX_WORD = 8192, 40  # words, and characters of one

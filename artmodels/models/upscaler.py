@@ -12,8 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from artmodels.models.generator import UPSCALER_NAME, find_companion
-from artmodels.models.weights import (
+from artmodels.io.safetensors_io import (
     MEASURED_BY,
     NoInitialValues,
     check_config_types,
@@ -23,6 +22,7 @@ from artmodels.models.weights import (
     save_companion,
     to_config,
 )
+from artmodels.models.generator import UPSCALER_NAME, find_companion
 
 FACTOR = 2
 MAX_TOLD = 20_000  # characters of JSON

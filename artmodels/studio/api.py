@@ -8,19 +8,28 @@ from typing import Any
 
 import gradio as gr
 
-from artmodels.film import MAX_PICTURES, MAX_RATE, MAX_SECONDS, MAX_SIZE, MIN_RATE, MIN_SECONDS, MIN_SIZE, FilmSpec
-from artmodels.hub import LoadedModel
+from artmodels.generate.film import (
+    MAX_PICTURES,
+    MAX_RATE,
+    MAX_SECONDS,
+    MAX_SIZE,
+    MIN_RATE,
+    MIN_SECONDS,
+    MIN_SIZE,
+    FilmSpec,
+)
+from artmodels.generate.recipe import Recipe, parse_recipe_data
+from artmodels.hub.download import hub_label
+from artmodels.hub.load import LoadedModel
+from artmodels.hub.model_cache import label
 from artmodels.models.generator import MAX_TRUNCATION
-from artmodels.models.remote import hub_label
-from artmodels.recipe import Recipe, parse_recipe_data
-from artmodels.shelf import label
 from artmodels.studio import handlers
-from artmodels.studio.easel import PAINTING, Easel, clear_errors, save_png
-from artmodels.studio.film_page import film_steps
+from artmodels.studio.context import PAINTING, Easel, clear_errors, save_png
 from artmodels.studio.handlers import FIRST_COUNT, FIRST_SEED, FIRST_TRUNCATION
-from artmodels.studio.panel import read_and_delete
-from artmodels.studio.say_page import MOST_OF_A_PHRASE, paint_words
-from artmodels.studio.words import DEFAULT_LANGUAGE, Complaint
+from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint
+from artmodels.studio.pages.film import film_steps
+from artmodels.studio.pages.picked import read_and_delete
+from artmodels.studio.pages.prompt import MOST_OF_A_PHRASE, paint_words
 
 
 def build_api(easel: Easel, first: LoadedModel) -> None:

@@ -4,11 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from artmodels.command import main_with_clear_errors
-from artmodels.hub import find_models, load_model
-from artmodels.shelf import ModelShelf, budget_from_environment
+from artmodels.cli.arguments import main_with_clear_errors
+from artmodels.hub.load import find_models, load_model
+from artmodels.hub.model_cache import ModelShelf, budget_from_environment
 from artmodels.studio import handlers
-from artmodels.studio.gpu import ON_ZERO_GPU
+from artmodels.studio.zero_gpu import ON_ZERO_GPU
 
 
 def fill_shelf() -> ModelShelf:
@@ -38,7 +38,7 @@ def launch() -> None:
     first = shelf.get(shelf.names[0])
     with ThreadPoolExecutor(1) as early:  # Gradio takes as long to import as the first wall to paint
         wall = early.submit(handlers.paint_images, first, handlers.first_recipes(first))  # on the CPU, also on ZeroGPU
-        from artmodels.studio.layout import build_studio, launch_options
+        from artmodels.studio.page import build_studio, launch_options
 
         studio = build_studio(shelf, wall.result())
     shelf.move_start(best_device())

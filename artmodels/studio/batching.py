@@ -8,8 +8,8 @@ from concurrent.futures import Future
 import torch
 from torch import Tensor
 
+from artmodels.generate.sampling import batch_size
 from artmodels.models.generator import ArtGenerator
-from artmodels.sampling import batch_size
 
 PaintRows = Callable[[ArtGenerator, Tensor], Tensor]
 

@@ -14,16 +14,16 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from artmodels.data import decode_picture
-from artmodels.enlarge import PRINT_DOTS_PER_INCH, enlarge
-from artmodels.hub import LoadedModel
+from artmodels.data.dataset import decode_picture
+from artmodels.generate.mixing import convex
+from artmodels.generate.recipe import SEED_LIMIT, Latent, Recipe, Shift, from_link, is_number, parse_recipes, png_bytes
+from artmodels.generate.sampling import contact_sheet, paint_rows, rows_of, to_images
+from artmodels.generate.save import file_stems
+from artmodels.generate.upscale import PRINT_DOTS_PER_INCH, enlarge
+from artmodels.hub.download import hub_label
+from artmodels.hub.load import LoadedModel
 from artmodels.models.generator import MAX_TRUNCATION
-from artmodels.models.remote import hub_label
-from artmodels.painting import file_stems
-from artmodels.recipe import SEED_LIMIT, Latent, Recipe, Shift, from_link, is_number, parse_recipes, png_bytes
-from artmodels.sampling import contact_sheet, paint_rows, rows_of, to_images
-from artmodels.studio.words import Complaint
-from artmodels.variation import convex
+from artmodels.studio.i18n import Complaint
 
 ALL_STYLES = "all styles"
 FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION = 1, 24, 0.8

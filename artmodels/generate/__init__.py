@@ -1,0 +1,1 @@
+"""From seeds, styles, blends and prompts to pictures, films and files."""

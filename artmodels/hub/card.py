@@ -1,0 +1,432 @@
+"""The card of a published model, `README.md` of its folder: only what is known, measured, or said by its publisher."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCardData, constants, hf_hub_url
+
+from artmodels import __version__
+from artmodels.hub.companions.directions import Directions
+from artmodels.hub.download import parse_hub_id
+from artmodels.models.generator import CARD_DATA, ArtGenerator, escape_markdown
+from artmodels.models.upscaler import is_nearer
+
+SHEET_SEEDS = range(16)
+SHEET_TRUNCATION = 0.8
+MAX_STATEMENT = 5000  # characters
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What only the publisher can say of a model; None where nothing was said.
+
+    Raises:
+        ValueError: a licence that is no identifier, a data set that is no Hub id, or too long a text.
+    """
+
+    repo_id: str | None = None  # where it is published
+    license: str | None = None  # of the weights: an identifier of the Hub's, like cc-by-4.0, or other
+    provenance: str | None = None  # where the training pictures come from
+    data_license: str | None = None  # what is known of their rights
+    dataset: str | None = None  # the Hub id of the training pictures
+
+    def __post_init__(self):
+        for name, value in asdict(self).items():
+            if value is not None and (not isinstance(value, str) or not 0 < len(value) <= MAX_STATEMENT):
+                raise ValueError(f"{name} must be a text of 1 to {MAX_STATEMENT} characters, found {str(value)[:80]!r}")
+        if self.license and not re.fullmatch(r"[a-z0-9][a-z0-9.+-]{1,60}", self.license):
+            raise ValueError(
+                f"--license {self.license[:80]} is no identifier of a licence: try cc0-1.0, cc-by-4.0, "
+                "cc-by-nc-4.0, apache-2.0, or other"
+            )
+        if self.dataset:
+            parse_hub_id(self.dataset)
+
+    @classmethod
+    def of(cls, metrics: Mapping[str, Any]) -> "Statement":
+        """What `metrics.json` of a published folder keeps of it; a stranger's file may say anything, or nothing."""
+        said = metrics.get("publication")
+        found = {name: said.get(name) for name in cls.__dataclass_fields__} if isinstance(said, dict) else {}
+        if isinstance(training := metrics.get("training"), dict):
+            found["provenance"] = found.get("provenance") or training.get("provenance")
+        try:
+            return cls(**found)
+        except ValueError:
+            return cls()
+
+    def over(self, before: "Statement") -> "Statement":
+        """This statement, and where it is silent the one before it."""
+        said = {name: value for name, value in asdict(self).items() if value is not None}
+        return Statement(**{**asdict(before), **said})
+
+
+def model_card(
+    generator: ArtGenerator,
+    training: dict[str, Any],
+    metrics: dict[str, Any] | None,
+    statement: Statement,
+    wheel: str | None = None,
+    directions: Directions | None = None,
+    eye_figures: dict[str, Any] | None = None,
+    prompt_figures: dict[str, Any] | None = None,
+    upscaler_figures: dict[str, Any] | None = None,
+    descents: dict[str, Any] | None = None,
+) -> str:
+    """The card as Markdown, with the front matter that the Hub indexes.
+
+    `training` is what the run says of itself (see `keeping.publish_model`), `metrics` what `evaluate` measured, `wheel`
+    the name of an artmodels wheel that lies beside the card, `eye_figures` what its classifier was measured to do,
+    `prompt_figures` the same of its reader, and how many `words` it knows, `upscaler_figures` of its upscaler,
+    `descents` what `benchmarks/` measured of gradient descent on pictures with it.
+    """
+    config = generator.config
+    counts = training["style_counts"]
+    rows = "\n".join(
+        f"| {escape_markdown(style)} | {counts.get(style, sum(counts.values()))} |" for style in config.styles
+    )
+    hours = training["seconds"] / 3600
+    return f"""---
+{_front_matter(metrics, statement)}
+---
+# A painter of {escape_markdown(", ".join(config.styles))}
+
+![Samples: one row per style, one column per seed](samples.png)
+
+One row per style, in the order of the table; seeds {SHEET_SEEDS[0]} to {SHEET_SEEDS[-1]}, not picked;
+truncation {SHEET_TRUNCATION}.
+
+| style | training pictures |
+| --- | ---: |
+{rows}
+
+- Pictures: {config.resolution} x {config.resolution} px, one forward pass, {generator.parameter_count:,} parameters.
+- Training: {training["images"]:,} images shown, {training["pictures"]:,} different ones, {hours:.2f} hours on \
+{training["machine"]}; preset `{training["preset"]}`, artmodels {__version__}.
+{_ancestor(training.get("init"))}{_said(training, statement)}
+## Use
+{_install(statement, wheel)}
+```python
+{_three_lines(config.styles[0], statement.repo_id)}
+```
+
+## Measured
+{_measured(metrics)}{_directions(directions)}{_eye(eye_figures, (metrics or {}).get("adherence"))}\
+{_reader(prompt_figures)}{_upscaler(upscaler_figures, config.resolution)}{_descents(descents)}
+## Limits
+
+It paints {"this style" if len(config.styles) == 1 else f"these {len(config.styles)} styles"} at \
+{config.resolution} px{"" if prompt_figures else " and knows no words"}. What it paints is a blend of what it was \
+shown, with its gaps and its
+prejudices; it can come near to a training picture{", see above" if metrics else ", which was not measured"}.
+"""
+
+
+def _front_matter(metrics: dict[str, Any] | None, statement: Statement) -> str:
+    """YAML that the Hub indexes: licence, library, task, data set, and the figures as a model index."""
+    facts: dict[str, Any] = {**CARD_DATA, "license": statement.license}
+    if statement.dataset:
+        facts["datasets"] = [statement.dataset]
+    if metrics:
+        overall = metrics["overall"]
+        named = {
+            "frechet-distance": ("Fréchet distance (EfficientNet-Lite2)", overall["frechet_distance"]),
+            "kernel-distance": ("kernel distance (EfficientNet-Lite2)", overall["kernel_distance"]),
+            "precision": (f"precision (k = {metrics['neighbours']})", overall["precision"]),
+            "recall": (f"recall (k = {metrics['neighbours']})", overall["recall"]),
+        }
+        facts["model_name"] = statement.repo_id.partition("/")[2] if statement.repo_id else "painter"
+        facts["eval_results"] = [
+            EvalResult(
+                task_type=CARD_DATA["pipeline_tag"],
+                dataset_type=statement.dataset or "held-out-pictures",
+                dataset_name=f"{overall['test_pictures']} held-out pictures, {overall['samples']} samples",
+                metric_type=kind,
+                metric_name=name,
+                metric_value=round(value, 5),
+            )
+            for kind, (name, value) in named.items()
+            if value is not None
+        ]
+    return ModelCardData(**facts).to_yaml()
+
+
+def _three_lines(style: str, repo_id: str | None) -> str:
+    source, chosen = json.dumps(repo_id or "path/to/this/folder"), json.dumps(style, ensure_ascii=False)
+    return f"""from artmodels import ArtGenerator, paint_seeds
+
+generator = ArtGenerator.from_pretrained({source})
+paint_seeds(generator, {chosen}, seeds=[7])[0].save("picture.png")"""
+
+
+def _install(statement: Statement, wheel: str | None) -> str:
+    if not (statement.repo_id and wheel):
+        return f"With artmodels {__version__} installed:\n"
+    address = hf_hub_url(statement.repo_id, wheel)
+    return f"""
+The code that paints, artmodels {__version__}, lies beside the weights as a wheel (Apache-2.0):
+
+```sh
+pip install {address}
+```
+"""
+
+
+def _ancestor(init: dict[str, Any] | None) -> str:
+    """The line about the model that the run started from, if it did."""
+    if not init:
+        return ""
+    cost = (
+        f", which had seen {init['images']:,} images in {init['seconds'] / 3600:.2f} hours" if "images" in init else ""
+    )
+    return f"- Started from the model {escape_markdown(init['model'])}{cost} (weights {init['weights_sha256'][:12]}).\n"
+
+
+def _said(training: dict[str, Any], statement: Statement) -> str:
+    """What the publisher says, and where the publisher is silent, that."""
+    silent = "not stated by the publisher"
+    dataset = f" ([{statement.dataset}]({constants.ENDPOINT}/datasets/{statement.dataset}))"
+    lines = {
+        "Training pictures": (statement.provenance or silent) + (dataset if statement.dataset else ""),
+        "Their rights": statement.data_license or silent,
+        "Licence of the weights": f"`{statement.license}`" if statement.license else silent,
+        "Licence of the code": "Apache-2.0",
+        "About the run": training.get("note"),
+    }
+    return "".join(f"- {title}: {text}\n" for title, text in lines.items() if text)
+
+
+def _measured(metrics: dict[str, Any] | None) -> str:
+    if not metrics:
+        return "Nothing yet: `python -m artmodels evaluate --model ... --data ... --test-data ...` measures.\n"
+    overall, styles = metrics["overall"], metrics["styles"]
+    rows = "\n".join(
+        f"| {escape_markdown(style)} | {figures['test_pictures']} | {figures['kernel_distance'] * 1000:.2f}"
+        f"{_interval(figures['kernel_interval'])} | {figures['kernel_floor'] * 1000:.2f} | {figures['variety']:.2f} |"
+        for style, figures in styles.items()
+    )
+    patches = "\n".join(
+        f"| sliced Wasserstein distance x 1000, {level} px | {distance:.1f} "
+        f"| {overall['sliced_wasserstein_floor'][level]:.1f} |"
+        for level, distance in overall["sliced_wasserstein"].items()
+    )
+    side, seen_at = metrics["picture_resolution"], metrics["judge_resolution"]
+    return f"""
+Features: EfficientNet-Lite2 (ImageNet), which the training never used. Real and painted pictures alike are
+{side} px{f", enlarged to {seen_at} px for it" if seen_at != side else ""}.
+Truncation {metrics["truncation"]:g}.
+The floor is what {overall["floor_pictures"]} real training pictures score against the same test pictures.
+
+| | this model | floor (real) |
+| --- | ---: | ---: |
+| Fréchet distance, {overall["samples"]} against {overall["test_pictures"]} | {overall["frechet_distance"]:.2f} \
+| {overall["frechet_floor"]:.2f} |
+| kernel distance x 1000 | {overall["kernel_distance"] * 1000:.2f} | {overall["kernel_floor"] * 1000:.2f} |
+| precision, k = {metrics["neighbours"]} | {_figure(overall["precision"])} | {_figure(overall["precision_floor"])} |
+| recall, k = {metrics["neighbours"]} | {_figure(overall["recall"])} | {_figure(overall["recall_floor"])} |
+{patches}
+
+Precision is the share of paintings that lie among the real ones, recall the share of the real that the paintings
+reach, at equal counts. The sliced Wasserstein distance compares small patches without any network, from fine texture
+to composition and palette.
+{_memorised(overall["memorisation"])}
+Variety is the mean feature distance between {metrics["variety_seeds"]} seeds of a style, divided by that between real
+pictures of it: near 1 is as varied as the originals, near 0 is one picture again and again.
+
+| style | test pictures | kernel distance x 1000 (95 % interval) | floor | variety |
+| --- | ---: | ---: | ---: | ---: |
+{rows}
+{_farthest(styles)}
+Measured by `{metrics["command"]}`.
+"""
+
+
+def _farthest(styles: dict[str, Any]) -> str:
+    """Which style is painted worst, where there are several."""
+    if len(styles) < 2:
+        return ""
+    by_distance = sorted(styles, key=lambda style: styles[style]["kernel_distance"])
+    worst, best = (escape_markdown(style) for style in (by_distance[-1], by_distance[0]))
+    return f"\nFarthest from the real ones is {worst}, nearest {best}.\n"
+
+
+def _directions(directions: Directions | None) -> str:
+    """The section on directions, if the model has some."""
+    if directions is None:
+        return ""
+    figures = directions.figures
+    of_each = {name: figures["directions"][name] for name in directions.names}
+    rows = "\n".join(
+        f"| {escape_markdown(name)} | {escape_markdown(found['found_by'])} | {found['effect']:.2f} "
+        f"| {abs(found['largest_other_effect']):.2f} {escape_markdown(found['largest_other'])} |"
+        for name, found in of_each.items()
+    )
+    return f"""
+## Directions
+
+How far each moves what it names while its slider goes from -2 to 2, and what else it moves most, in standard deviations
+of this model's paintings; the mean of {figures["pictures"]} paintings, truncation {figures["truncation"]:g}.
+
+| direction | found by | moves itself by | moves most besides |
+| --- | --- | ---: | ---: |
+{rows}
+"""
+
+
+def _eye(figures: dict[str, Any] | None, adherence: dict[str, Any] | None) -> str:
+    """The section on the model's classifier, and on how often it sees the right style in a painting."""
+    told = ""
+    if figures:
+        reference = figures["reference"]
+        compared = f"; {escape_markdown(reference['name'])}:\n{_recognised(reference)}" if reference else ""
+        rows = "\n".join(
+            f"| {escape_markdown(style)} | {found['pictures']} | {_share(found['precision'])} "
+            f"| {_share(found['recall'])} |"
+            for style, found in figures["styles"].items()
+        )
+        told += f"""
+`classifier.safetensors` tells the styles apart. On {figures["pictures"]} {figures["measured_by"]}:
+{_recognised(figures)}{compared}.
+The calibration error is the mean gap between how sure it is and how often it is right (15 bins).
+
+| style | {figures["measured_by"]} | precision | recall |
+| --- | ---: | ---: | ---: |
+{rows}
+"""
+    if adherence:
+        rows = "\n".join(
+            f"| {escape_markdown(style)} | {found['seen_as']:.0%} "
+            f"({found['interval'][0]:.0%} to {found['interval'][1]:.0%}) "
+            f"| {_share(found['real'])} | {escape_markdown(found['mistaken_for'] or '')} |"
+            for style, found in adherence["styles"].items()
+        )
+        told += f"""
+{adherence["seeds"]} paintings of each style, truncation {adherence["truncation"]:g}, are seen as that style in
+{adherence["overall"]:.0%} in the mean over styles, real pictures in {_share(adherence["real"])}.
+
+| style | paintings seen as it (95 % interval) | real pictures seen as it | else mostly taken for |
+| --- | ---: | ---: | --- |
+{rows}
+"""
+    return f"\n## The eye\n{told}" if told else ""
+
+
+def _recognised(found: dict[str, Any]) -> str:
+    low, high = found["accuracy_interval"]
+    return (
+        f"{found['accuracy']:.1%} right (95 % interval {low:.1%} to {high:.1%}), "
+        f"calibration error {found['calibration_error']:.3f}"
+    )
+
+
+def _share(value: float | None) -> str:
+    return "no pictures" if value is None else f"{value:.0%}"
+
+
+def _reader(prompt_figures: dict[str, Any] | None) -> str:
+    """The section on the reader of phrases, if the model has one."""
+    if prompt_figures is None:
+        return ""
+    rows = "\n".join(
+        f"| {escape_markdown(kind)} | {' | '.join(f'{100 * share:.0f} %' for share in shares)} |"
+        for kind, shares in sorted(prompt_figures["recall"].items(), key=lambda item: -item[1][-1])
+    )
+    table = f"""
+Of {prompt_figures["pictures"]:,} pictures that were not trained on, how often what is said of one finds it among 100:
+as the first, among the first 5, among the first 10; by chance 1 %, 5 % and 10 %:
+
+| words | 1 | 5 | 10 |
+| --- | ---: | ---: | ---: |
+{rows}
+
+Measured by `train.py --task prompt`.
+"""
+    return f"""
+## Phrases
+
+A recurrent network reads {prompt_figures["words"]:,} words, of captions and of colours measured from the pictures, and
+finds latents whose pictures match: `python -m artmodels generate --prompt "..."`. Words that it never read are named.
+{table if rows else ""}"""
+
+
+def _upscaler(figures: dict[str, Any] | None, resolution: int) -> str:
+    """The section on larger pictures, if the model has an upscaler that was measured."""
+    if not figures:
+        return ""
+    side, noise, distance = figures["resolution"], figures["psnr"], figures["perceptual_distance"]
+    made = "made by it" if is_nearer(figures) else "Lanczos's"
+    return f"""
+## Larger pictures
+
+`upscaler.safetensors`, trained to double pictures of {side // 2} px, takes those of this model to {2 * resolution} \
+and {4 * resolution} px.
+{figures["pictures"]} {figures["measured_by"]} at half their size, enlarged, against the pictures themselves:
+
+| | upscaler | Lanczos |
+| --- | ---: | ---: |
+| peak signal-to-noise ratio, dB (higher is better) | {noise["upscaler"]:.2f} | {noise["lanczos"]:.2f} |
+| perceptual distance, EfficientNet-Lite2 (lower is better) | {distance["upscaler"]:.3f} | {distance["lanczos"]:.3f} |
+
+The studio's larger downloads are {made}. Measured by `train.py --task upscaler`.
+"""
+
+
+def _descents(descents: dict[str, Any] | None) -> str:
+    """The section on gradient descent from pictures that a visitor brings, as far as it was measured."""
+    tell = {"project": _projected, "transfer": _transferred, "dream": _dreamt}
+    told = "".join(
+        f"""
+{say(found)}
+{found["steps"]} steps, {found["seconds"]:.0f} s each on {found["machine"]}. Measured by `{found["command"]}`.
+"""
+        for verb, say in tell.items()
+        if (found := (descents or {}).get(verb))
+    )
+    return f"\n## From a picture of your own\n{told}" if told else ""
+
+
+def _projected(found: dict[str, Any]) -> str:
+    middle, mean, worst = (f"{found[name]:.3f}" for name in ("median", "mean", "worst"))
+    paintings = f"{found['pictures']} paintings of this model (truncation {found['truncation']:g})"
+    return f"""`project`: of {paintings} it finds latents
+whose pictures are {middle} in the median, {mean} in the mean and {worst} at worst away from them, in
+distances of random pairs ({found["judge"]} features); {found["near"]} are within a tenth."""
+
+
+def _transferred(found: dict[str, Any]) -> str:
+    (least, most), (nearest, farthest) = found["style_left"], found["content"]
+    pictures = f"{found['pictures']} pictures of {found['size']} px"
+    return f"""`transfer`: over {pictures} the distance of textures from the wanted manner falls
+to {least:.0%} to {most:.0%} of what it was; content
+ends {nearest:.1f} to {farthest:.1f} away from the picture's."""
+
+
+def _dreamt(found: dict[str, Any]) -> str:
+    own, judge = (f"from {before:.0%} to {after:.0%}" for before, after in (found["own"], found["judge"]))
+    pictures = f"{found['pictures']} test paintings of {found['size']} px"
+    return f"""`dream`: over {pictures}, pushed towards another style, the probability
+of that style goes {own} by the eye that is climbed, and {judge}
+by a classifier that is not ({found["judged_by"]}); by this one it rises in {found["risen"]} of them."""
+
+
+def _figure(value: float | None) -> str:
+    return "too few pictures" if value is None else f"{value:.2f}"
+
+
+def _interval(ends: list[float] | None) -> str:
+    return "" if ends is None else f" ({ends[0] * 1000:.2f} to {ends[1] * 1000:.2f})"
+
+
+def _memorised(found: dict[str, float] | None) -> str:
+    """The card's sentence on copies of training pictures."""
+    if found is None:
+        return "Memorisation was not measured: the held-out pictures are training pictures too.\n"
+    return f"""
+Memorisation: the paintings' distance to their nearest training picture is {found["samples_median"]:.2f} in the median
+and {found["samples_first_percentile"]:.2f} at the first percentile; that of held-out real pictures \
+{found["held_out_median"]:.2f} and {found["held_out_first_percentile"]:.2f}.
+Smaller distances than those of real pictures would hint at copies; noise is far from everything, so read them beside
+precision.
+"""

@@ -1,0 +1,111 @@
+"""Directions of `w` that change one thing that can be named: a companion of a published model."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from artmodels.io.safetensors_io import load_weights, parse_told, read_header, save_weights
+from artmodels.models.generator import DIRECTIONS_NAME, GeneratorConfig, find_companion
+
+MAX_DIRECTIONS = 32
+MAX_FIGURES = 100_000  # characters of JSON
+MAX_STEP = 1000.0  # of one number of w, by an amount of 1
+VECTORS, TOLD = "vectors", "directions"  # the tensor's name, and that of what is said of it
+AGAIN = "find them anew, or delete the file"
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Vectors shaped like a picture's `w`, by name; an amount of 1 moves what it names by one standard deviation."""
+
+    names: tuple[str, ...]
+    vectors: Tensor  # [K, layers + 1, latent_dim]
+    sha256: str  # of their file
+    figures: dict[str, Any]  # what each was measured to move
+
+    def vector(self, name: str, sha256: str) -> Tensor:
+        """The direction `[layers + 1, latent_dim]` of a recipe.
+
+        Raises:
+            ValueError: there is none of that name, or it was found anew since the recipe was written.
+        """
+        if name not in self.names:
+            raise ValueError(f"no direction {name[:80]!r} in this model; it has: {', '.join(self.names)}")
+        if sha256 != self.sha256:
+            raise ValueError(f"the directions of this model were found anew since: set {name[:80]} again")
+        return self.vectors[self.names.index(name)]
+
+
+def save_directions(folder: Path, names: Sequence[str], vectors: Tensor, figures: dict[str, Any]) -> None:
+    """Write `directions.safetensors`: `vectors: [K, layers + 1, latent_dim]`, and as JSON their names and figures.
+
+    The same directions make the same bytes, so that recipes made with them stay good.
+    """
+    told = json.dumps({"names": list(names), "figures": figures}, ensure_ascii=False, sort_keys=True)
+    save_weights({VECTORS: vectors}, folder / DIRECTIONS_NAME, metadata={TOLD: told})
+
+
+def load_directions(folder: Path, config: GeneratorConfig) -> Directions | None:
+    """The directions that lie beside a model; None if there are none. They may be a stranger's.
+
+    Raises:
+        ValueError: too large, damaged, or not of a model with this config.
+    """
+    path = find_companion(folder, DIRECTIONS_NAME)
+    if path is None:
+        return None
+    header, metadata = read_header(path)
+    shape = header.get(VECTORS, {}).get("shape")  # the rest of the header is compared below
+    count = shape[0] if isinstance(shape, list) and shape else None
+    if not isinstance(count, int) or isinstance(count, bool) or not 0 < count <= MAX_DIRECTIONS:
+        raise ValueError(f"{path} should hold 1 to {MAX_DIRECTIONS} {VECTORS}, found {shape!r:.80}: {AGAIN}")
+    with torch.device("meta"):
+        expected = {VECTORS: torch.empty(count, config.layers + 1, config.latent_dim)}
+    vectors = load_weights(path, expected)[VECTORS]
+    if vectors.abs().max() > MAX_STEP:
+        raise ValueError(f"{path}: {VECTORS} holds values beyond {MAX_STEP:g}, which no picture bears: {AGAIN}")
+    try:
+        names, figures = _read_told(metadata.get(TOLD), count)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}: {AGAIN}") from error
+    return Directions(names, vectors, hashlib.sha256(path.read_bytes()).hexdigest(), figures)
+
+
+def _read_told(text: Any, count: int) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Names and figures of `count` directions, from the JSON beside them.
+
+    Raises:
+        ValueError: too long, not JSON, or not of the form that `steering.find_directions` gives.
+    """
+    told = parse_told(text, MAX_FIGURES, "names and figures")
+    names, figures = (told.get(key) for key in ("names", "figures")) if isinstance(told, dict) else (None, None)
+    if not isinstance(names, list) or not all(_is_name(name) for name in names):
+        raise ValueError("names should be a list of printable texts of 1 to 100 characters")
+    if len(names) != count or len(set(names)) != count:
+        raise ValueError(f"expected {count} names that differ, found {len(names)}, {len(set(names))} of them different")
+    of_each = figures.get("directions") if isinstance(figures, dict) else None
+    if not isinstance(of_each, dict) or set(of_each) != set(names):
+        raise ValueError("the figures should tell of each direction, and of no other")
+    for name, found in of_each.items():
+        texts = [found.get(key) for key in ("found_by", "largest_other")] if isinstance(found, dict) else [None]
+        if not all(_is_name(text) for text in texts) or not all(
+            _is_number(found.get(key)) for key in ("effect", "largest_other_effect")
+        ):
+            raise ValueError(f"the figures of {name} should tell found_by, effect, largest_other, largest_other_effect")
+    if not _is_number(figures.get("pictures")) or not _is_number(figures.get("truncation")):
+        raise ValueError("the figures should tell pictures and truncation")
+    return tuple(names), figures
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 100 and value.isprintable()
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9

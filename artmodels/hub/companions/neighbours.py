@@ -1,0 +1,196 @@
+"""The training pictures nearest to a picture: what the judge saw in each, in few numbers, beside a published model."""
+
+import io
+import json
+import warnings
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from artmodels.io.safetensors_io import load_weights, read_header, save_weights
+from artmodels.models.generator import MAX_NEIGHBOURS_BYTES, NEIGHBOURS_NAME, find_companion
+
+MAX_PICTURES = 20_000
+MAX_LABEL = 200  # characters
+MAX_TOLD = 3_900_000  # characters of JSON, below the largest header
+DIMENSIONS = 128  # of the 1,280 that the judge gives
+THUMBNAIL, THUMBNAIL_QUALITY = 48, 60  # px, JPEG
+MAX_THUMBNAIL_BYTES = 8_000  # of one JPEG
+AGAIN = "build them anew with `evaluate --neighbours`, or delete the file"
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Training pictures as points `[N, K]`, in the judge's features less their mean, along their principal axes.
+
+    `held_out` holds the distances `[M]`, in rising order, of held-out real pictures to their nearest training picture:
+    what a new picture is to be compared with.
+    """
+
+    points: Tensor  # [N, K]
+    mean: Tensor  # [D]
+    axes: Tensor  # [D, K], orthonormal columns
+    held_out: Tensor  # [M]
+    labels: tuple[str, ...]  # what the collection calls each picture
+    judge: int  # EfficientNet-Lite's number
+    judge_resolution: int  # px at which it looked
+    thumbnails: tuple[bytes, ...] | None = None  # a small JPEG of each, if the publisher may show them
+
+    def nearest(self, features: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """Distances and places `[M, count]` of the training pictures nearest to features `[M, D]`, nearest first."""
+        points = (features.float() - self.mean) @ self.axes
+        differences = points[:, None] - self.points[None]  # exact for copies, where cdist is not
+        found = differences.norm(dim=2).topk(min(count, len(self.points)), dim=1, largest=False)
+        return found.values, found.indices
+
+    def originality(self, distance: float) -> tuple[float, float]:
+        """A distance to the nearest training picture, over the held-out pictures' median, and the share nearer than it.
+
+        1 and 0.5: as far from all training pictures as an unseen real one usually is; 0 and 0: a copy.
+        """
+        nearer = torch.searchsorted(self.held_out, torch.tensor(distance)).item()
+        return distance / max(self.held_out.median().item(), 1e-9), nearer / len(self.held_out)
+
+    def thumbnail(self, place: int) -> Image.Image | None:
+        """The small picture, None where there is none or it is none: the file may be a stranger's."""
+        if self.thumbnails is None:
+            return None
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                with Image.open(io.BytesIO(self.thumbnails[place]), formats=("JPEG",)) as picture:
+                    if max(picture.size) > 2 * THUMBNAIL:
+                        return None
+                    return picture.convert("RGB")
+        except Exception:  # a decoder can raise anything
+            return None
+
+
+def find_neighbours(
+    features: Tensor,
+    held_out: Tensor,
+    labels: tuple[str, ...],
+    judge: int,
+    judge_resolution: int,
+    pictures: np.ndarray | None = None,
+) -> Neighbours:
+    """What is kept of training features `[N, D]`, at most 20,000 of them, and of held-out ones `[M, D]`.
+
+    With `pictures`, `uint8 [N, H, W, 3]`, small pictures are kept too. Distances are those in the space of the 128
+    principal axes of the training features.
+
+    Raises:
+        ValueError: more labels than features, or fewer than 2 pictures on a side.
+    """
+    if len(labels) != len(features) or min(len(features), len(held_out)) < 2:
+        raise ValueError(f"neighbours need 2 or more pictures with a label each, found {len(features)}, {len(labels)}")
+    if len(features) > MAX_PICTURES:
+        kept = torch.arange(MAX_PICTURES) * len(features) // MAX_PICTURES
+        labels = tuple(labels[place] for place in kept.tolist())
+        features, pictures = features[kept], pictures[kept.numpy()] if pictures is not None else None
+    mean = features.mean(dim=0)
+    axes = torch.linalg.svd((features - mean).double(), full_matrices=False).Vh[:DIMENSIONS].T.float()
+    rounded = [tensor.half().float() for tensor in ((features - mean) @ axes, mean, axes)]  # as the file keeps them
+    thumbnails = None if pictures is None else tuple(_jpeg(picture) for picture in pictures)
+    labels = tuple("".join(letter for letter in label if letter.isprintable())[:MAX_LABEL] for label in labels)
+    found = Neighbours(*rounded, torch.zeros(1), labels, judge, judge_resolution, thumbnails)
+    distances, _ = zip(*(found.nearest(part, 1) for part in held_out.split(16)), strict=True)
+    return Neighbours(
+        *rounded, torch.cat(distances).flatten().sort().values, labels, judge, judge_resolution, thumbnails
+    )
+
+
+def _jpeg(picture: np.ndarray) -> bytes:
+    small, content = Image.fromarray(picture), io.BytesIO()
+    small.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
+    small.save(content, "JPEG", quality=THUMBNAIL_QUALITY)
+    return content.getvalue()
+
+
+def save_neighbours(folder: Path, neighbours: Neighbours) -> None:
+    """Write `neighbours.safetensors`: half precision, the labels as JSON beside it.
+
+    Raises:
+        ValueError: the labels are too long in sum.
+    """
+    told = {key: getattr(neighbours, key) for key in ("labels", "judge", "judge_resolution")}
+    text = json.dumps(told, ensure_ascii=False)
+    if len(text.encode()) > MAX_TOLD:
+        raise ValueError("the pictures' names are too long in sum for neighbours.safetensors: shorten the captions")
+    state = {key: getattr(neighbours, key) for key in ("points", "mean", "axes", "held_out")}
+    if neighbours.thumbnails is not None:
+        sizes = torch.tensor([len(content) for content in neighbours.thumbnails])
+        state["thumbnails"] = torch.frombuffer(bytearray(b"".join(neighbours.thumbnails)), dtype=torch.uint8)
+        state["thumbnail_ends"] = sizes.cumsum(0)
+    save_weights(state, folder / NEIGHBOURS_NAME, torch.float16, {"neighbours": text})
+
+
+def load_neighbours(folder: Path) -> Neighbours | None:
+    """The neighbours that lie beside a model; None if there are none. They may be a stranger's.
+
+    Raises:
+        ValueError: too large, damaged, or not what `save_neighbours` writes.
+    """
+    path = find_companion(folder, NEIGHBOURS_NAME)
+    if path is None:
+        return None
+    header, metadata = read_header(path)
+    labels, judge, judge_resolution = _read_told(path, metadata.get("neighbours"))
+    pictures, wide, axes, held_out = (
+        len(labels),
+        *(_size(header, *where) for where in (("mean", 0), ("axes", 1), ("held_out", 0))),
+    )
+    if not (0 < wide <= 4096 and 0 < axes <= DIMENSIONS and 0 < held_out <= MAX_PICTURES):
+        raise ValueError(f"{path} has {axes} axes of {wide} features and {held_out} distances: {AGAIN}")
+    with torch.device("meta"):
+        expected = {
+            "points": torch.empty(pictures, axes),
+            "mean": torch.empty(wide),
+            "axes": torch.empty(wide, axes),
+            "held_out": torch.empty(held_out),
+        }
+        if "thumbnails" in header:
+            expected["thumbnails"] = torch.empty(_size(header, "thumbnails", 0), dtype=torch.uint8)
+            expected["thumbnail_ends"] = torch.empty(pictures, dtype=torch.int64)
+    state = load_weights(path, expected)
+    thumbnails = _split(path, state.pop("thumbnails"), state.pop("thumbnail_ends")) if "thumbnails" in state else None
+    state["held_out"] = state["held_out"].sort().values
+    return Neighbours(**state, labels=labels, judge=judge, judge_resolution=judge_resolution, thumbnails=thumbnails)
+
+
+def _size(header: dict[str, Any], name: str, axis: int) -> int:
+    """One side of a tensor, by the file's header; 0 where it is no such thing."""
+    shape = header.get(name, {}).get("shape")
+    size = shape[axis] if isinstance(shape, list) and len(shape) > axis else 0
+    return size if isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= MAX_NEIGHBOURS_BYTES else 0
+
+
+def _read_told(path: Path, text: Any) -> tuple[tuple[str, ...], int, int]:
+    try:
+        told = json.loads(text) if isinstance(text, str) and len(text) <= MAX_TOLD else None
+    except (ValueError, RecursionError):
+        told = None
+    labels, judge, side = (
+        (told.get(key) for key in ("labels", "judge", "judge_resolution")) if isinstance(told, dict) else (None,) * 3
+    )
+    if not isinstance(labels, list) or not 0 < len(labels) <= MAX_PICTURES:
+        raise ValueError(f"{path} should tell 1 to {MAX_PICTURES} labels: {AGAIN}")
+    if not all(isinstance(label, str) and len(label) <= MAX_LABEL and (label.isprintable()) for label in labels):
+        raise ValueError(f"{path}: labels should be printable texts of at most {MAX_LABEL} characters: {AGAIN}")
+    if judge not in (0, 1, 2) or isinstance(judge, bool) or side not in range(32, 1025) or isinstance(side, bool):
+        raise ValueError(f"{path}: no such judge, {judge!r:.20} at {side!r:.20} px: {AGAIN}")
+    return tuple(labels), int(judge), int(side)
+
+
+def _split(path: Path, content: Tensor, ends: Tensor) -> tuple[bytes, ...]:
+    sizes = torch.diff(ends, prepend=torch.zeros(1, dtype=torch.int64))
+    if len(ends) == 0 or ends[-1] != len(content) or sizes.min() < 0 or sizes.max() > MAX_THUMBNAIL_BYTES:
+        raise ValueError(f"{path}: the small pictures do not fit their sizes: {AGAIN}")
+    whole, places = content.numpy().tobytes(), [0, *ends.tolist()]
+    return tuple(whole[start:end] for start, end in pairwise(places))

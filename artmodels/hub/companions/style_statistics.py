@@ -1,0 +1,109 @@
+"""What the pictures of a style have in common, as an eye's layers see it: a companion of a published model."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from artmodels.io.safetensors_io import load_weights, read_header, save_weights
+from artmodels.models.efficientnet import texture_channels
+from artmodels.models.generator import STATISTICS_NAME, find_companion
+
+FORMAT = 1
+SIZES = (128, 256)  # px at which the paintings of a style are looked at
+DIRECTIONS = 64  # unit vectors of a layer's features, along which it is looked at
+PALETTE_DIRECTIONS = 16
+QUANTILES = 32  # of the values along each
+TOLD = "style_statistics"
+LARGEST = 1e4  # a feature, or a colour, of no picture at all
+AGAIN = "make it anew with `python -m artmodels styles`, or delete the file"
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a picture is painted, wherever in it: the distributions of its colours and of each layer's features.
+
+    A layer's features are brought to `mean` and `scale` and then looked at along fixed directions, of which the
+    quantiles are kept.
+    """
+
+    means: tuple[Tensor, ...]  # [C] of each layer
+    scales: tuple[Tensor, ...]  # [C], above 0
+    quantiles: tuple[Tensor, ...]  # [DIRECTIONS, QUANTILES]
+    palette: Tensor  # [PALETTE_DIRECTIONS, QUANTILES] of the colours of pixels
+
+
+@dataclass(frozen=True)
+class StyleStatistics:
+    """The manner of each of a model's styles."""
+
+    styles: tuple[str, ...]
+    manners: tuple[tuple[Manner, ...], ...]  # of each style, at each of `SIZES`
+    sha256: str  # of their file
+
+    def manner(self, style: str) -> tuple[Manner, ...]:
+        """The manner of one style, at each of `SIZES`.
+
+        Raises:
+            ValueError: there is no such style; the message lists those there are.
+        """
+        if style not in self.styles:
+            raise ValueError(f"no style {str(style)[:80]!r} in this model; it paints: {', '.join(self.styles)}")
+        return self.manners[self.styles.index(style)]
+
+
+def save_style_statistics(folder: Path, styles: Sequence[str], manners: Sequence[Sequence[Manner]]) -> None:
+    """Write `style_statistics.safetensors`, in half precision. The same manners make the same bytes."""
+    all_manners = [manner for of_style in manners for manner in of_style]
+    tensors = {"palette": torch.stack([manner.palette for manner in all_manners])}
+    for kind in ("means", "scales", "quantiles"):
+        for layer in range(len(texture_channels())):
+            tensors[f"{kind}.{layer}"] = torch.stack([getattr(manner, kind)[layer] for manner in all_manners])
+    tensors = {name: tensor.unflatten(0, (len(styles), len(SIZES))) for name, tensor in tensors.items()}
+    told = json.dumps({"format": FORMAT, "styles": list(styles)}, ensure_ascii=False, sort_keys=True)
+    save_weights(tensors, folder / STATISTICS_NAME, torch.float16, metadata={TOLD: told})
+
+
+def load_style_statistics(folder: Path, styles: Sequence[str]) -> StyleStatistics | None:
+    """The statistics that lie beside a model with these styles; None if there are none. They may be a stranger's.
+
+    Raises:
+        ValueError: too large, damaged, or not of a model with these styles.
+    """
+    path = find_companion(folder, STATISTICS_NAME)
+    if path is None:
+        return None
+    _, metadata = read_header(path)
+    try:
+        told = json.loads(metadata.get(TOLD, ""))
+    except (AttributeError, TypeError, ValueError, RecursionError):
+        told = None
+    if told != {"format": FORMAT, "styles": list(styles)}:
+        raise ValueError(f"{path} is of another format, or of a model with other styles: {AGAIN}")
+    lead = len(styles), len(SIZES)
+    with torch.device("meta"):
+        expected = {"palette": torch.empty(*lead, PALETTE_DIRECTIONS, QUANTILES)}
+        for layer, channels in enumerate(texture_channels()):
+            expected[f"means.{layer}"] = torch.empty(*lead, channels)
+            expected[f"scales.{layer}"] = torch.empty(*lead, channels)
+            expected[f"quantiles.{layer}"] = torch.empty(*lead, DIRECTIONS, QUANTILES)
+    found = load_weights(path, expected)
+    if any(tensor.abs().max() > LARGEST for tensor in found.values()):
+        raise ValueError(f"{path} holds values beyond {LARGEST:g}, which no picture has: {AGAIN}")
+    layers = range(len(texture_channels()))
+    if any(found[f"scales.{layer}"].min() <= 0 for layer in layers):
+        raise ValueError(f"{path} holds scales that are not above 0: {AGAIN}")
+
+    def manner(label: int, size: int) -> Manner:
+        means, scales, quantiles = (
+            tuple(found[f"{kind}.{layer}"][label, size] for layer in layers)
+            for kind in ("means", "scales", "quantiles")
+        )
+        return Manner(means, scales, quantiles, found["palette"][label, size])
+
+    manners = tuple(tuple(manner(label, size) for size in range(len(SIZES))) for label in range(len(styles)))
+    return StyleStatistics(tuple(styles), manners, hashlib.sha256(path.read_bytes()).hexdigest())

@@ -1,0 +1,184 @@
+"""The models that an app has at hand: those it starts with, and within budgets those that visitors name."""
+
+import io
+import os
+import re
+import shutil
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from artmodels.hub.download import COMMIT, Unreachable, hub_label, parse_hub_id
+from artmodels.hub.load import LoadedModel, load_hub_model
+from artmodels.io.files import default_cache
+
+MEGABYTE = 10**6
+PATIENCE = 120  # seconds for a visitor's model to arrive
+
+Tell = Callable[[float], None]  # how much of the weights is here, 0 to 1
+
+
+def budget_from_environment(name: str, default: int) -> int:
+    """Bytes from an environment variable that counts megabytes.
+
+    Raises:
+        ValueError: it holds no positive number.
+    """
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return default * MEGABYTE
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:12]) <= 10**9):
+        raise ValueError(f"{name} must be a number of megabytes, found {text[:40]!r}")
+    return int(text) * MEGABYTE
+
+
+class ModelShelf:
+    """Loaded models by name; safe for any number of visitors at once.
+
+    A visitor's model must be public, is fetched into a cache of its own that stays within `disk` bytes, and is kept in
+    memory while all of them fit into `memory` bytes; those used longest ago go first. None may need more than
+    `largest` bytes.
+    """
+
+    def __init__(
+        self,
+        start: Sequence[LoadedModel],
+        *,
+        device: torch.device | str = "cpu",
+        memory: int = 1000 * MEGABYTE,
+        disk: int = 2000 * MEGABYTE,
+        largest: int = 400 * MEGABYTE,
+        cache_dir: Path | None = None,
+    ):
+        self.start = {label(model): model for model in start}
+        if len(self.start) < len(start):
+            raise ValueError(
+                f"two of the app's models have the same name, of {', '.join(map(label, start))}: rename one"
+            )
+        self.device = device
+        self.memory = memory
+        self.disk = disk
+        self.largest = min(largest, memory, disk)
+        self.cache_dir = cache_dir or default_cache() / "visitors"
+        self.visiting: OrderedDict[str, LoadedModel] = OrderedDict()
+        self.shelf_lock = threading.Lock()
+        self.door_lock = threading.Lock()  # one model comes in at a time, so that budgets hold
+
+    @property
+    def names(self) -> list[str]:
+        """Of the models that the app starts with."""
+        return list(self.start)
+
+    def move_start(self, device: torch.device | str) -> None:
+        """Put the models that the app starts with on a device."""
+        for model in self.start.values():
+            model.generator.to(device)
+
+    def get(self, name: str) -> LoadedModel:
+        """A model by its label, or by whatever a visitor names; it is fetched if it must be.
+
+        Raises:
+            FileNotFoundError, ValueError, OSError: see `load`.
+        """
+        with self.shelf_lock:
+            if found := self.start.get(name) or self.visiting.get(name):
+                if name in self.visiting:
+                    self.visiting.move_to_end(name)
+                return found
+        return self.load(name)
+
+    def load(self, name: str, tell: Tell | None = None) -> LoadedModel:
+        """Fetch a visitor's model, or find that it is here in the same version already.
+
+        Raises:
+            FileNotFoundError: the repository holds no model of ours.
+            ValueError: no Hub id, or a model that is too large or damaged.
+            OSError: no such public repository, the Hub cannot be reached, or too many models come in.
+        """
+        if name in self.start:
+            return self.start[name]
+        repo_id, revision = parse_hub_id(name)  # a visitor names no folder of this machine
+        with suppress(Unreachable):
+            if revision and COMMIT.fullmatch(revision):  # it may lie on the disk: nobody need wait for the door
+                return self._keep(self._open(repo_id, revision, local_files_only=True))
+        if not self.door_lock.acquire(timeout=PATIENCE):
+            raise OSError("other models are coming in at this moment: try again in a minute")
+        try:
+            self._make_room()
+            reporter = _reporter(tell, time.monotonic() + PATIENCE)
+            model = self._open(repo_id, revision, tqdm_class=reporter)
+            os.utime(model.folder.parent.parent)  # used now
+        finally:
+            self.door_lock.release()
+        return self._keep(model)
+
+    def _open(self, repo_id: str, revision: str | None, **options: Any) -> LoadedModel:
+        try:
+            return load_hub_model(
+                repo_id,
+                revision,
+                self.device,
+                token=False,
+                cache_dir=self.cache_dir,
+                largest=self.largest,
+                **options,
+            )
+        except ValueError as error:  # where it lies here is nobody's business
+            message = re.sub(rf"{re.escape(str(self.cache_dir))}\S*/", f"{repo_id}: ", str(error))
+            raise ValueError(message) from error
+
+    def _keep(self, model: LoadedModel) -> LoadedModel:
+        """Put a model in memory, unless it is there; those used longest ago go, while all take too much."""
+        with self.shelf_lock:
+            key = label(model)
+            model = self.visiting.pop(key, model)
+            self.visiting[key] = model
+            while len(self.visiting) > 1 and sum(kept.memory for kept in self.visiting.values()) > self.memory:
+                self.visiting.popitem(last=False)
+        return model
+
+    def _make_room(self) -> None:
+        """Delete what visitors used longest ago from the disk, until the largest model would fit."""
+        repositories = sorted(self.cache_dir.glob("models--*"), key=lambda folder: folder.stat().st_mtime)
+        sizes = {folder: _size_on_disk(folder) for folder in repositories}
+        while repositories and sum(sizes.values()) > self.disk - self.largest:
+            oldest = repositories.pop(0)
+            del sizes[oldest]
+            shutil.rmtree(oldest, ignore_errors=True)
+
+
+def _size_on_disk(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+
+
+def label(model: LoadedModel) -> str:
+    """What tells a model from others, and finds it again: its name, with the commit if it is from the Hub."""
+    return hub_label(model.name, model.revision)
+
+
+def _reporter(tell: Tell | None, deadline: float) -> type[tqdm]:
+    """A progress bar for `huggingface_hub` that prints nothing, tells how far it is, and gives up in the end."""
+
+    class Reporter(tqdm):
+        monitor_interval = 0  # no thread of its own for each
+
+        def __init__(self, *args, **options):
+            options.pop("name", None)
+            super().__init__(*args, **{**options, "file": io.StringIO(), "disable": False})
+
+        def update(self, n: float | None = 1) -> bool | None:
+            if time.monotonic() > deadline:
+                raise OSError(f"the model did not arrive within {PATIENCE} seconds: try again later")
+            shown = super().update(n)
+            if tell and self.total:
+                tell(min(1.0, self.n / self.total))
+            return shown
+
+    return Reporter

@@ -1,0 +1,233 @@
+"""A model folder to the Hub, in one commit: by hand when it is finished, or behind a run that goes on training."""
+
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from tqdm import tqdm
+
+from artmodels.hub.card import Statement
+from artmodels.hub.download import Unreachable, clear_hub_errors, parse_hub_id
+from artmodels.hub.load import CARD_NAME, METRICS_NAME, add_directions, card_of, read_metrics
+from artmodels.hub.wheel import WHEEL_NAME, build_wheel
+from artmodels.io.files import json_bytes, write_atomically
+from artmodels.models.generator import COMPANIONS, CONFIG_NAME, DIRECTIONS_NAME, WEIGHTS_NAME, load_generator
+
+COPIED = (CONFIG_NAME, WEIGHTS_NAME, "samples.png", *COMPANIONS)  # besides card and wheel; metrics are written anew
+WAITS = (5, 20, 60)  # seconds between the attempts at the end of a run
+
+
+def find_model_folder(path: Path) -> Path:
+    """The published folder that a run folder, or the folder itself, names.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    for folder in (path / "model", path):
+        if (folder / WEIGHTS_NAME).is_file() and (folder / METRICS_NAME).is_file():
+            return folder
+    raise FileNotFoundError(
+        f"{path} holds no model to publish: expected a run folder, or a model folder with {WEIGHTS_NAME} and "
+        f"{METRICS_NAME}, as train.py writes them"
+    )
+
+
+def publication(folder: Path, statement: Statement) -> dict[str, Path | bytes]:
+    """What would be pushed, as name in the repository -> file or content; nothing is written.
+
+    The model, and what lies beside it, is loaded first, as strictly as anybody will load it.
+
+    Raises:
+        FileNotFoundError, ValueError: the model is not whole.
+    """
+    generator, metrics = load_generator(folder), read_metrics(folder)
+    try:
+        card = card_of(folder, generator, metrics, statement, WHEEL_NAME)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{folder / METRICS_NAME} does not tell what the card needs ({type(error).__name__}: {error}): "
+            "publish the folder as training wrote it"
+        ) from error
+    files: dict[str, Path | bytes] = {name: folder / name for name in COPIED if (folder / name).is_file()}
+    said = json_bytes({**metrics, "publication": asdict(statement)})
+    return {**files, METRICS_NAME: said, CARD_NAME: card.encode(), WHEEL_NAME: build_wheel()}
+
+
+def publish(
+    path: Path,
+    repo_id: str,
+    statement: Statement,
+    *,
+    private: bool | None = None,
+    tag: str | None = None,
+    token: str | None = None,
+    steer: bool = False,
+) -> str:
+    """Push a run's model, or a model folder, to the Hub in one commit; returns its address there.
+
+    With `steer`, the directions of a model that has none are found first. Card, `metrics.json` and directions of the
+    folder then say the same as those on the Hub.
+
+    Raises:
+        FileNotFoundError, ValueError: no whole model, or a tag that exists already.
+        OSError: the Hub refuses, or cannot be reached; nothing is half published, and a retry mends it.
+    """
+    repo_id, revision = parse_hub_id(repo_id)
+    if revision:
+        raise ValueError(f"publish to {repo_id}, without @{revision}; --tag {revision} names what is pushed")
+    folder = find_model_folder(path)
+    with tempfile.TemporaryDirectory(prefix="artmodels-") as temporary:
+        copy = shutil.copytree(folder, Path(temporary) / "model")  # a run may replace its model at any moment
+        if steer:
+            add_directions(copy)
+        files = publication(copy, statement_for(copy, repo_id, statement))
+        api = HfApi(token=token)
+        with clear_hub_errors(repo_id):
+            api.create_repo(repo_id, private=private, exist_ok=True)
+            if tag and tag in {reference.name for reference in api.list_repo_refs(repo_id).tags}:
+                raise ValueError(f"{repo_id} has a tag {tag} already, and a tag stays where it is: choose another")
+            operations: list[CommitOperationAdd | CommitOperationDelete] = [
+                CommitOperationAdd(name, content) for name, content in files.items()
+            ]
+            stale = {name for name in api.list_repo_files(repo_id) if is_ours(name)} - files.keys()
+            operations += [CommitOperationDelete(name) for name in sorted(stale)]
+            commit = api.create_commit(repo_id, operations, commit_message=_message(copy))
+        if (folder / METRICS_NAME).read_bytes() == (copy / METRICS_NAME).read_bytes():
+            say_the_same(folder, files)
+    if tag:
+        try:
+            with clear_hub_errors(repo_id):
+                api.create_tag(repo_id, tag=tag, revision=commit.oid)
+        except OSError as error:
+            raise OSError(f"{repo_id} is pushed ({commit.oid[:12]}), but not tagged {tag}: {error}") from error
+    return f"{api.endpoint}/{repo_id}" + (f"/tree/{tag}" if tag else "")
+
+
+def say_the_same(folder: Path, files: dict[str, Path | bytes]) -> None:
+    """Keep directions, `metrics.json` and card as they were pushed; a folder that cannot be written is no complaint."""
+    with suppress(OSError):
+        if DIRECTIONS_NAME in files and not (folder / DIRECTIONS_NAME).exists():
+            write_atomically(folder / DIRECTIONS_NAME, files[DIRECTIONS_NAME].read_bytes())
+        for name in (METRICS_NAME, CARD_NAME):
+            write_atomically(folder / name, files[name])
+
+
+def is_ours(name: str) -> bool:
+    """Whether a file of a repository is one that publishing writes, and so may be taken away by it."""
+    return name in (*COPIED, CARD_NAME) or bool(re.fullmatch(r"artmodels-[\w.]+-py3-none-any\.whl", name))
+
+
+def statement_for(folder: Path, repo_id: str, statement: Statement) -> Statement:
+    """What is said now, over what was said when the model was published before."""
+    return Statement(repo_id=repo_id).over(statement).over(Statement.of(read_metrics(folder)))
+
+
+def _message(folder: Path) -> str:
+    return f"A painter after {_images_behind(folder) or 0:,} images"
+
+
+class RunPublisher:
+    """Pushes a run's best model while the run goes on; a Hub that is away costs a warning, never the run."""
+
+    def __init__(self, repo_id: str, statement: Statement, private: bool, every: int):
+        self.repo_id = repo_id
+        self.statement = statement
+        self.private = private
+        self.every = every  # images; 0: at the end alone
+        self.offered = 0  # images seen when the last push began
+        self.pushed: tuple[int | None, bool] | None = None  # which state of the model was pushed last
+        self.thread: threading.Thread | None = None
+
+    def offer(self, model: Path, images: int) -> None:
+        """At a checkpoint: push the model in the background, if it is time, another, and the last push is over."""
+        due = self.every and images - self.offered >= self.every
+        busy = self.thread is not None and self.thread.is_alive()
+        if not due or busy or _state_of(model) == self.pushed:
+            return
+        self.offered = images
+        try:  # here, since training will replace the folder
+            copy = Path(tempfile.mkdtemp(prefix="artmodels-"))
+            shutil.copytree(model, copy / "model")
+        except OSError as error:
+            _say(f"warning: not pushed to {self.repo_id}, training goes on: {error}")
+            return
+        self.thread = threading.Thread(target=self._push_copy, args=(copy,), daemon=True)
+        self.thread.start()
+
+    def _push_copy(self, copy: Path) -> None:
+        try:
+            self._push(copy / "model")
+        except Exception as error:  # whatever it is, the run is worth more
+            _say(f"warning: not pushed to {self.repo_id}, training goes on: {error}")
+        finally:
+            shutil.rmtree(copy, ignore_errors=True)
+
+    def _push(self, model: Path) -> None:
+        state = _state_of(model)
+        address = publish(model, self.repo_id, self.statement, private=self.private or None)
+        self.pushed = state
+        _say(f"pushed to {address}")
+
+    def finish(self, output: Path) -> None:
+        """At the end of the run: push the best model, in several attempts; if all fail, say how to do it by hand."""
+        if self.thread:
+            self.thread.join()
+        model = output / "model"
+        if _state_of(model) == self.pushed:
+            say_the_same(model, publication(model, statement_for(model, self.repo_id, self.statement)))
+            return
+        for wait in (*WAITS, None):
+            try:
+                self._push(model)
+                return
+            except Exception as error:
+                if wait is None or not isinstance(error, OSError):
+                    _say(f"warning: not pushed: {error}; when that is mended: {self._by_hand(output)}")
+                    return
+                _say(f"warning: not pushed yet ({error}); again in {wait} s")
+                time.sleep(wait)
+
+    def _by_hand(self, output: Path) -> str:
+        """The command that does what failed."""
+        said = {f"--{name.replace('_', '-')}": value for name, value in asdict(self.statement).items() if value}
+        flags = [*(part for pair in said.items() for part in pair), *(["--private"] if self.private else [])]
+        return shlex.join(["python", "-m", "artmodels", "publish", str(output), self.repo_id, *flags])
+
+
+def _say(message: str) -> None:
+    tqdm.write(message, file=sys.stderr)  # the run's bar may stand there
+
+
+def _images_behind(model: Path) -> int | None:
+    return read_metrics(model).get("training", {}).get("images")
+
+
+def _state_of(model: Path) -> tuple[int | None, bool]:
+    """What tells one published average of a run from the next: the images behind it, and whether it has directions."""
+    return _images_behind(model), (model / DIRECTIONS_NAME).is_file()
+
+
+def check_push_target(repo_id: str, token: str | None = None) -> None:
+    """Before a run begins: refuse a name that is no Hub id, or a missing login; a Hub that is away may come back.
+
+    Raises:
+        ValueError: see above.
+    """
+    _, revision = parse_hub_id(repo_id)
+    if revision:
+        raise ValueError(f"--push-to-hub {repo_id}: a run pushes to the main branch, leave @{revision} away")
+    try:
+        with clear_hub_errors(repo_id):
+            HfApi(token=token).whoami()
+    except Unreachable as error:
+        print(f"warning: {error}; the run will try again when it has something to push", file=sys.stderr)
+    except OSError as error:
+        raise ValueError(f"--push-to-hub {repo_id}: {error}") from error

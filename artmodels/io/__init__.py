@@ -1,0 +1,1 @@
+"""Files, safetensors, random numbers and errors: what everything else stands on."""

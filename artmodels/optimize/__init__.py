@@ -1,0 +1,1 @@
+"""Gradient descent on pictures and latents."""

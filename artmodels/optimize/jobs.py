@@ -1,0 +1,146 @@
+"""Work on a picture as studio and verbs ask for it: a descent to watch, and at its end a PNG with its recipe."""
+
+import hashlib
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from artmodels import __version__
+from artmodels.generate.recipe import Projection, Recipe, chunk_png, png_bytes
+from artmodels.generate.sampling import paint_rows, rows_of, to_images
+from artmodels.hub.load import LoadedModel, on_cpu
+from artmodels.hub.model_cache import label
+from artmodels.io.files import sha256
+from artmodels.models.efficientnet import load_efficientnet
+from artmodels.models.generator import CLASSIFIER_NAME, STATISTICS_NAME
+from artmodels.optimize.deep_dream import DreamSettings, dream
+from artmodels.optimize.descent import Input, Progress
+from artmodels.optimize.projection import Projected, ProjectionSettings, project
+from artmodels.optimize.provenance import DerivedRecipe
+from artmodels.optimize.style_transfer import TransferSettings, manners_of, transfer
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a piece of work left."""
+
+    png: bytes  # carries its recipe
+    recipe: Recipe | None = None  # of a picture that a model paints
+
+
+@dataclass
+class Work:
+    """A descent that is watched step by step, then finished; or left at any step."""
+
+    descent: Generator[Progress, None, Any]
+    write: Callable[[Any, int | None], Done]  # of what was found, and of the step at which somebody stopped it
+    result: Any = None
+    stopped_after: int | None = None
+
+    def steps(self) -> Iterator[Progress]:
+        self.result = yield from self.descent
+
+    def leave(self, last: Progress) -> None:
+        """Stop after this step, and take what was found so far."""
+        self.result, self.stopped_after = last.found(), last.step
+        self.descent.close()
+
+    def finish(self) -> Done:
+        """After the last step, or the one that it was left at.
+
+        Raises:
+            ValueError: not one step was taken.
+        """
+        if self.result is None:
+            raise ValueError("the loss is no number from the first step on: try another picture, or other settings")
+        return self.write(self.result, self.stopped_after)
+
+
+def input_of(content: bytes, name: str) -> Input:
+    """A picture that is at hand already."""
+    return Input(content, hashlib.sha256(content).hexdigest(), name)
+
+
+def begin_transfer(
+    picture: Input, manner: Input | None, model: LoadedModel | None, style: str | None, settings: TransferSettings
+) -> Work:
+    """A picture in the manner of another one, or else of a model's style.
+
+    Raises:
+        ValueError: no picture; or a model that does not tell the manner of this style.
+    """
+    photo, network = picture.whole(settings.size), load_efficientnet(0)
+    if manner:
+        manners = manners_of(network, manner.whole(settings.size // 2), manner.whole(settings.size))
+        recipe = _derived("transfer", {"picture": picture, "manner": manner}, settings)
+    else:
+        if model is None or model.manners is None:
+            raise ValueError(
+                f"{model.name if model else 'no model'} has no {STATISTICS_NAME}: `python -m artmodels styles` makes "
+                "it from training pictures, or name a picture whose manner it shall be"
+            )
+        manners = model.manners.manner(style)
+        recipe = _derived("transfer", {"picture": picture}, settings, model, style, model.manners.sha256)
+    return Work(transfer(network, photo, manners, settings), _writer(recipe))
+
+
+def begin_dream(picture: Input, model: LoadedModel, style: str, settings: DreamSettings) -> Work:
+    """A picture pushed towards what a model's eye takes for a style.
+
+    Raises:
+        ValueError: no picture, no eye beside the model, or a style that it does not know.
+    """
+    eye = model.classifier
+    if eye is None:
+        raise ValueError(f"{model.name} has no eye, {CLASSIFIER_NAME}: `train.py --task classifier` trains one")
+    styles = eye.config.styles
+    if style not in styles:
+        raise ValueError(f"no style {str(style)[:80]!r} that this eye knows; it knows: {', '.join(styles)}")
+    steps = dream(picture.whole(settings.size), eye, eye.config.resolution, styles.index(style), settings)
+    digest = sha256(model.folder / CLASSIFIER_NAME)
+    recipe = _derived("dream", {"picture": picture}, settings, model, style, digest)
+    return Work(steps, _writer(recipe))
+
+
+def begin_projection(picture: Input, model: LoadedModel, settings: ProjectionSettings) -> Work:
+    """What a model paints most like a picture, as a recipe to go on from.
+
+    Raises:
+        ValueError: no picture.
+    """
+    model = on_cpu(model)
+    generator = model.generator
+    wanted = picture.square(generator.config.resolution)
+
+    def write(found: Projected, stopped_after: int | None) -> Done:
+        origin = Projection(picture.sha256, settings.seed, settings.steps)
+        recipe = found.recipe(model.name, model.weights_sha256, model.revision, origin)
+        (image,) = to_images(paint_rows(generator, rows_of(generator, recipe)))
+        return Done(png_bytes(image, [recipe]), recipe)
+
+    return Work(project(generator, load_efficientnet(0), wanted, settings), write)
+
+
+def _derived(
+    made_by: str,
+    inputs: dict[str, Input],
+    settings: Any,
+    model: LoadedModel | None = None,
+    style: str | None = None,
+    companion: str | None = None,
+) -> DerivedRecipe:
+    digests = {role: file.sha256 for role, file in inputs.items()}
+    named = label(model) if model else None
+    threads = torch.get_num_threads()
+    return DerivedRecipe(made_by, digests, asdict(settings), __version__, threads, named, style, companion)
+
+
+def _writer(recipe: DerivedRecipe) -> Callable[[Tensor, int | None], Done]:
+    def write(picture: Tensor, stopped_after: int | None) -> Done:
+        told = replace(recipe, stopped_after=stopped_after)
+        return Done(chunk_png(to_images(picture)[0], told.to_json()))
+
+    return write

@@ -1,0 +1,252 @@
+"""What all pages share: the models, the painter, the language, and the parts that a page is made of."""
+
+import hashlib
+import html
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import gradio as gr
+from gradio.events import Dependency
+from gradio.utils import get_upload_folder
+from PIL import Image
+
+from artmodels.generate.recipe import SEED_LIMIT, Recipe, parse_recipe_data
+from artmodels.hub.load import LoadedModel
+from artmodels.hub.model_cache import ModelShelf
+from artmodels.io.files import write_atomically
+from artmodels.studio import handlers
+from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint, say, say_error
+
+Part = TypeVar("Part", bound=gr.blocks.Block)
+
+PAINTERS = 24  # visitors served at once: they wait for the painter, who takes them together
+PAINTING: dict[str, Any] = {
+    "concurrency_limit": PAINTERS,
+    "concurrency_id": "painting",
+    "show_progress": "hidden",
+    "api_visibility": "private",
+}
+QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+RANDOM_SEED_JS = f"() => Math.floor(Math.random() * {SEED_LIMIT - handlers.MAX_COUNT})"
+BROWSER_SECRET = "artmodels"  # nothing secret is kept; the same for each start, so that a visitor's things survive it
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """A gallery, and beside it the recipes of what it shows."""
+
+    gallery: gr.Gallery
+    recipes: gr.JSON
+
+    @property
+    def parts(self) -> list[gr.blocks.Block]:
+        return [self.gallery, self.recipes]
+
+
+@dataclass
+class Easel:
+    """Shared by the pages while they are built; the handlers keep nothing in it."""
+
+    shelf: ModelShelf
+    paint: handlers.PaintRows
+    language: gr.Textbox
+    current: gr.Textbox  # label of the model that paints
+    picked: gr.JSON  # recipe of the picture in the panel
+    kept: gr.BrowserState  # recipes
+    designs: gr.BrowserState  # {name, weights_sha256, weights} of styles that the visitor made
+    family: gr.BrowserState  # {parents, seed, mutation} of generations that the visitor bred
+    tabs: gr.Tabs | None = None
+    spoken: list[tuple[gr.blocks.Block, dict[str, str]]] = field(default_factory=list)
+
+    def add(self, kind: Callable[..., Part], words: dict[str, str], **options: Any) -> Part:
+        """A component whose properties in `words` are said in the visitor's language; property -> key of the text."""
+        part = kind(**{name: say(DEFAULT_LANGUAGE, key) for name, key in words.items()}, **options)
+        self.spoken.append((part, words))
+        return part
+
+    def pictures(self, label: str, elem_id: str, wall: handlers.Wall | None = None, recipes: Sequence = ()) -> Pictures:
+        """An empty or painted gallery in the manner of the house."""
+        gallery = self.add(
+            gr.Gallery,
+            {"label": label},
+            value=wall,
+            format="png",
+            show_label=False,
+            columns=8,
+            height="auto",
+            object_fit="contain",
+            buttons=[],
+            allow_preview=False,
+            interactive=False,
+            elem_id=elem_id,
+            elem_classes="wall",
+        )
+        return Pictures(gallery, gr.JSON(as_data(recipes), visible=False))
+
+    def picture(self, elem_id: str) -> gr.HTML:
+        """The place of one picture, which `figure` fills: an image component would leave it nameless."""
+        return gr.HTML("", elem_id=elem_id, elem_classes="picture", padding=False)
+
+    def model_of(self, name: str) -> LoadedModel:
+        """The model of a label.
+
+        Raises:
+            FileNotFoundError, ValueError, OSError: see `ModelShelf.load`.
+        """
+        return self.shelf.get(name)
+
+    def show(self, model: LoadedModel, recipes: Sequence[Recipe]) -> tuple[handlers.Wall, list[dict[str, Any]]]:
+        """What `Pictures.parts` take."""
+        return handlers.paint_all(model, save_png, recipes, self.paint), as_data(recipes)
+
+    def go(self, page: str) -> Any:
+        """An update that turns to a page."""
+        return gr.Tabs(selected=page)
+
+
+def figure(path: str, caption: str, title: str) -> str:
+    """One picture with its title; `caption` is what a screen reader reads of it."""
+    source = f"gradio_api/file={quote(path)}"
+    return (
+        f"<figure><figcaption>{html.escape(title)}</figcaption>"
+        f'<img src="{source}" alt="{html.escape(caption)}"></figure>'
+    )
+
+
+@contextmanager
+def clear_errors(language: str) -> Iterator[None]:
+    """Whatever is wrong with the input becomes a toast that says so in the visitor's language."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise toast(error, language) from error
+
+
+def toast(error: Exception, language: str) -> gr.Error:
+    """The toast that ends an event."""
+    return gr.Error(*_told(error, language), title=say(language, "trouble"), print_exception=False)
+
+
+def gentle(event: dict[str, Any]) -> dict[str, Any]:
+    """The same event, which warns where it would end in an error.
+
+    For events whose trigger mode is `always_last`: after an error Gradio's page forgets the request that waits for the
+    event to end, so that whoever mends a wrong value at once would wait for ever.
+    """
+    nothing = (gr.skip(),) * len(event["outputs"])
+
+    def warned(*values: Any) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from results_of(event, values)
+        except gr.Error as error:
+            gr.Warning(error.message, error.duration, title=error.title)
+            yield nothing
+
+    return {**event, "fn": warned}
+
+
+def results_of(event: dict[str, Any], values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """What the function of an event gives, whether once or many times."""
+    done = event["fn"](*values)
+    yield from done if isinstance(done, Iterator) else [done]
+
+
+def warn(error: Exception, language: str) -> None:
+    """The same words in a toast that lets the event go on."""
+    gr.Warning(*_told(error, language), title=say(language, "trouble"))
+
+
+def _told(error: Exception, language: str) -> tuple[str, float]:
+    """What a toast says, and for how many seconds."""
+    return html.escape(say_error(error, language)), 8
+
+
+def progress_words(words: str, share: float) -> str:
+    """Words over a bar of which `share`, 0 to 1, is full; the words are HTML."""
+    return f'<p role="status">{words}<progress max="1" value="{share:.3f}"></progress></p>'
+
+
+def as_data(recipes: Sequence[Recipe]) -> list[dict[str, Any]]:
+    """Recipes as the page keeps them."""
+    return [recipe.to_data() for recipe in recipes]
+
+
+def read_picked(data: Any) -> Recipe:
+    """The recipe of the picture in the panel.
+
+    Raises:
+        ValueError: none is there, or a forged one.
+    """
+    if not data:
+        raise Complaint("nothing-picked")
+    return parse_recipe_data(data)
+
+
+def read_recipes_data(data: Any) -> list[Recipe]:
+    """Recipes that the page kept; whatever else a browser's storage holds is left out."""
+    recipes = []
+    for item in data if isinstance(data, list) else []:
+        try:
+            recipes.append(parse_recipe_data(item))
+        except ValueError:
+            continue
+    return recipes
+
+
+def save_png(content: bytes, name: str) -> str:
+    """Keep a file where Gradio serves it from, under the hash of its content; Gradio deletes it when it is old."""
+    return str(served_path(hashlib.sha256(content).hexdigest()[:32], name, content))
+
+
+def save_image(image: Image.Image) -> str:
+    """A served PNG of an image that carries nothing besides."""
+    content = io.BytesIO()
+    image.save(content, "PNG")
+    return save_png(content.getvalue(), "picture.png")
+
+
+def served_path(folder_name: str, name: str, content: bytes | None = None) -> Path:
+    """A path from which Gradio serves, with its folder made and, if given, the content written."""
+    folder = Path(get_upload_folder()) / folder_name
+    folder.mkdir(parents=True, exist_ok=True)
+    if content is not None:
+        write_atomically(folder / name, content, durable=False)  # a cache
+    return folder / name
+
+
+def bank(labels: Sequence[str], values: Sequence[float], places: int) -> list[dict[str, Any]]:
+    """Properties of so many sliders, of which the first have labels and are shown."""
+    return [
+        {"label": labels[place], "value": values[place], "visible": True}
+        if place < len(labels)
+        else {"label": f"{place + 1}", "value": 0, "visible": False}
+        for place in range(places)
+    ]
+
+
+def only_if(flag: gr.Textbox, event: dict[str, Any]) -> dict[str, Any]:
+    """The same event, which does nothing while the flag is empty.
+
+    Most visitors come without a link, and a model that does not come changes nothing: no wall is painted for that, and
+    none comes late over one that the visitor asked for meanwhile.
+    """
+    nothing = (gr.skip(),) * len(event["outputs"])
+
+    def if_told(told: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        yield from results_of(event, values) if told else [nothing]
+
+    return {**event, "fn": if_told, "inputs": [flag, *event["inputs"]]}
+
+
+def pick_from(easel: Easel, pictures: Pictures) -> Dependency:
+    """Whoever clicks a picture of a gallery has it in the panel."""
+
+    def pick(recipes: list[dict[str, Any]], event: gr.SelectData) -> dict[str, Any]:
+        return recipes[event.index] if event.index < len(recipes) else gr.skip()
+
+    return pictures.gallery.select(pick, pictures.recipes, easel.picked, **QUICK)

@@ -1,0 +1,187 @@
+"""The page: what stands where on it, who paints for it, and how it is launched."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+from torch import Tensor
+
+from artmodels.generate.sampling import paint_rows
+from artmodels.hub.load import LoadedModel
+from artmodels.hub.model_cache import ModelShelf, label
+from artmodels.models.generator import ArtGenerator
+from artmodels.studio import handlers
+from artmodels.studio.api import build_api
+from artmodels.studio.batching import MicroBatcher
+from artmodels.studio.context import BROWSER_SECRET, QUICK, Easel, pick_from
+from artmodels.studio.i18n import DEFAULT_LANGUAGE, LANGUAGES
+from artmodels.studio.page_events import (
+    MCP,
+    Pages,
+    choices_of,
+    colophon_words,
+    connect_language,
+    connect_models,
+    masthead_words,
+)
+from artmodels.studio.pages.blend import build_blend_page
+from artmodels.studio.pages.breed import build_breed_page
+from artmodels.studio.pages.explain import build_explain_page
+from artmodels.studio.pages.film import build_film_page
+from artmodels.studio.pages.open_recipe import Opening, build_offer, connect_opening
+from artmodels.studio.pages.paint import PaintPage, build_paint_page, near_words
+from artmodels.studio.pages.picked import Panel, build_panel
+from artmodels.studio.pages.prompt import build_say_page
+from artmodels.studio.pages.rework import build_rework_page
+from artmodels.studio.pages.steer import build_steer_page
+from artmodels.studio.zero_gpu import ON_ZERO_GPU, on_gpu, paint_where_the_gpu_is
+
+CACHE_CHECK_SECONDS, CACHE_AGE_SECONDS = 600, 3600  # painted PNGs are deleted an hour after the visit
+MAX_UPLOAD = "20mb"
+MAX_SESSIONS = 300  # that Gradio remembers, half a megabyte each; it would keep 10,000
+MAX_WAITING = 400  # requests in the queue, beyond which a visitor is told to come back
+
+
+def build_studio(shelf: ModelShelf, first_wall: Sequence[Image.Image]) -> gr.Blocks:
+    """The studio for the models of a shelf, with the images of `handlers.first_recipes` of the first of them."""
+    first = shelf.get(shelf.names[0])
+    with gr.Blocks(title="ArtModels", delete_cache=(CACHE_CHECK_SECONDS, CACHE_AGE_SECONDS)) as studio:
+        easel = Easel(
+            shelf,
+            painter_of(shelf),
+            language=gr.Textbox(DEFAULT_LANGUAGE, visible=False),
+            current=gr.Textbox(shelf.names[0], visible=False),
+            picked=gr.JSON(None, visible=False),
+            kept=gr.BrowserState([], storage_key="artmodels-kept", secret=BROWSER_SECRET),
+            designs=gr.BrowserState([], storage_key="artmodels-styles", secret=BROWSER_SECRET),
+            family=gr.BrowserState([], storage_key="artmodels-family", secret=BROWSER_SECRET),
+        )
+        with gr.Row(elem_id="top"):
+            masthead = gr.HTML(masthead_words(first, DEFAULT_LANGUAGE), elem_id="masthead")
+            tongue = gr.Radio(
+                [(name, code) for code, name in LANGUAGES.items()],
+                value=DEFAULT_LANGUAGE,
+                label="Language · 语言",
+                elem_id="tongue",
+                elem_classes="pills",
+                scale=0,
+                min_width=190,
+            )
+        with gr.Row(elem_id="models"):
+            choice = easel.add(
+                gr.Dropdown,
+                {"label": "model", "info": "model-info"},
+                choices=choices_of(shelf.names),
+                value=shelf.names[0],
+                allow_custom_value=True,
+                elem_id="model",
+            )
+            news = gr.HTML("", elem_id="news", padding=False)
+        bar = build_offer(easel)
+        with gr.Row(elem_id="studio", equal_height=False):
+            with gr.Column(scale=3, min_width=320, elem_id="pages"), gr.Tabs(elem_id="tabs") as tabs:
+                easel.tabs = tabs
+                with easel.add(gr.Tab, {"label": "page-paint"}, id="paint"):
+                    paint_page = build_paint_page(easel, first, first_wall)
+                rooms = {}
+                for name in ("say", "blend", "breed", "steer", "film", "rework", "explain"):
+                    rooms[name] = easel.add(gr.Tab, {"label": f"page-{name}"}, id=name, render_children=True)
+            with gr.Column(scale=1, min_width=280, elem_id="panel"):
+                panel = build_panel(easel)
+        with rooms["say"]:
+            say_page = build_say_page(easel, first, DEFAULT_LANGUAGE, panel)
+        with rooms["blend"]:
+            blend_page = build_blend_page(easel, first, paint_page, panel)
+        with rooms["breed"]:
+            breed_page = build_breed_page(easel, panel)
+        with rooms["steer"]:
+            steer_page = build_steer_page(easel, first, panel)
+        with rooms["film"]:
+            reel = build_film_page(easel, panel)
+        with rooms["rework"]:
+            rework_page = build_rework_page(easel, first, panel, DEFAULT_LANGUAGE)
+        with rooms["explain"]:
+            explain_page = build_explain_page(easel, panel, rooms["explain"])
+        rooms["blend"].select(**blend_page.repaint)
+        colophon = gr.HTML(colophon_words(first, DEFAULT_LANGUAGE), elem_id="colophon")
+        build_api(easel, first)
+        pages = Pages(paint_page, blend_page, breed_page, steer_page, reel, say_page, rework_page, explain_page, panel)
+        opening = Opening(easel, paint_page, blend_page, steer_page, panel, *bar)
+        connect_opening(opening)
+        _connect_panel(easel, paint_page, panel)
+        connect_models(easel, pages, opening, choice, news, [masthead, colophon])
+        connect_language(studio, easel, pages, opening, tongue, [masthead, colophon])
+    studio.queue(max_size=MAX_WAITING)
+    return studio
+
+
+def painter_of(shelf: ModelShelf) -> handlers.PaintRows:
+    """Rows of `w` to pictures: many visitors' together, or on ZeroGPU each in a call that has the GPU."""
+
+    @on_gpu
+    def paint_by_name(name: str, visiting: ArtGenerator | None, w: Tensor) -> Tensor:
+        """On ZeroGPU another process paints: it knows the models of the start, and a visitor's travels along."""
+        return paint_where_the_gpu_is(visiting or shelf.start[name].generator, w)
+
+    if ON_ZERO_GPU:
+
+        def paint_there(model: LoadedModel, w: Tensor) -> Tensor:
+            name = label(model)
+            return paint_by_name(name, None if name in shelf.start else model.generator, w.cpu())
+
+        return paint_there
+    together = MicroBatcher(paint_rows)
+    return lambda model, w: together(model.generator, w)
+
+
+def _connect_panel(easel: Easel, paint_page: PaintPage, panel: Panel) -> None:
+    """What the panel does on the first page."""
+    panel.show_after(pick_from(easel, paint_page.wall))
+
+    def look_near(picked: Any, language: str) -> tuple[Any, ...]:
+        return picked, near_words(picked, language), gr.Row(visible=True), easel.go("paint")
+
+    near = [paint_page.near, paint_page.near_news, paint_page.near_bar, easel.tabs]
+    paint_page.repaint_after(panel.near.click(look_near, [easel.picked, easel.language], near, **QUICK))
+
+
+def launch_options() -> dict[str, Any]:
+    """What `launch()` needs to show the studio as designed; fonts are the visitor's own, so nothing is fetched."""
+    serif = ["Iowan Old Style", "Palatino Linotype", "Palatino", "Georgia", "serif"]
+    sans = ["ui-sans-serif", "system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif"]
+    theme = gr.themes.Base(
+        primary_hue=gr.themes.colors.amber,
+        neutral_hue=gr.themes.colors.stone,
+        radius_size=gr.themes.sizes.radius_sm,
+        font=sans,
+        font_mono=["ui-monospace", "Consolas", "monospace"],
+    ).set(
+        body_background_fill="#f4f1ea",
+        body_background_fill_dark="#191715",
+        body_text_color_subdued="#675f54",
+        body_text_color_subdued_dark="#b5aca0",
+        block_info_text_color="#675f54",
+        block_info_text_color_dark="#b5aca0",
+        block_border_width="0px",
+        block_shadow="none",
+        button_primary_background_fill="#1f1b16",
+        button_primary_background_fill_hover="#3a332a",
+        button_primary_text_color="#fbf8f1",
+        button_primary_background_fill_dark="#f0e6d2",
+        button_primary_background_fill_hover_dark="#ffffff",
+        button_primary_text_color_dark="#191715",
+    )
+    return {
+        "theme": theme,
+        "css": f":root {{ --serif: {', '.join(json.dumps(name) for name in serif[:-1])}, serif; }}",
+        "css_paths": Path(__file__).parent / "studio.css",
+        "head": f"<script>{(Path(__file__).parent / 'studio.js').read_text('utf-8')}</script>",
+        "footer_links": ["api"],
+        "enable_monitoring": False,
+        "max_file_size": MAX_UPLOAD,
+        "state_session_capacity": MAX_SESSIONS,
+        "mcp_server": MCP,
+    }

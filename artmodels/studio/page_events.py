@@ -1,0 +1,295 @@
+"""What concerns all pages together: another model, another language, and what a visitor finds on arrival."""
+
+import html
+import importlib.util
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import gradio as gr
+from gradio.events import Dependency
+
+from artmodels.hub.download import hub_label
+from artmodels.hub.load import LoadedModel
+from artmodels.hub.model_cache import label
+from artmodels.studio import handlers
+from artmodels.studio.context import QUICK, Easel, Pictures, clear_errors, only_if, progress_words, read_picked
+from artmodels.studio.i18n import DEFAULT_LANGUAGE, LANGUAGES, say, say_error
+from artmodels.studio.pages.blend import BlendPage, design_updates, first_mix, slot_updates
+from artmodels.studio.pages.breed import BreedPage
+from artmodels.studio.pages.explain import ExplainPage
+from artmodels.studio.pages.open_recipe import Opening, open_query
+from artmodels.studio.pages.paint import PaintPage, designs_of, style_choices
+from artmodels.studio.pages.picked import Panel
+from artmodels.studio.pages.prompt import SayPage, hint_words
+from artmodels.studio.pages.rework import ReworkPage, hint_of_way, way_choices
+from artmodels.studio.pages.steer import SteerPage, direction_word, effects_table, names_of, steer_updates
+
+MCP = importlib.util.find_spec("mcp") is not None  # Gradio's extra; without it the page says why there is none
+LOADERS = 4  # visitors who may wait for models at once
+LOOK_EVERY = 0.2  # seconds
+ARRIVE_JS = """(query, language, current, designs) => {
+  let stored = null;
+  try { stored = localStorage.getItem('artmodels-language'); } catch (error) {}
+  const spoken = stored || (navigator.language || 'en').slice(0, 2);
+  document.documentElement.lang = spoken === 'zh' ? 'zh' : 'en';
+  return [location.search, spoken, current, designs];
+}"""
+LANGUAGE_JS = """(language) => {
+  try { localStorage.setItem('artmodels-language', language); } catch (error) {}
+  document.documentElement.lang = language;
+  return language;
+}"""
+
+
+@dataclass(frozen=True)
+class Pages:
+    """All pages, for what concerns them together."""
+
+    paint: PaintPage
+    blend: BlendPage
+    breed: BreedPage
+    steer: SteerPage
+    reel: Pictures
+    say: SayPage
+    rework: ReworkPage
+    explain: ExplainPage
+    panel: Panel
+
+
+def connect_models(
+    easel: Easel, pages: Pages, opening: Opening, choice: gr.Dropdown, news: gr.HTML, words: list[gr.HTML]
+) -> None:
+    """Another model: it is fetched while the page goes on, then every page begins anew with it."""
+    loaders = ThreadPoolExecutor(LOADERS, "loader")
+
+    def change_model(chosen: str, current: str, language: str) -> Iterator[tuple[Any, ...]]:
+        """Fetch a model, telling how far it is; on a failure the current one stays."""
+        if not chosen or chosen == current:
+            yield "", gr.skip(), gr.skip()
+            return
+        told: SimpleQueue[float] = SimpleQueue()
+        coming = loaders.submit(easel.shelf.load, chosen, told.put)
+        share = 0.0
+        yield fetching_words(chosen, share, language), gr.skip(), gr.skip()
+        while not coming.done():
+            try:
+                share = told.get(timeout=LOOK_EVERY)
+                while not told.empty():
+                    share = told.get()
+            except Empty:
+                continue
+            yield fetching_words(chosen, share, language), gr.skip(), gr.skip()
+        try:
+            model = coming.result()
+        except (ValueError, OSError) as error:
+            yield trouble_words(error, language), gr.Dropdown(value=current), gr.skip()
+            return
+        name, names = label(model), easel.shelf.names
+        choices = choices_of(names if name in names else [*names, name])
+        yield "", gr.Dropdown(value=name, choices=choices), name
+
+    paint, blend, steer, panel = pages.paint, pages.blend, pages.steer, pages.panel
+    galleries = (pages.breed.parents, pages.breed.litter, pages.reel, blend.cuts)
+    emptied = [part for gallery in galleries for part in gallery.parts]
+
+    def begin_anew(current: str, served: str, designs: Any, language: str) -> tuple[Any, ...]:
+        if current == served:  # nothing has changed, or the fetching failed
+            return "", *(gr.skip(),) * (len(anew) - 1)
+        model = easel.model_of(current)
+        names, sliders = slot_updates(model, first_mix(model))
+        mine, style = design_updates(model, designs, None, language, handlers.ALL_STYLES)
+        all_styles = list(model.generator.config.styles)
+        slots = gr.Dropdown(choices=all_styles, value=names, visible=len(all_styles) > len(sliders))
+        return (
+            current,
+            current,
+            style,
+            mine,
+            slots,
+            names,
+            *sliders,
+            *steer_updates(model, language),
+            None,
+            "",
+            "",
+            None,
+            gr.Row(visible=False),
+            None,
+            gr.Column(visible=False),
+            *([],) * len(emptied),
+            masthead_words(model, language),
+            colophon_words(model, language),
+        )
+
+    served = gr.Textbox(easel.shelf.names[0], visible=False)  # the model that the pages stand on
+    changed = gr.Textbox("", visible=False)  # the model that has just come, empty if none has
+    anew = [
+        changed,
+        served,
+        paint.style,
+        blend.mine,
+        blend.chosen_slots,
+        blend.slots,
+        *blend.sliders,
+        *steer.parts,
+        steer.base,
+        steer.before,
+        steer.after,
+        paint.near,
+        paint.near_bar,
+        easel.picked,
+        panel.body,
+        *emptied,
+        *words,
+    ]
+
+    def follow(event: Dependency) -> None:
+        """Begin anew on all pages, then open what waited for this model."""
+        begun = event.success(begin_anew, [easel.current, served, easel.designs, easel.language], anew, **QUICK)
+        waited = begun.success(open_waiting, [opening.waiting, easel.current, easel.language], opening.outputs, **QUICK)
+        waited.then(**only_if(changed, paint.repaint))
+        waited.then(**only_if(changed, blend.repaint))
+        panel.show_kept_after(waited)
+        pages.breed.show_family_after(waited)
+        panel.show_after(waited)
+        pages.explain.tell_after(begun)
+        pages.say.begin_anew_after(begun)
+        pages.rework.begin_anew_after(begun)
+
+    def open_waiting(waiting: Any, current: str, language: str) -> tuple[Any, ...]:
+        if not waiting:
+            return opening.nothing()
+        with clear_errors(language):
+            return opening.open(read_picked(waiting), {}, easel.model_of(current), language)
+
+    fetching = {
+        "fn": change_model,
+        "outputs": [news, choice, easel.current],
+        "concurrency_id": "loading",
+        "concurrency_limit": LOADERS,
+        "show_progress": "hidden",
+        "api_visibility": "private",
+    }
+    chosen = choice.input(lambda: (None, gr.Row(visible=False)), None, [opening.waiting, opening.bar], **QUICK)
+    follow(chosen.then(inputs=[choice, easel.current, easel.language], trigger_mode="always_last", **fetching))
+
+    def wanted(waiting: Any, language: str) -> str:
+        with clear_errors(language):
+            recipe = read_picked(waiting)
+        return hub_label(recipe.model, recipe.revision)
+
+    asked = opening.load.click(wanted, [opening.waiting, easel.language], opening.wanted, **QUICK)
+    follow(asked.success(inputs=[opening.wanted, easel.current, easel.language], **fetching))
+
+
+def connect_language(
+    studio: gr.Blocks, easel: Easel, pages: Pages, opening: Opening, tongue: gr.Radio, words: list[gr.HTML]
+) -> None:
+    """Whoever comes is spoken to as the browser or an earlier visit says, and finds what the link carries."""
+    sliders = pages.steer.sliders
+
+    def speak(language: str, style: str, way: str, current: str, designs: Any) -> tuple[Any, ...]:
+        model = easel.model_of(current)
+        said = [gr.update(**{name: say(language, key) for name, key in keys.items()}) for _, keys in easel.spoken]
+        names = [direction_word(name, language) for name in names_of(model)]
+        labels = [gr.Slider(label=names[place]) if place < len(names) else gr.skip() for place in range(len(sliders))]
+        return (
+            *said,
+            gr.Radio(choices=style_choices(model, designs, language), value=style),
+            masthead_words(model, language),
+            colophon_words(model, language),
+            effects_table(model.directions, language),
+            *labels,
+            gr.Radio(choices=way_choices(language), value=way),
+            hint_of_way(way, language),
+            hint_words(model, language),
+        )
+
+    spoken = {
+        "fn": speak,
+        "inputs": [easel.language, pages.paint.style, pages.rework.way, easel.current, easel.designs],
+        "outputs": [
+            *(part for part, _ in easel.spoken),
+            pages.paint.style,
+            *words,
+            pages.steer.table,
+            *sliders,
+            pages.rework.way,
+            pages.rework.hint,
+            pages.say.hint,
+        ],
+        **QUICK,
+    }
+    switched = tongue.input(lambda code: code, tongue, easel.language, js=LANGUAGE_JS, **QUICK).then(**spoken)
+    pages.panel.show_after(switched)
+    pages.panel.show_kept_after(switched)
+    pages.explain.tell_after(switched)
+
+    def arrive(query: str, code: str, current: str, designs: Any) -> tuple[Any, ...]:
+        """Only what differs from the page as it came is set: the visitor may have begun already."""
+        language = code if code in LANGUAGES else DEFAULT_LANGUAGE
+        tongue = language if language != DEFAULT_LANGUAGE else gr.skip()
+        model = easel.model_of(current)
+        mine = design_updates(model, designs, None, language) if designs_of(model, designs) else (gr.skip(), gr.skip())
+        return query, tongue, tongue, *mine
+
+    def speak_if_foreign(language: str, *state: Any) -> tuple[Any, ...]:
+        return speak(language, *state) if language != DEFAULT_LANGUAGE else (gr.skip(),) * len(spoken["outputs"])
+
+    def follow_link(query: str, current: str, language: str) -> tuple[Any, ...]:
+        return open_query(opening, query, current, language)
+
+    query = gr.Textbox("", visible=False)
+    arrived = studio.load(
+        arrive,
+        [query, easel.language, easel.current, easel.designs],
+        [query, easel.language, tongue, pages.blend.mine, pages.paint.style],
+        js=ARRIVE_JS,
+        **QUICK,
+    )
+    greeted = arrived.then(**{**spoken, "fn": speak_if_foreign})
+    pages.panel.show_kept_after(greeted)
+    pages.breed.show_family_after(greeted)
+    followed = greeted.then(follow_link, [query, easel.current, easel.language], opening.outputs, **QUICK)
+    opening.show_after(followed)
+
+
+def choices_of(names: list[str]) -> list[tuple[str, str]]:
+    """Models as the box shows them, with a commit's first digits only, and as they are called."""
+    return [(re.sub(r"(@[0-9a-f]{7})[0-9a-f]{33}$", r"\1", name), name) for name in names]
+
+
+def masthead_words(model: LoadedModel, language: str) -> str:
+    count = len(model.generator.config.styles)
+    key = "masthead" if count > 1 else "masthead-one"
+    return f"<h1>ArtModels</h1><p>{say(language, key, count=count)}</p>"
+
+
+def fetching_words(name: str, share: float, language: str) -> str:
+    words = say(language, "fetching", name=f"<strong>{html.escape(name[:120])}</strong>")
+    return progress_words(words, share)
+
+
+def trouble_words(error: Exception, language: str) -> str:
+    return f'<p role="status">{html.escape(say_error(error, language))}. {say(language, "model-stays")}</p>'
+
+
+def colophon_words(model: LoadedModel, language: str) -> str:
+    """What is known of the model and of its rights, and how programs reach the studio."""
+    config, said = model.generator.config, model.statement
+    silent = say(language, "not-stated")
+    values = {
+        "name": f"<strong>{html.escape(model.name)}</strong>",
+        "resolution": config.resolution,
+        "millions": f"{model.generator.parameter_count / 1e6:.1f}",
+        "license": html.escape(said.license or silent),
+        "pictures": html.escape((said.data_license or said.provenance or silent)[:500]),
+        "mcp": say(language, "mcp-on" if MCP else "mcp-off"),
+    }
+    return "".join(
+        f"<p>{say(language, key, **values)}</p>" for key in ("colophon-model", "colophon-rights", "colophon-api")
+    )

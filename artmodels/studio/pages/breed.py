@@ -1,0 +1,179 @@
+"""A page to breed pictures: two to four parents, a litter of children, and the family tree."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.events import Dependency
+from PIL import Image
+
+from artmodels.generate.mixing import MAX_PARENTS, MIN_PARENTS, children
+from artmodels.generate.recipe import SEED_LIMIT, Recipe, png_bytes
+from artmodels.generate.sampling import contact_sheet
+from artmodels.hub.load import LoadedModel
+from artmodels.studio import handlers
+from artmodels.studio.context import (
+    PAINTING,
+    QUICK,
+    RANDOM_SEED_JS,
+    Easel,
+    Pictures,
+    as_data,
+    clear_errors,
+    pick_from,
+    read_recipes_data,
+    save_png,
+)
+from artmodels.studio.i18n import Complaint, say
+from artmodels.studio.pages.picked import Panel, fits, picked_and_chosen
+
+LITTER = 8
+MAX_GENERATIONS = 24
+FIRST_MUTATION = 0.25
+GAP = 8  # pixels between parents and children of a strip
+
+
+@dataclass(frozen=True)
+class BreedPage:
+    """What other parts of the studio touch."""
+
+    easel: Easel
+    parents: Pictures
+    litter: Pictures
+    tree: gr.Gallery
+
+    def show_family_after(self, event: Dependency) -> Dependency:
+        """Paint the tree that the browser kept, as far as it is the model's."""
+        easel = self.easel
+
+        def show_family(family: Any, current: str, language: str) -> Any:
+            if not family:  # so this never comes late over the first generation of a visitor who was quick
+                return gr.skip()
+            with clear_errors(language):
+                model = easel.model_of(current)
+                strips = []
+                for place, generation in enumerate(generations_of(model, family), 1):
+                    chosen, born = members(generation)
+                    images = handlers.paint_images(model, [*chosen, *born], easel.paint)
+                    strips.append(strip([*chosen, *born], images, len(chosen), place, language))
+                return strips
+
+        return event.success(show_family, [easel.family, easel.current, easel.language], self.tree, **PAINTING)
+
+
+def build_breed_page(easel: Easel, panel: Panel) -> BreedPage:
+    easel.add(gr.HTML, {"value": "breed-intro"}, elem_classes="intro", padding=False)
+    parents = easel.pictures("parents", "parents")
+    with gr.Row(elem_id="breed-bar"):
+        mutation = easel.add(
+            gr.Slider,
+            {"label": "mutation", "info": "mutation-info"},
+            minimum=0,
+            maximum=1,
+            value=FIRST_MUTATION,
+            step=0.05,
+            elem_id="mutation",
+        )
+        start = easel.add(
+            gr.Button, {"value": "have-children"}, variant="primary", min_width=150, elem_id="have-children"
+        )
+        clear = easel.add(gr.Button, {"value": "clear"}, min_width=90, elem_id="clear-parents")
+    litter = easel.pictures("litter", "litter")
+    easel.add(gr.HTML, {"value": "tree-intro"}, elem_classes="intro", padding=False)
+    tree = easel.pictures("tree", "tree").gallery
+    with gr.Row():
+        forget = easel.add(gr.Button, {"value": "forget-tree"}, size="sm", min_width=120, elem_id="forget-tree")
+    seed = gr.Number(0, visible=False, precision=0)
+
+    def add_parent(picked: Any, recipes: Any, current: str, language: str) -> tuple[Any, ...]:
+        with clear_errors(language):
+            model = easel.model_of(current)
+            recipe, chosen = picked_and_chosen(model, picked, recipes)
+            if recipe not in chosen:
+                if len(chosen) >= MAX_PARENTS:
+                    raise Complaint("too-many-parents", most=MAX_PARENTS)
+                chosen.append(recipe)
+            wall, recipes = easel.show(model, chosen)
+        if len(chosen) == 1:
+            gr.Info(say(language, "one-more-parent"), title="", duration=4)
+        return wall, recipes, easel.go("breed")
+
+    def breed(recipes: Any, seed: float, mutation: float, family: Any, tree: Any, current: str, language: str) -> Any:
+        with clear_errors(language):
+            model = easel.model_of(current)
+            chosen = read_recipes_data(recipes)
+            if len(chosen) < MIN_PARENTS:
+                raise Complaint("too-few-parents", found=len(chosen))
+            seed = handlers.whole_number("seed", seed, 0, SEED_LIMIT - 1)
+            mutation = handlers.number_between("mutation", mutation, 0, 1)
+            generation = {"parents": as_data(chosen), "seed": seed, "mutation": mutation}
+            born = children(chosen, LITTER, seed, mutation)
+            images = handlers.paint_images(model, [*chosen, *born], easel.paint)
+            known = generations_of(model, family)
+            newest = strip([*chosen, *born], images, len(chosen), len(known) + 1, language)
+            wall = handlers.hang(model, save_png, born, images[len(chosen) :])
+        strips = [*(tree or []), newest][-MAX_GENERATIONS:]
+        return wall, as_data(born), [*known, generation][-MAX_GENERATIONS:], strips
+
+    def go_back(family: Any, current: str, language: str, event: gr.SelectData) -> tuple[Any, ...]:
+        """The parents and children of a generation stand there again; what is bred next branches off."""
+        with clear_errors(language):
+            model = easel.model_of(current)
+            generations = generations_of(model, family)
+            if event.index >= len(generations):
+                return (gr.skip(),) * 4
+            chosen, born = members(generations[event.index])
+            return *easel.show(model, chosen), *easel.show(model, born)
+
+    panel.breed.click(
+        add_parent,
+        [easel.picked, parents.recipes, easel.current, easel.language],
+        [*parents.parts, easel.tabs],
+        **PAINTING,
+    )
+    start.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private").then(
+        breed,
+        [parents.recipes, seed, mutation, easel.family, tree, easel.current, easel.language],
+        [*litter.parts, easel.family, tree],
+        **PAINTING,
+    )
+    clear.click(lambda: ([], []), None, parents.parts, **QUICK)
+    tree.select(go_back, [easel.family, easel.current, easel.language], [*parents.parts, *litter.parts], **PAINTING)
+    forget.click(lambda: ([], []), None, [easel.family, tree], **QUICK)
+    for pictures in (parents, litter):
+        panel.show_after(pick_from(easel, pictures))
+    return BreedPage(easel, parents, litter, tree)
+
+
+def generations_of(model: LoadedModel, family: Any) -> list[dict[str, Any]]:
+    """The generations of this model in what a browser kept, which may be anything."""
+    known = []
+    for generation in family if isinstance(family, list) else []:
+        try:
+            chosen = read_recipes_data(generation["parents"])
+            if MIN_PARENTS <= len(chosen) <= MAX_PARENTS and all(fits(model, recipe) for recipe in chosen):
+                handlers.whole_number("seed", generation["seed"], 0, SEED_LIMIT - 1)
+                handlers.number_between("mutation", generation["mutation"], 0, 1)
+                known.append(generation)
+        except (TypeError, KeyError, ValueError):
+            continue
+    return known[-MAX_GENERATIONS:]
+
+
+def members(generation: dict[str, Any]) -> tuple[list[Recipe], list[Recipe]]:
+    """The parents and the children of a generation."""
+    chosen = read_recipes_data(generation["parents"])
+    return chosen, children(chosen, LITTER, generation["seed"], generation["mutation"])
+
+
+def strip(
+    recipes: Sequence[Recipe], images: Sequence[Image.Image], parents: int, number: int, language: str
+) -> tuple[str, str]:
+    """A generation as one picture, the first `parents` images above their children, with a caption."""
+    above, below = contact_sheet(images[:parents], parents), contact_sheet(images[parents:], LITTER // 2)
+    sheet = Image.new("RGB", (below.width, above.height + below.height + GAP), "white")
+    sheet.paste(above, ((below.width - above.width) // 2, 0))
+    sheet.paste(below, (0, above.height + GAP))
+    path = save_png(png_bytes(sheet, recipes), f"generation-{number}.png")
+    return path, say(language, "generation", number=number)

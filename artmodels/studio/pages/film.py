@@ -1,0 +1,222 @@
+"""A page that makes a film: a smooth walk through the pictures that the visitor chose."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Event
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from artmodels.generate.film import (
+    MAX_PICTURES,
+    MAX_RATE,
+    MAX_SECONDS,
+    MIN_PICTURES,
+    MIN_RATE,
+    FilmSpec,
+    check_film,
+    film_rows,
+    film_text,
+    paint_film,
+    write_film,
+)
+from artmodels.generate.recipe import Recipe
+from artmodels.hub.load import LoadedModel
+from artmodels.studio import handlers
+from artmodels.studio.context import (
+    PAINTING,
+    QUICK,
+    Easel,
+    Pictures,
+    clear_errors,
+    pick_from,
+    progress_words,
+    read_recipes_data,
+    served_path,
+)
+from artmodels.studio.i18n import Complaint, say
+from artmodels.studio.pages.picked import Panel, picked_and_chosen, those_of
+
+SIZES = (128, 256, 512)
+TELL_EVERY = 0.4  # seconds
+
+
+def build_film_page(easel: Easel, panel: Panel) -> Pictures:
+    """The page; returns the pictures that its film goes through."""
+    easel.add(gr.HTML, {"value": "film-intro"}, elem_classes="intro", padding=False)
+    reel = easel.pictures("reel", "reel")
+    with gr.Row():
+        use_kept = easel.add(gr.Button, {"value": "use-kept"}, size="sm", min_width=140, elem_id="use-kept")
+        clear = easel.add(gr.Button, {"value": "clear"}, size="sm", min_width=90, elem_id="clear-reel")
+    with gr.Row(elem_id="film-dials"):
+        seconds = easel.add(
+            gr.Slider,
+            {"label": "seconds"},
+            minimum=2,
+            maximum=MAX_SECONDS,
+            value=10,
+            step=1,
+            min_width=180,
+            elem_id="seconds",
+        )
+        rate = easel.add(
+            gr.Slider,
+            {"label": "rate"},
+            minimum=MIN_RATE,
+            maximum=MAX_RATE,
+            value=24,
+            step=1,
+            min_width=180,
+            elem_id="rate",
+        )
+        size = easel.add(
+            gr.Radio, {"label": "pixels"}, choices=list(SIZES), value=256, elem_id="film-size", elem_classes="pills"
+        )
+        kind = easel.add(
+            gr.Radio,
+            {"label": "format"},
+            choices=[("MP4", "mp4"), ("WebP", "webp")],
+            value="mp4",
+            elem_id="film-format",
+            elem_classes="pills",
+        )
+        with gr.Column(min_width=180):
+            loop = easel.add(gr.Checkbox, {"label": "loop"}, value=True, elem_id="loop")
+            smooth = easel.add(gr.Checkbox, {"label": "smooth"}, value=True, elem_id="smooth")
+    with gr.Row():
+        make = easel.add(gr.Button, {"value": "make-film"}, variant="primary", min_width=160, elem_id="make-film")
+        stop = easel.add(gr.Button, {"value": "stop"}, variant="stop", min_width=90, visible=False, elem_id="stop-film")
+    news = gr.HTML("", elem_id="film-news", padding=False)
+    video = easel.add(
+        gr.Video,
+        {"label": "film"},
+        interactive=False,
+        autoplay=True,
+        loop=True,
+        visible=False,
+        buttons=[],
+        elem_id="film",
+    )
+    moving = easel.add(
+        gr.Image,
+        {"label": "film"},
+        type="filepath",
+        interactive=False,
+        buttons=[],
+        visible=False,
+        elem_id="moving",
+        format="webp",
+    )
+    download = easel.add(gr.DownloadButton, {"label": "film-download"}, visible=False, elem_id="film-download")
+
+    def add(picked: Any, recipes: Any, current: str, language: str) -> tuple[Any, ...]:
+        with clear_errors(language):
+            model = easel.model_of(current)
+            recipe, chosen = picked_and_chosen(model, picked, recipes)
+            if len(chosen) >= MAX_PICTURES:
+                raise Complaint("too-many-stops", most=MAX_PICTURES)
+            return *easel.show(model, [*chosen, recipe]), easel.go("film")
+
+    def take_kept(kept: Any, current: str, language: str) -> tuple[Any, ...]:
+        with clear_errors(language):
+            model = easel.model_of(current)
+            chosen = those_of(model, kept)[-MAX_PICTURES:]
+            if not chosen:
+                raise Complaint("nothing-kept")
+            return easel.show(model, chosen)
+
+    def shoot(
+        recipes: Any,
+        seconds: float,
+        rate: float,
+        size: int,
+        kind: str,
+        loop: bool,
+        smooth: bool,
+        current: str,
+        language: str,
+    ) -> Iterator[tuple[Any, ...]]:
+        """Paint and encode the film, telling how far it is; closed on the way, it leaves nothing behind."""
+        with clear_errors(language):
+            model = easel.model_of(current)
+            chosen = read_recipes_data(recipes)
+            if len(chosen) < MIN_PICTURES:
+                raise Complaint("too-few-stops", least=MIN_PICTURES, found=len(chosen))
+            whole = {"frames_per_second": int(rate), "size": int(size)}
+            spec = FilmSpec(float(seconds), **whole, loop=bool(loop), easing="smooth" if smooth else "even")
+            told, path = 0.0, ""
+            words, nothing_yet = say(language, "filming"), (gr.skip(),) * 3
+            yield progress_words(words, 0.0), gr.Button(visible=True), *nothing_yet
+            for step in film_steps(easel, model, chosen, spec, kind):
+                if isinstance(step, Path):
+                    path = str(step)
+                elif step - told > 0.04:
+                    told = step
+                    yield progress_words(words, step), gr.skip(), *nothing_yet
+        yield (
+            "",
+            gr.Button(visible=False),
+            gr.Video(value=path if kind == "mp4" else None, visible=kind == "mp4"),
+            gr.Image(value=path if kind == "webp" else None, visible=kind == "webp"),
+            gr.DownloadButton(value=path, visible=True),
+        )
+
+    panel.film.click(
+        add, [easel.picked, reel.recipes, easel.current, easel.language], [*reel.parts, easel.tabs], **PAINTING
+    )
+    use_kept.click(take_kept, [easel.kept, easel.current, easel.language], reel.parts, **PAINTING)
+    clear.click(lambda: ([], []), None, reel.parts, **QUICK)
+    shooting = make.click(
+        shoot,
+        [reel.recipes, seconds, rate, size, kind, loop, smooth, easel.current, easel.language],
+        [news, stop, video, moving, download],
+        **{**PAINTING, "concurrency_id": "filming", "concurrency_limit": 2},
+    )
+    # A last word of progress may still be on its way when the film is cancelled.
+    stop.click(lambda: gr.Button(visible=False), None, stop, cancels=[shooting], **QUICK).then(
+        lambda: ("", gr.Button(visible=False)), None, [news, stop], **QUICK
+    )
+    panel.show_after(pick_from(easel, reel))
+    return reel
+
+
+def film_steps(
+    easel: Easel, model: LoadedModel, recipes: Sequence[Recipe], spec: FilmSpec, kind: str
+) -> Iterator[float | Path]:
+    """How far the film is, from 0 to 1, again and again; at last its path. Closed before, it leaves no file.
+
+    Raises:
+        ValueError: too few or too many pictures, pictures of another model, or too much for the format.
+    """
+    path = served_path(secrets.token_hex(16), f"artmodels-film.{kind}")
+    check_film(len(recipes), path, spec)
+    rows = film_rows(handlers.rows_of_all(model, recipes), spec.frames, spec.loop, spec.easing)
+    told: SimpleQueue[float] = SimpleQueue()
+    stopped = Event()
+
+    def frames() -> Iterator[Image.Image]:
+        for number, frame in enumerate(paint_film(lambda w: easel.paint(model, w), rows, spec.size)):
+            if stopped.is_set():
+                raise _Stopped
+            told.put(number / spec.frames)
+            yield frame
+
+    with ThreadPoolExecutor(1, "film") as encoder:
+        coming = encoder.submit(write_film, frames(), path, spec, film_text(recipes, spec))
+        try:
+            while not coming.done():
+                with suppress(Empty):
+                    yield told.get(timeout=TELL_EVERY)
+            coming.result()
+        finally:
+            stopped.set()
+    yield path
+
+
+class _Stopped(Exception):
+    """Nobody waits for the film any more."""

@@ -1,0 +1,212 @@
+"""A picture or a link that a visitor opens: every control as it stood, and the very picture."""
+
+import html
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+from gradio.events import Dependency
+
+from artmodels.generate.recipe import Recipe, Shift
+from artmodels.hub.download import hub_label, parse_hub_id
+from artmodels.hub.load import LoadedModel
+from artmodels.studio import handlers
+from artmodels.studio.context import PAINTING, QUICK, Easel, as_data, clear_errors, only_if, read_picked, warn
+from artmodels.studio.i18n import say
+from artmodels.studio.pages.blend import MAX_NAME, BlendPage, slot_updates
+from artmodels.studio.pages.paint import PaintPage
+from artmodels.studio.pages.picked import Panel, read_and_delete
+from artmodels.studio.pages.steer import SteerPage
+
+PAGES = ("paint", "blend", "breed", "steer", "film", "say", "rework", "explain")
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The controls that a recipe sets, and the bar that offers what to do when it is another model's."""
+
+    easel: Easel
+    paint_page: PaintPage
+    blend_page: BlendPage
+    steer_page: SteerPage
+    panel: Panel
+    bar: gr.Row
+    offer: gr.HTML
+    load: gr.Button
+    repaint: gr.Button
+    waiting: gr.JSON  # a recipe that cannot be opened with the model at hand
+    wanted: gr.Textbox  # label of the model to load for it
+    opened: gr.Textbox  # the page that the last recipe belongs to
+
+    @property
+    def outputs(self) -> list[gr.blocks.Block]:
+        paint, blend = self.paint_page, self.blend_page
+        return [
+            self.easel.picked,
+            self.waiting,
+            self.opened,
+            self.bar,
+            self.offer,
+            self.load,
+            self.repaint,
+            self.easel.tabs,
+            paint.style,
+            paint.seed,
+            paint.truncation,
+            paint.near,
+            paint.near_bar,
+            blend.slots,
+            *blend.sliders,
+            blend.seed,
+            blend.truncation,
+            blend.name,
+        ]
+
+    def nothing(self) -> tuple[Any, ...]:
+        return (gr.skip(),) * len(self.outputs)
+
+    def open(self, recipe: Recipe, parts: Mapping[str, str], model: LoadedModel, language: str) -> tuple[Any, ...]:
+        """Updates of `outputs`: the recipe's controls, or an offer where it is another model's.
+
+        Raises:
+            ValueError: the recipe names a style that its own model has not.
+        """
+        if recipe.weights_sha256 != model.weights_sha256:
+            return self._offered(recipe, model, language)
+        weights = handlers.style_weights_of(model, recipe.style_weights)
+        main, seed = max(weights, key=lambda style: weights[style]), recipe.latents[0].seed
+        page = parts.get("open", "")
+        if page not in PAGES:
+            steered = any(isinstance(edit, Shift) for edit in recipe.edits)
+            page = "steer" if steered else "blend" if len(weights) > 1 else "paint"
+        names, sliders = slot_updates(model, weights)
+        truncation = recipe.truncation
+        return (
+            as_data([recipe])[0],
+            None,
+            page,
+            gr.Row(visible=False),
+            "",
+            gr.skip(),
+            gr.skip(),
+            self.easel.go(page),
+            gr.Radio(value=main) if len(weights) == 1 else gr.skip(),
+            seed,
+            truncation,
+            None,
+            gr.Row(visible=False),
+            names,
+            *sliders,
+            seed,
+            truncation,
+            parts.get("name", "")[:MAX_NAME],
+        )
+
+    def _offered(self, recipe: Recipe, model: LoadedModel, language: str) -> tuple[Any, ...]:
+        wanted = hub_label(recipe.model, recipe.revision)
+        replaced = recipe.model == model.name and recipe.revision == model.revision
+        key = "offer-replaced" if replaced else "offer-load" if self.can_load(recipe) else "offer-none"
+        words = say(language, key, wanted=html.escape(wanted[:150]), model=html.escape(model.name))
+        nothing = list(self.nothing())
+        nothing[1:7] = [
+            as_data([recipe])[0],
+            "",
+            gr.Row(visible=True),
+            f'<p role="status">{words}</p>',
+            gr.Button(visible=key == "offer-load"),
+            gr.Button(visible=key != "offer-load"),
+        ]
+        return tuple(nothing)
+
+    def can_load(self, recipe: Recipe) -> bool:
+        """Whether its model is one of the app's, or has the form of one on the Hub."""
+        wanted = hub_label(recipe.model, recipe.revision)
+        if wanted in self.easel.shelf.names:
+            return True
+        with suppress(ValueError):
+            parse_hub_id(wanted)
+            return recipe.revision is not None
+        return False
+
+    def show_after(self, event: Dependency) -> Dependency:
+        """Repaint what was opened, if anything was: the panel, and the page that it belongs to."""
+        self.panel.show_after(event)
+        steer_page = self.steer_page
+        easel = self.easel
+
+        def put(opened: str, picked: Any, current: str, language: str) -> Any:
+            if opened != "steer":
+                return (gr.skip(),) * len(steer_page.put_outputs)
+            return steer_page.put(picked, current, language)
+
+        event.success(
+            put, [self.opened, easel.picked, easel.current, easel.language], steer_page.put_outputs, **PAINTING
+        )
+        event.then(**only_if(self.opened, self.blend_page.repaint))
+        return event.then(**only_if(self.opened, self.paint_page.repaint))
+
+
+def build_offer(easel: Easel) -> tuple[gr.blocks.Block, ...]:
+    """The bar above the pages, hidden until a recipe of another model is opened: `Opening` from `bar` on."""
+    with gr.Row(visible=False, elem_id="offer-bar") as bar:
+        offer = gr.HTML("", elem_id="offer", padding=False)
+        load = easel.add(
+            gr.Button, {"value": "load-it"}, size="sm", variant="primary", min_width=120, elem_id="load-it"
+        )
+        repaint = easel.add(gr.Button, {"value": "repaint-it"}, size="sm", min_width=160, elem_id="repaint-it")
+    hidden = gr.JSON(None, visible=False), gr.Textbox("", visible=False), gr.Textbox("", visible=False)
+    return bar, offer, load, repaint, *hidden
+
+
+def connect_opening(opening: Opening) -> None:
+    """What happens on an upload, on a pasted link, and on the offer to repaint."""
+    easel, panel = opening.easel, opening.panel
+
+    def open_file(path: str | None, current: str, language: str) -> tuple[Any, ...]:
+        if not path:
+            return *opening.nothing(), gr.skip()
+        try:
+            return *opening.open(read_and_delete(path), {}, easel.model_of(current), language), None
+        except (ValueError, OSError) as error:  # told, and the field is empty for the next try
+            warn(error, language)
+            return *opening.nothing(), None
+
+    def open_link(text: str, current: str, language: str) -> tuple[Any, ...]:
+        with clear_errors(language):
+            recipe, parts = handlers.recipe_of_text(text)
+            return *opening.open(recipe, parts, easel.model_of(current), language), ""
+
+    def repaint_with_today(waiting: Any, current: str, language: str) -> tuple[Any, ...]:
+        """The recipe as if this model's weights were its own; what does not fit them is left out."""
+        with clear_errors(language):
+            recipe, model = read_picked(waiting), easel.model_of(current)
+            known = {
+                style: share for style, share in recipe.style_weights.items() if style in model.generator.config.styles
+            }
+            weights = handlers.style_weights_of(model, known or {model.generator.config.styles[0]: 1.0})
+            here = {"model": model.name, "revision": model.revision, "weights_sha256": model.weights_sha256}
+            adapted = replace(recipe, style_weights=weights, edits=(), **here)
+            return opening.open(adapted, {}, model, language)
+
+    inputs = [easel.current, easel.language]
+    opening.show_after(
+        panel.opener.upload(open_file, [panel.opener, *inputs], [*opening.outputs, panel.opener], **QUICK)
+    )
+    opening.show_after(
+        panel.link_box.submit(open_link, [panel.link_box, *inputs], [*opening.outputs, panel.link_box], **QUICK)
+    )
+    opening.show_after(opening.repaint.click(repaint_with_today, [opening.waiting, *inputs], opening.outputs, **QUICK))
+
+
+def open_query(opening: Opening, query: str, current: str, language: str) -> tuple[Any, ...]:
+    """What the address of the page asks for; a damaged link is told and changes nothing."""
+    if "recipe=" not in (query or ""):
+        return opening.nothing()
+    try:
+        recipe, parts = handlers.recipe_of_text(query)
+        return opening.open(recipe, parts, opening.easel.model_of(current), language)
+    except (ValueError, OSError) as error:
+        warn(error, language)
+        return opening.nothing()

@@ -1,0 +1,285 @@
+"""The first page: a wall of pictures from seeds, or near one picture."""
+
+import html
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.events import Dependency
+from PIL import Image
+
+from artmodels.generate.mixing import neighbours
+from artmodels.generate.recipe import Recipe
+from artmodels.hub.load import LoadedModel
+from artmodels.models.generator import MAX_TRUNCATION
+from artmodels.studio import handlers
+from artmodels.studio.context import (
+    PAINTING,
+    QUICK,
+    RANDOM_SEED_JS,
+    Easel,
+    Pictures,
+    as_data,
+    clear_errors,
+    gentle,
+    read_picked,
+    read_recipes_data,
+    save_png,
+)
+from artmodels.studio.handlers import FIRST_COUNT, FIRST_SEED, FIRST_TRUNCATION
+from artmodels.studio.i18n import DEFAULT_LANGUAGE, say
+
+FIRST_DISTANCE = 0.4
+MOMENT = 0.6  # seconds of painting after which a visitor sees what is there
+MAX_HISTORY = 50
+STAR = "★ "  # before the name of a style that the visitor made
+
+
+@dataclass(frozen=True)
+class PaintPage:
+    """What other parts of the studio touch."""
+
+    style: gr.Radio
+    seed: gr.Number
+    truncation: gr.Slider
+    near: gr.JSON
+    near_bar: gr.Row
+    near_news: gr.HTML
+    repaint: dict[str, Any]
+    wall: Pictures
+
+    def repaint_after(self, event: Dependency) -> Dependency:
+        return event.then(**self.repaint)
+
+
+def style_choices(model: LoadedModel, designs: Any, language: str) -> list[tuple[str, str]]:
+    """What the style radio offers: all in turn, the model's, and those that the visitor made of them."""
+    own = [STAR + design["name"] for design in designs_of(model, designs)]
+    styles = [*model.generator.config.styles, *own]
+    return [(say(language, "all-styles"), handlers.ALL_STYLES), *((style, style) for style in styles)]
+
+
+def designs_of(model: LoadedModel, designs: Any) -> list[dict[str, Any]]:
+    """The visitor's styles that mix styles of this model; storage may hold anything."""
+    found = []
+    for design in designs if isinstance(designs, list) else []:
+        try:
+            if design["weights_sha256"] == model.weights_sha256 and isinstance(design["name"], str):
+                handlers.style_weights_of(model, design["weights"])
+                found.append(design)
+        except (TypeError, KeyError, AttributeError, ValueError):
+            continue
+    return found
+
+
+def style_named(model: LoadedModel, style: str, designs: Any) -> str | dict[str, float]:
+    """A style, or the mix that the visitor gave a name."""
+    for design in designs_of(model, designs):
+        if style == STAR + design["name"]:
+            return design["weights"]
+    return style
+
+
+def build_paint_page(easel: Easel, first: LoadedModel, first_wall: Sequence[Image.Image]) -> PaintPage:
+    with gr.Column(elem_id="controls"):
+        style = easel.add(
+            gr.Radio,
+            {"label": "style"},
+            choices=style_choices(first, [], DEFAULT_LANGUAGE),
+            value=handlers.ALL_STYLES,
+            elem_id="style",
+            elem_classes="pills",
+        )
+        with gr.Row(elem_id="dials"):
+            with gr.Row(elem_id="seed-row"):
+                seed = easel.add(
+                    gr.Number,
+                    {"label": "seed", "info": "seed-info"},
+                    value=FIRST_SEED,
+                    precision=0,
+                    min_width=120,
+                    elem_id="seed",
+                )
+                dice = easel.add(gr.Button, {"value": "dice"}, variant="primary", min_width=150, elem_id="dice")
+            count = easel.add(
+                gr.Slider,
+                {"label": "count", "info": "count-info"},
+                minimum=1,
+                maximum=handlers.MAX_COUNT,
+                value=FIRST_COUNT,
+                step=1,
+                elem_id="count",
+            )
+            truncation = truncation_slider(easel, "truncation")
+    with gr.Row(elem_id="wall-bar"):
+        undo = easel.add(gr.Button, {"value": "undo"}, size="sm", min_width=90, elem_id="undo", interactive=False)
+        archive = easel.add(gr.Button, {"value": "zip"}, size="sm", min_width=150, elem_id="zip")
+        stop = easel.add(
+            gr.Button, {"value": "stop"}, size="sm", variant="stop", min_width=90, elem_id="stop", visible=False
+        )
+        status = gr.HTML("", elem_id="status", padding=False)
+        archive_file = gr.DownloadButton("zip", elem_id="zip-file", elem_classes="out-of-sight")
+    with gr.Row(visible=False, elem_id="near-bar") as near_bar:
+        near_news = gr.HTML("", elem_id="near-news", padding=False)
+        distance = easel.add(
+            gr.Slider,
+            {"label": "distance", "info": "distance-info"},
+            minimum=0.05,
+            maximum=1,
+            value=FIRST_DISTANCE,
+            step=0.05,
+            elem_id="distance",
+        )
+        leave = easel.add(gr.Button, {"value": "near-leave"}, size="sm", min_width=120, elem_id="near-leave")
+    near = gr.JSON(None, visible=False)
+    recipes = handlers.first_recipes(first)
+    wall = easel.pictures("wall", "wall", handlers.hang(first, save_png, recipes, first_wall), recipes)
+    first_order = _order(handlers.ALL_STYLES, FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION, None, FIRST_DISTANCE)
+    history = gr.JSON([first_order], visible=False)
+    dials = [style, seed, count, truncation, near, distance]
+
+    def repaint(
+        style: str,
+        seed: float,
+        count: float,
+        truncation: float,
+        near: Any,
+        distance: float,
+        current: str,
+        designs: Any,
+        history: Any,
+        hanging: Any,
+        language: str,
+    ) -> Iterator[tuple[Any, ...]]:
+        """Paint what the controls say; when it takes longer than a moment, the wall grows and may be stopped.
+
+        What hangs already stays: leaving the seed's field for the dice asks for the old wall beside the new one.
+        """
+        with clear_errors(language):
+            model = easel.model_of(current)
+            recipes = _ordered(model, style_named(model, style, designs), seed, count, truncation, near, distance)
+            seen, grown, wanted = time.monotonic(), [], as_data(recipes)
+            for grown in handlers.paint_wall(model, save_png, recipes, easel.paint) if wanted != hanging else ():
+                if time.monotonic() - seen > MOMENT and len(grown) < len(recipes):
+                    seen = time.monotonic()
+                    news = say(language, "painting", done=len(grown), all=len(recipes))
+                    yield (
+                        grown,
+                        wanted[: len(grown)],
+                        f'<p role="status">{news}</p>',
+                        gr.Button(visible=True),
+                        gr.skip(),
+                        gr.skip(),
+                    )
+        orders = _remember(history, _order(style, seed, count, truncation, near, distance))
+        undo = gr.Button(interactive=len(orders) > 1)
+        yield *((grown, wanted) if grown else (gr.skip(), gr.skip())), "", gr.Button(visible=False), orders, undo
+
+    repainting: dict[str, Any] = {
+        "fn": repaint,
+        "inputs": [*dials, easel.current, easel.designs, history, wall.recipes, easel.language],
+        "outputs": [*wall.parts, status, stop, history, undo],
+        **PAINTING,
+    }
+
+    def step_back(history: Any, current: str, designs: Any, language: str) -> tuple[Any, ...]:
+        if not isinstance(history, list) or len(history) < 2:
+            return (gr.skip(),) * 9
+        order, model = history[-2], easel.model_of(current)
+        known = [value for _, value in style_choices(model, designs, language)]
+        style = order["style"] if order["style"] in known else handlers.ALL_STYLES
+        return (
+            style,
+            order["seed"],
+            order["count"],
+            order["truncation"],
+            order["near"],
+            order["distance"],
+            gr.Row(visible=order["near"] is not None),
+            near_words(order["near"], language),
+            history[:-1],
+        )
+
+    def pack(recipes: Any, current: str, language: str) -> str:
+        with clear_errors(language):
+            content = handlers.wall_zip(easel.model_of(current), read_recipes_data(recipes), easel.paint)
+        return save_png(content, "artmodels-wall.zip")
+
+    changed = gr.on(
+        [style.input, seed.submit, seed.blur, count.input, truncation.input, distance.input],
+        **gentle(repainting),
+        trigger_mode="always_last",
+    )
+    rolled = dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private").then(**repainting)
+    left = leave.click(lambda: (None, gr.Row(visible=False)), None, [near, near_bar], **QUICK).then(**repainting)
+    undone = undo.click(
+        step_back,
+        [history, easel.current, easel.designs, easel.language],
+        [*dials, near_bar, near_news, history],
+        **QUICK,
+    ).then(**repainting)
+    stop.click(
+        lambda: gr.Button(visible=False),
+        None,
+        stop,
+        cancels=[changed, rolled, left, undone],
+        **QUICK,
+    )
+    archive.click(pack, [wall.recipes, easel.current, easel.language], archive_file, **PAINTING).success(
+        None,
+        None,
+        None,
+        js="() => setTimeout(() => document.querySelector('#zip-file').click(), 150)",
+        api_visibility="private",
+    )
+    return PaintPage(style, seed, truncation, near, near_bar, near_news, repainting, wall)
+
+
+def truncation_slider(easel: Easel, elem_id: str) -> gr.Slider:
+    return easel.add(
+        gr.Slider,
+        {"label": "truncation", "info": "truncation-info"},
+        minimum=0,
+        maximum=MAX_TRUNCATION,
+        value=FIRST_TRUNCATION,
+        step=0.05,
+        elem_id=elem_id,
+    )
+
+
+def near_words(near: Any, language: str) -> str:
+    """What the bar of neighbours says."""
+    if not near:
+        return ""
+    with clear_errors(language):
+        name = handlers.caption(read_picked(near))
+    return f"<p>{say(language, 'near', name=f'<strong>{html.escape(name)}</strong>')}</p>"
+
+
+def _ordered(
+    model: LoadedModel, style: Any, seed: float, count: float, truncation: float, near: Any, distance: float
+) -> list[Recipe]:
+    if not near:
+        return handlers.recipes_of_seeds(model, style, seed, count, truncation)
+    count = handlers.whole_number("count", count, 1, handlers.MAX_COUNT)
+    centre = read_picked(near)
+    distance = handlers.number_between("distance", distance, 0, 1)
+    return [centre, *neighbours(centre, distance, handlers.seeds_from(seed, count - 1))]
+
+
+def _order(style: str, seed: float, count: float, truncation: float, near: Any, distance: float) -> dict[str, Any]:
+    return {
+        "style": style,
+        "seed": seed,
+        "count": count,
+        "truncation": truncation,
+        "near": near or None,
+        "distance": distance,
+    }
+
+
+def _remember(history: Any, order: dict[str, Any]) -> list[dict[str, Any]]:
+    orders = history if isinstance(history, list) else []
+    return orders if orders and orders[-1] == order else [*orders, order][-MAX_HISTORY:]

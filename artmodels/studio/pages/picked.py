@@ -1,0 +1,261 @@
+"""The panel beside all pages: the picture that the visitor picked, what can be done with it, and those kept."""
+
+import html
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import gradio as gr
+from gradio.events import Dependency
+
+from artmodels.generate.recipe import NoRecipe, Recipe, read_recipes
+from artmodels.generate.upscale import FACTORS, print_size
+from artmodels.hub.load import LoadedModel
+from artmodels.studio import handlers
+from artmodels.studio.context import (
+    PAINTING,
+    QUICK,
+    Easel,
+    Pictures,
+    as_data,
+    clear_errors,
+    figure,
+    pick_from,
+    read_picked,
+    read_recipes_data,
+    save_png,
+)
+from artmodels.studio.handlers import MAX_UPLOAD_PIXELS
+from artmodels.studio.i18n import Complaint, say
+
+MAX_KEPT = 60
+COPY_JS = "(link) => { navigator.clipboard?.writeText(link); return []; }"
+LINK_JS = "(link) => link?.startsWith('recipe=') ? location.origin + location.pathname + '?' + link : link"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """What the pages hang their own actions on."""
+
+    easel: Easel
+    body: gr.Column
+    image: gr.HTML
+    caption: gr.HTML
+    link: gr.Textbox
+    factor: gr.Radio
+    download: gr.DownloadButton
+    keep: gr.Button
+    near: gr.Button
+    breed: gr.Button
+    steer: gr.Button
+    film: gr.Button
+    coarse: gr.Button
+    fine: gr.Button
+    rework: gr.Button
+    explain: gr.Button
+    kept: Pictures
+    kept_news: gr.HTML
+    opener: gr.File
+    link_box: gr.Textbox
+
+    def show_after(self, event: Dependency) -> Dependency:
+        """Once something is picked, the panel shows it."""
+        easel = self.easel
+
+        def show(picked: Any, factor: int, kept: Any, current: str, language: str) -> tuple[Any, ...]:
+            if not picked:
+                return (gr.skip(),) * 6
+            with clear_errors(language):
+                recipe = read_picked(picked)
+                model = easel.model_of(current)
+                factor = factor if factor in FACTORS else 1
+                (image,) = handlers.paint_images(model, [recipe], easel.paint)
+                shown, path = (handlers.save_image(model, save_png, recipe, image, by) for by in (1, factor))
+                link = link_of(recipe, language)
+            label = say(language, "kept-already" if recipe in read_recipes_data(kept) else "keep")
+            return (
+                gr.Column(visible=True),
+                figure(shown, handlers.caption(recipe), say(language, "picked")),
+                picked_words(model, recipe, factor, language),
+                link,
+                gr.DownloadButton(value=path),
+                gr.Button(label),
+            )
+
+        outputs = [self.body, self.image, self.caption, self.link, self.download, self.keep]
+        inputs = [easel.picked, self.factor, easel.kept, easel.current, easel.language]
+        return event.success(show, inputs, outputs, **PAINTING).success(
+            None, self.link, self.link, js=LINK_JS, api_visibility="private"
+        )
+
+    def show_kept_after(self, event: Dependency) -> Dependency:
+        """Paint what is kept of the model that paints, and say how many are other models'."""
+        easel = self.easel
+
+        def show_kept(kept: Any, current: str, language: str) -> tuple[Any, ...]:
+            with clear_errors(language):
+                model = easel.model_of(current)
+                all_kept = read_recipes_data(kept)[-MAX_KEPT:]
+                ours = [recipe for recipe in all_kept if fits(model, recipe)][::-1]
+                wall, recipes = easel.show(model, ours)
+            others = len(all_kept) - len(ours)
+            news = say(language, "kept-none") if not all_kept else ""
+            if others:
+                news = say(language, "kept-others", count=others)
+            return wall, recipes, f"<p>{news}</p>" if news else ""
+
+        inputs = [easel.kept, easel.current, easel.language]
+        return event.success(show_kept, inputs, [*self.kept.parts, self.kept_news], **PAINTING)
+
+
+def build_panel(easel: Easel) -> Panel:
+    with gr.Column(visible=False, elem_id="picked-body") as body:
+        image = easel.picture("picked")
+        caption = gr.HTML("", elem_id="picked-caption", padding=False)
+        with gr.Row(elem_id="actions"):
+            keep = easel.add(gr.Button, {"value": "keep"}, size="sm", variant="primary", min_width=90, elem_id="keep")
+            near = easel.add(gr.Button, {"value": "more-like"}, size="sm", min_width=90, elem_id="more-like")
+            steer = easel.add(gr.Button, {"value": "steer-it"}, size="sm", min_width=90, elem_id="steer-it")
+            breed = easel.add(gr.Button, {"value": "breed-it"}, size="sm", min_width=90, elem_id="breed-it")
+            film = easel.add(gr.Button, {"value": "film-it"}, size="sm", min_width=90, elem_id="film-it")
+            coarse = easel.add(gr.Button, {"value": "coarse-it"}, size="sm", min_width=90, elem_id="coarse-it")
+            fine = easel.add(gr.Button, {"value": "fine-it"}, size="sm", min_width=90, elem_id="fine-it")
+            rework = easel.add(gr.Button, {"value": "page-rework"}, size="sm", min_width=90, elem_id="rework-picked")
+            explain = easel.add(gr.Button, {"value": "explain-it"}, size="sm", min_width=90, elem_id="explain-it")
+        with gr.Row(elem_id="take"):
+            factor = easel.add(
+                gr.Radio,
+                {"label": "size"},
+                choices=[(f"{factor}×", factor) for factor in FACTORS],
+                value=1,
+                elem_id="factor",
+                elem_classes="pills",
+                min_width=120,
+            )
+            download = easel.add(
+                gr.DownloadButton, {"label": "download"}, variant="primary", min_width=110, elem_id="download"
+            )
+        link = link_field(easel, "link", "link-info", "link")
+    easel.add(gr.HTML, {"value": "pick-hint"}, elem_id="pick-hint", padding=False)
+    easel.add(gr.HTML, {"value": "kept-title"}, elem_id="kept-title", padding=False)
+    kept = easel.pictures("kept", "kept")
+    kept_news = easel.add(gr.HTML, {"value": "kept-none-html"}, elem_id="kept-news", padding=False)
+    with easel.add(gr.Accordion, {"label": "open"}, open=False, elem_id="open"):
+        opener = easel.add(
+            gr.File, {"label": "open-file"}, file_types=[".png"], type="filepath", height=110, elem_id="opener"
+        )
+        link_box = easel.add(
+            gr.Textbox, {"label": "open-link", "placeholder": "open-link-hint"}, max_lines=1, elem_id="link-box"
+        )
+    panel = Panel(
+        easel, body, image, caption, link, factor, download, keep, near, breed, steer, film, coarse, fine,
+        rework, explain, kept, kept_news, opener, link_box,
+    )  # fmt: skip
+
+    def toggle(picked: Any, kept: Any, language: str) -> list[dict[str, Any]]:
+        with clear_errors(language):
+            recipe = read_picked(picked)
+            held = read_recipes_data(kept)
+            if recipe in held:
+                return as_data([other for other in held if other != recipe])
+            if len(held) >= MAX_KEPT:
+                raise Complaint("kept-full", most=MAX_KEPT)
+        return as_data([*held, recipe])
+
+    kept_changed = keep.click(toggle, [easel.picked, easel.kept, easel.language], easel.kept, **QUICK)
+    panel.show_kept_after(kept_changed)
+    panel.show_after(kept_changed)
+    panel.show_after(factor.input(lambda: None, None, None, **QUICK))
+    panel.show_after(pick_from(easel, kept))
+    return panel
+
+
+def link_field(easel: Easel, label: str, info: str, elem_id: str) -> gr.Textbox:
+    """A link to read and a button that copies it; Gradio's own button would take the label away from the field."""
+    with gr.Row(elem_classes="link-row"):
+        link = easel.add(
+            gr.Textbox, {"label": label, "info": info}, interactive=False, lines=1, max_lines=1, elem_id=elem_id
+        )
+        copy = easel.add(gr.Button, {"value": "copy"}, size="sm", min_width=70, elem_id=f"{elem_id}-copy")
+    copy.click(None, link, None, js=COPY_JS, api_visibility="private")
+    return link
+
+
+def fits(model: LoadedModel, recipe: Recipe) -> bool:
+    """Whether the model can paint the recipe as it was painted."""
+    try:
+        handlers.check_model(model, recipe)
+        handlers.style_weights_of(model, recipe.style_weights)
+    except ValueError:
+        return False
+    return True
+
+
+def those_of(model: LoadedModel, data: Any) -> list[Recipe]:
+    """The recipes that the page or the browser kept, of this model alone."""
+    return [recipe for recipe in read_recipes_data(data) if fits(model, recipe)]
+
+
+def picked_and_chosen(model: LoadedModel, picked: Any, chosen: Any) -> tuple[Recipe, list[Recipe]]:
+    """The picture in the panel, which must be this model's, and those of the model that were chosen before.
+
+    Raises:
+        ValueError: nothing is picked, or another model's picture.
+    """
+    recipe = read_picked(picked)
+    handlers.check_model(model, recipe)
+    return recipe, those_of(model, chosen)
+
+
+def link_of(recipe: Recipe, language: str, **more: str) -> str:
+    """The query of a link to a picture, which the page puts its own address before; or that it is too long for one."""
+    try:
+        return urlencode({"recipe": recipe.to_link(), **more})
+    except ValueError:
+        return say(language, "link-too-long")
+
+
+def picked_words(model: LoadedModel, recipe: Recipe, factor: int, language: str) -> str:
+    """What stands below the picked picture."""
+    pixels = model.generator.config.resolution * factor
+    size = say(language, "print-size", pixels=pixels, centimetres=f"{print_size(pixels):.1f}")
+    return f"<p><strong>{html.escape(handlers.caption(recipe))}</strong></p><p>{html.escape(size)}</p>"
+
+
+def read_and_delete(path: str) -> Recipe:
+    """The recipe in a file that a visitor opened; the file is deleted, whatever it was.
+
+    Raises:
+        ValueError: no PNG of ours; the message says what it is instead.
+    """
+    try:
+        return read_upload(path)
+    finally:
+        with suppress(OSError):
+            Path(path).unlink()
+
+
+def read_upload(path: str | None) -> Recipe:
+    """The recipe in a file that a visitor opened.
+
+    Raises:
+        ValueError: no PNG of ours; the message says what it is instead.
+    """
+    if not path:
+        raise Complaint("no-file")
+    file = Path(path)
+    with file.open("rb") as content:
+        head = content.read(64)
+    if not head.startswith(b"\x89PNG\r\n\x1a\n"):
+        raise Complaint("no-png", name=file.name[:60])
+    width, height = (int.from_bytes(head[start : start + 4], "big") for start in (16, 20))
+    if width * height > MAX_UPLOAD_PIXELS:
+        raise Complaint("too-many-pixels", width=width, height=height, most=MAX_UPLOAD_PIXELS // 10**6)
+    try:
+        return read_recipes(file)[0]
+    except NoRecipe as error:
+        raise Complaint("no-recipe", name=file.name[:60]) from error
+    except ValueError as error:
+        raise ValueError(str(error).replace(str(file), file.name[:60])) from error

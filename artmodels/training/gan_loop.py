@@ -1,0 +1,165 @@
+"""train(): adversarial training of a generator against projected features, counted in images."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from tqdm import tqdm
+
+from artmodels.data.dataset import ArtDataset
+from artmodels.data.sampler import PictureOrder
+from artmodels.hub.publish import RunPublisher
+from artmodels.models.discriminator import STRIDES
+from artmodels.training.augment import AugmentShare, mirror_half
+from artmodels.training.checkpoint import list_checkpoints, load_latest
+from artmodels.training.config import TrainConfig
+from artmodels.training.distributed import (
+    check_finite,
+    check_weights,
+    clear_failures,
+    flat_numbers,
+    graceful_stop,
+    make_accelerator,
+    start_tracker,
+)
+from artmodels.training.export import Keeper, Progress, RunLog, export_generator, show, steer_model
+from artmodels.training.gan_step import (
+    Networks,
+    Passes,
+    adversarial_step,
+    build_networks,
+    ema_decay,
+    seeded_generator,
+    set_learning_rates,
+    update_ema,
+)
+from artmodels.training.init_from import InitialModel, start_from
+from artmodels.training.monitor import Monitor, warnings_of
+from artmodels.training.report import write_report
+
+
+def prepare_passes(accelerator: Accelerator, nets: Networks, compiled: bool) -> Passes:
+    """Wrap the networks for accelerate's processes; `nets` itself keeps the bare modules."""
+    generator, heads = accelerator.prepare(nets.generator, nets.heads)
+    project: Callable = nets.projector
+    if compiled:
+        generator, project = torch.compile(generator), torch.compile(project)
+    return Passes(generator, heads, project, accelerator.autocast, accelerator.backward, accelerator.no_sync)
+
+
+def train(
+    config: TrainConfig,
+    dataset: ArtDataset,
+    output: Path,
+    monitor: Monitor | None = None,
+    resume: bool = False,
+    init: InitialModel | None = None,
+    tracker: str | None = None,
+    publisher: RunPublisher | None = None,
+) -> None:
+    """Train until `config.images`, writing samples, metrics, checkpoints and `model/` into the run folder.
+
+    With a monitor, each checkpoint is measured, and `model/` is the best average by kernel distance; without, the last.
+
+    Raises:
+        ValueError: training diverged; nothing is saved from then on.
+        FileNotFoundError: `resume`, and no checkpoint is whole.
+        OSError: the run folder cannot be written, memory is short, or another process of this run has ended.
+    """
+    accelerator = make_accelerator(config.precision, tracker, output)
+    rank, processes, device = accelerator.process_index, accelerator.num_processes, accelerator.device
+    local_size = config.batch_size // processes
+    styles = ("all",) if config.unconditional else dataset.styles
+    nets = build_networks(config, styles, device)
+    if init:
+        start_from(nets.generator, init.generator)
+        nets.ema.load_state_dict(nets.generator.state_dict())
+    labels = torch.zeros(len(dataset), dtype=torch.long) if config.unconditional else torch.from_numpy(dataset.labels)
+    one_hot = torch.eye(len(styles))
+    order = PictureOrder(dataset.labels, config.seed, config.balance)
+
+    images, progress = 0, Progress(AugmentShare(config.augment, config.augment_target))
+    if resume and list_checkpoints(output):
+        images, tensors, saved = load_latest(output)
+        try:
+            nets.load(tensors)
+            progress = Progress.from_json(saved, config.augment_target)
+        except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise ValueError(f"the checkpoint of {images} images in {output} is not of this run: {error}") from error
+    augment = progress.augment
+    log = RunLog(output, images, progress.seconds) if accelerator.is_main_process else None
+    keeper = Keeper(output, config, dataset, labels, monitor, progress)
+    if log and images:
+        keeper.mend_model(nets, images)
+    if images >= config.images:
+        accelerator.print(f"this run is finished: {images} images seen; give a larger --images to extend it")
+        if log:
+            steer_model(output, config, device)
+            write_report(output)
+            if publisher:
+                publisher.finish(output)
+        return
+    start_tracker(accelerator, config.to_json())
+
+    passes = prepare_passes(accelerator, nets, config.compile)
+    bar = tqdm(
+        total=config.images, initial=images, unit=" pictures", disable=not accelerator.is_main_process, smoothing=0.05
+    )
+    stopping = False
+    with bar, graceful_stop() as stop, clear_failures(accelerator, output):
+        while images < config.images and not stopping:
+            random = seeded_generator(config.seed, images, rank)
+            indices = order.take(images + rank * local_size, local_size)
+            real = dataset.batch(indices, device)
+            real = mirror_half(real, random) if config.flip else real
+            style = one_hot[labels[indices]].to(device, non_blocking=True)
+            set_learning_rates(nets, config, images)
+            step = adversarial_step(nets, passes, config, real, style, random, augment.share)
+
+            images += config.batch_size
+            update_ema(nets.ema, nets.generator, ema_decay(config, images))
+            augment.see(step.real_sign)
+            bar.update(config.batch_size)
+
+            # Every so many images: log, adapt, sample grid, measure, checkpoint.
+            def due(every: int, images: int = images) -> bool:
+                return images // every > (images - config.batch_size) // every
+
+            stopping = stop.agreed(accelerator, look=due(config.log_every))
+            saving = due(config.checkpoint_every) or stopping or images >= config.images
+            if config.augment_target and due(config.log_every):
+                sure = accelerator.reduce(torch.as_tensor(augment.signs / augment.steps, device=device), "mean")
+                augment.adapt(sure.item(), augment.steps * config.batch_size)
+            if config.augment_target and saving:  # every process goes on from what the checkpoint keeps
+                augment.signs = accelerator.reduce(torch.as_tensor(augment.signs, device=device), "mean")
+            if not log or not (saving or due(config.log_every) or due(config.sample_every)):
+                continue
+            record = {"images": images, "seconds": round(log.seconds, 2)}
+            if saving or due(config.log_every):
+                record |= check_finite(step.figures(), output) | {"augment": augment.share}
+            if saving or due(config.sample_every):
+                painter = export_generator(nets.ema, config, labels)
+                log.save_samples(painter, images)
+            if saving:
+                check_weights((nets.generator, nets.ema, nets.heads), output)
+                in_haste = stopping and not due(config.checkpoint_every)
+                record |= keeper.measure(nets, painter, images, in_haste)
+                record["warnings"] = warnings_of([*log.records, record], len(STRIDES))
+            if len(record) > 2:
+                show(bar, log.write(record), log.records[:-1])
+                accelerator.log(flat_numbers(record), step=images)
+            if saving:
+                keeper.save(nets, painter, images, log.seconds)
+                if publisher and not stopping:
+                    publisher.offer(output / "model", images)
+    if log:
+        if images >= config.images:
+            steer_model(output, config, device)
+        write_report(output)
+        if progress.best and progress.best["images"] < images:
+            print(f"{output / 'model'} is the best average, that of {progress.best['images']:,} images")
+        if publisher and images >= config.images:
+            publisher.finish(output)
+    accelerator.wait_for_everyone()
+    accelerator.end_training()

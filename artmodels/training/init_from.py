@@ -1,0 +1,105 @@
+"""Starting a run from a published model: `train.py --init user/model --data my_paintings/`."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from artmodels.hub.load import METRICS_NAME, LoadedModel, load_model
+from artmodels.io.safetensors_io import read_json
+from artmodels.models.generator import ArtGenerator
+from artmodels.training.config import TrainConfig
+from artmodels.training.growing import carry_picture
+
+NEW_STYLE_SPREAD = 0.1  # how far, of its random start, a new style begins from the mean of the model's styles
+
+
+@dataclass(frozen=True)
+class InitialModel:
+    """The model that a run starts from, and what the run's config and card keep of it."""
+
+    source: str  # a Hub id, or the folder's whole path: where to find it again
+    model: LoadedModel
+
+    @property
+    def generator(self) -> ArtGenerator:
+        return self.model.generator
+
+    def describe(self) -> dict[str, Any]:
+        """Plain JSON: the name, the weights' checksum, and what the model itself had cost."""
+        metrics = self.model.folder / METRICS_NAME
+        training = read_json(metrics).get("training", {}) if metrics.is_file() else {}
+        cost = {key: training.get(key) for key in ("images", "seconds")}
+        known = all(isinstance(value, int | float) for value in cost.values())
+        named = {"model": self.model.name, "source": self.source, "weights_sha256": self.model.weights_sha256}
+        return {**named, **(cost if known else {})}
+
+
+def load_initial_model(name: str) -> InitialModel:
+    """The model behind `--init`: a folder, or a Hub id with optional `@revision`. Raises as `load_model` does."""
+    source = str(Path(name).resolve()) if Path(name).is_dir() else name
+    return InitialModel(source, load_model(name))
+
+
+def shape_after(
+    config: TrainConfig, generator: ArtGenerator, resolution: int | None, min_channels: int | None = None
+) -> TrainConfig:
+    """The config with the generator's architecture; at twice its resolution, say, with half its width.
+
+    Channels double downwards, so a larger picture at the same channels below keeps every block that the model has. New
+    blocks have half the channels of the one below each, but at least `min_channels`.
+
+    Raises:
+        ValueError: the resolution is smaller than the model's, or too large for its width; or `min_channels` would
+            change the blocks that it has.
+    """
+    found = generator.config
+    min_channels = min_channels or found.min_channels
+    most = found.channels(found.resolution) if resolution and resolution > found.resolution else found.min_channels
+    if not found.min_channels <= min_channels <= most:
+        raise ValueError(
+            f"--min-channels {min_channels} would change blocks that the --init model has: "
+            f"{found.min_channels} to {most} is possible"
+        )
+    resolution = resolution or found.resolution
+    if resolution < found.resolution:
+        raise ValueError(f"--resolution {resolution} is smaller than that of the --init model ({found.resolution})")
+    width = found.width * found.resolution // resolution
+    if width < 1:
+        raise ValueError(f"--resolution {resolution} is too large to grow the --init model ({found.resolution} px) to")
+    return replace(
+        config,
+        resolution=resolution,
+        width=width,
+        max_channels=found.max_channels,
+        convs_per_block=found.convs_per_block,
+        min_channels=min_channels,
+        latent_dim=found.latent_dim,
+        feature_resolution=max(config.feature_resolution, resolution),
+    )
+
+
+@torch.no_grad()
+def start_from(generator: ArtGenerator, model: ArtGenerator) -> None:
+    """Copy every weight that both have; styles by name, a new one beginning near the mean of those of the model.
+
+    A grown generator paints the model's pictures, enlarged (`growing.carry_picture`).
+    """
+    known = model.state_dict()
+    mine = generator.state_dict()
+    by_style = {"style_embedding", "mean_w"}
+    generator.load_state_dict(
+        {name: known[name] if name not in by_style and _fits(known, name, mine[name]) else mine[name] for name in mine}
+    )
+    mean = model.style_embedding.mean(dim=0)
+    for label, style in enumerate(generator.config.styles):
+        if style in model.config.styles:
+            generator.style_embedding[label] = model.style_embedding[model.config.styles.index(style)]
+        else:
+            generator.style_embedding[label] = mean + NEW_STYLE_SPREAD * generator.style_embedding[label]
+    carry_picture(generator, model)
+
+
+def _fits(known: dict[str, torch.Tensor], name: str, wanted: torch.Tensor) -> bool:
+    return name in known and known[name].shape == wanted.shape

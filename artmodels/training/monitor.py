@@ -1,0 +1,141 @@
+"""What a run knows of itself: its figures while it trains, which average is the best so far, and warnings in words."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from artmodels.data.dataset import ArtDataset
+from artmodels.metrics.evaluate import JUDGE_VARIANT, RealPictures, evaluate, look_at_real
+from artmodels.models.efficientnet import weights_file
+from artmodels.models.generator import ArtGenerator
+
+LEAST_REACH = 0.1  # of the recall of real pictures; below it, and after it had been more, a run collapses
+LEAST_VARIETY = 0.6  # of that of real pictures, in a style
+EASY_LOSS = 0.1  # of the hinge loss of heads that cannot tell at all; below it the heads tell with ease
+KNOWN_BY_HEART = 0.5  # of the gap between training pictures and fakes, by which unseen pictures fall short
+NEAREST, NEAREST_FEW = 0.85, 0.6  # distance to the nearest training picture over that of unseen ones: median, 1st perc.
+START = 3  # evaluations in which low recall and variety are only a beginning
+PATIENCE = 5  # evaluations without a new best
+
+Record = Mapping[str, Any]
+
+
+@dataclass
+class Monitor:
+    """Measures a run's averages against pictures that it is not trained on; looks at the real ones when first asked."""
+
+    train: ArtDataset
+    test: ArtDataset
+    samples: int
+    command: str  # that measures the same again
+    device: torch.device | str = "cpu"
+    real: RealPictures | None = None
+
+    def __post_init__(self):
+        weights_file(JUDGE_VARIANT)  # it would be a pity to miss them only at the first checkpoint
+
+    def measure(self, painter: ArtGenerator) -> dict[str, Any]:
+        """All of `evaluate`'s figures of `samples` paintings at truncation 1."""
+        if self.real is None:
+            self.real = look_at_real(self.train, self.test, self.samples, self.device)
+        return {**evaluate(painter, self.real, self.samples), "command": self.command}
+
+
+def measuring_command(data: str | None, test_data: str | None, samples: int | None, model: str = "MODEL") -> str:
+    """What measures a model again, for its card; where pictures lie is nobody else's business."""
+    flags = [f"--{flag} {Path(path).name}" for flag, path in (("data", data), ("test-data", test_data)) if path]
+    flags += [f"--samples {samples}"] if samples else []
+    return " ".join([f"python -m artmodels evaluate --model {model}", *flags])
+
+
+def summary(figures: dict[str, Any]) -> dict[str, Any]:
+    """The figures of an evaluation for the log: one number each, the styles' below `styles`."""
+    overall, styles = figures["overall"], figures["styles"]
+    short = {
+        name: overall[name] for figure in ("frechet", "kernel") for name in (f"{figure}_distance", f"{figure}_floor")
+    }
+    for figure in ("precision", "recall"):
+        short |= {name: overall[name] for name in (figure, f"{figure}_floor")}
+    for name in ("sliced_wasserstein", "sliced_wasserstein_floor"):
+        short[name] = sum(overall[name].values()) / len(overall[name])
+    if styles:
+        short["variety"] = sum(style["variety"] for style in styles.values()) / len(styles)
+    if found := overall["memorisation"]:
+        short["memorisation_ratio"] = found["ratio"]
+        if found["held_out_first_percentile"] > 0:
+            nearest = found["samples_first_percentile"] / found["held_out_first_percentile"]
+            short["memorisation_ratio_nearest"] = nearest
+    rounded = {name: round(value, 6) for name, value in short.items() if value is not None}
+    per_style = {
+        style: {name: round(values[name], 6) for name in ("kernel_distance", "variety")}
+        for style, values in styles.items()
+    }
+    return {**rounded, "samples": overall["samples"], "styles": per_style}
+
+
+def is_best(kernel_distance: float, best: Record | None) -> bool:
+    """Whether an average is nearer to the held-out pictures than the best one before."""
+    return math.isfinite(kernel_distance) and (best is None or kernel_distance < best["kernel_distance"])
+
+
+def warnings_of(history: Sequence[Record], heads: int) -> list[str]:
+    """What goes wrong in a run, in plain words, with what to change; empty when all seems well.
+
+    `history` are the run's records (see `keeping.RunLog`), the last one being judged; `heads` is the number of
+    discriminator heads. The words hold no changing numbers, so the same trouble is the same text.
+    """
+    found = []
+    judged = [record for record in history if "evaluation" in record]
+    if judged and judged[-1] is history[-1]:
+        found += _of_paintings(judged)
+    since = max((place + 1 for place, record in enumerate(history[:-1]) if "warnings" in record), default=0)
+    losses = [record["discriminator_loss"] for record in history[since:] if "discriminator_loss" in record]
+    if losses and sum(losses) / len(losses) < EASY_LOSS * 2 * heads:
+        found.append(
+            "The discriminator tells paintings from real pictures with ease (it is saturated), so it teaches the "
+            "generator little: lower --heads-learning-rate."
+        )
+    if history[-1].get("known_by_heart", 0) > KNOWN_BY_HEART:
+        found.append(
+            "The discriminator knows the training pictures by heart: it judges unseen real ones nearly as paintings. "
+            "Add pictures, allow --flip if mirrored works are right, or stop at the best so far."
+        )
+    return found
+
+
+def _of_paintings(judged: Sequence[Record]) -> list[str]:
+    """Warnings that follow from the evaluations so far."""
+    found, now = [], judged[-1]["evaluation"]
+    reach = [share for record in judged if (share := _reach(record["evaluation"])) is not None]
+    if reach and reach[-1] < LEAST_REACH and (len(reach) > START or max(reach) >= LEAST_REACH):
+        found.append(
+            "Collapse: the paintings reach hardly any of the real pictures (recall near zero). Raise --variety-weight "
+            "or lower both learning rates with --resume; model/ keeps the best so far."
+        )
+    found += [
+        f"The seeds of {style} look alike: raise --variety-weight with --resume."
+        for style, figures in now["styles"].items()
+        if figures["variety"] < LEAST_VARIETY and len(judged) > START
+    ]
+    if now.get("memorisation_ratio", 1) < NEAREST or now.get("memorisation_ratio_nearest", 1) < NEAREST_FEW:
+        found.append(
+            "Memorisation: paintings lie nearer to training pictures than unseen pictures do. Stop here or add "
+            "pictures, and look at the nearest ones before publishing."
+        )
+    best = min(range(len(judged)), key=lambda place: judged[place]["evaluation"]["kernel_distance"])
+    if len(judged) - 1 - best >= PATIENCE:
+        found.append(
+            f"No progress since {judged[best]['images']:,} images: lower both learning rates with --resume, or stop; "
+            "model/ keeps that best."
+        )
+    return found
+
+
+def _reach(evaluation: Record) -> float | None:
+    """Recall as a share of that of real pictures, None where it was not measured."""
+    value, floor = evaluation.get("recall"), evaluation.get("recall_floor")
+    return value / floor if value is not None and floor else None

@@ -1,0 +1,284 @@
+"""train_reader(): a recurrent network learns which words belong to which picture."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from artmodels.data.dataset import ArtDataset
+from artmodels.data.sampler import PictureOrder
+from artmodels.generate.prompt import with_reference
+from artmodels.hub.load import load_model
+from artmodels.models.efficientnet import EfficientNetLite, load_efficientnet
+from artmodels.models.prompt import (
+    FEATURES,
+    PROMPT_NAME,
+    SIGHT_VARIANT,
+    PromptConfig,
+    PromptNetwork,
+    PromptReader,
+    load_prompt,
+    pad_words,
+    picture_features,
+    save_prompt,
+    word_numbers,
+)
+from artmodels.training.captions import (
+    PictureWords,
+    choose_vocabulary,
+    measure_dataset,
+    picture_words,
+    tone_thresholds,
+    training_text,
+)
+from artmodels.training.supervised import LessonConfig, learn
+
+NOISE = 0.5  # on standardised features while training
+BLIND = 0.4  # share of features that are hidden while training
+STYLE_WEIGHT = 0.3  # of the loss by which the style is read
+NOT_MEASURED = {"pictures": 0, "recall": {}}
+AMONG = 100  # pictures among which a phrase has to find its own
+DRAWS = 50  # random hundreds that the recall is the mean of
+TOP = (1, 5, 10)
+CHUNK = 64  # pictures looked at at once
+# Kinds of words that captions are measured by.
+ALL, COLOURS_AND_TITLE, TITLE = "all words", "without style, subject and artist", "title alone"
+
+
+@dataclass(frozen=True)
+class ReaderConfig(LessonConfig):
+    """All dials of a reader's training; see `PromptConfig` for the last ones.
+
+    Raises:
+        ValueError: a value is of the wrong type or out of range.
+    """
+
+    resolution: int  # px of the collection's pictures: the model's, when it will lie beside one
+    feature_resolution: int
+    embedding_dim: int
+    hidden_dim: int
+    sight_dim: int
+    joint_dim: int
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.check_styles(("any",))  # refuses what no reader can be built from
+
+    def check_styles(self, styles: tuple[str, ...]) -> None:
+        """Raises:
+        ValueError: names that no reader can carry.
+        """
+        self.prompt_config(("any",), styles)
+
+    def prompt_config(self, words: Sequence[str], styles: Sequence[str]) -> PromptConfig:
+        dims = (self.embedding_dim, self.hidden_dim, self.sight_dim, self.joint_dim)
+        return PromptConfig(tuple(words), tuple(styles), *dims, self.feature_resolution)
+
+
+def reader_config(_: str = "fp32") -> ReaderConfig:
+    """The dials of `train.py --task prompt`: 7,000 pictures, seen in two minutes and read in three on two cores.
+
+    In fp32, whatever the machine would rather compute in: it is a small network, whose cosines bf16 would blur.
+    """
+    return ReaderConfig(
+        images=204_800,
+        batch_size=256,
+        learning_rate=2e-3,
+        weight_decay=0.05,
+        warm_up=15_360,
+        balance=0.5,
+        hold_out=0.1,
+        checkpoint_every=25_600,
+        log_every=2_560,
+        keep_checkpoints=2,
+        precision="fp32",
+        seed=0,
+        resolution=64,
+        feature_resolution=128,
+        embedding_dim=96,
+        hidden_dim=192,
+        sight_dim=256,
+        joint_dim=96,
+    )
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Pictures as the reader sees them, with what may be said of each."""
+
+    features: Tensor  # float16 [views, N, FEATURES]: as they are, and mirrored where there are two views
+    words: list[PictureWords]
+    labels: Tensor  # int64 [N]
+
+
+def train_reader(
+    config: ReaderConfig,
+    train: ArtDataset,
+    held_out: ArtDataset,
+    test: ArtDataset | None,
+    output: Path,
+    resume: bool = False,
+    tracker: str | None = None,
+) -> bool:
+    """Train a reader in a run folder whose `model/prompt.safetensors` is the best one by `held_out`.
+
+    At the end of the budget it is measured on `test`, or without it on `held_out` too. True if the budget is used up.
+
+    Raises:
+        ValueError: one of those of `learn`.
+        OSError: the feature network is not installed; or one of those of `learn`.
+    """
+    styles = train.styles
+    sight = load_efficientnet(SIGHT_VARIANT)
+    measured = measure_dataset(train)
+    thresholds = tone_thresholds(measured)
+    lesson = prepare(train, styles, sight, config.feature_resolution, thresholds, views=2)
+    exam = prepare(held_out, styles, sight, config.feature_resolution, thresholds)
+
+    torch.manual_seed(config.seed)
+    network = PromptNetwork(config.prompt_config(choose_vocabulary(lesson.words, styles), styles))
+    deviation, mean = torch.std_mean(lesson.features[0].float(), dim=0)
+    network.feature_mean.copy_(mean)
+    network.feature_deviation.copy_(deviation + 1e-3)
+    numbers = word_numbers(network.config.words)
+    model = output / "model"
+
+    def loss(network: nn.Module, indices: np.ndarray, generator: torch.Generator, done: float) -> Tensor:
+        device = next(network.parameters()).device
+        lots = random.Random(int(torch.randint(2**62, (), generator=generator)))
+        words = pad_words([training_text(lesson.words[index], lots) for index in indices], numbers)
+        pictures = torch.from_numpy(indices)
+        views = torch.randint(len(lesson.features), (len(indices),), generator=generator)
+        features = blur(lesson.features[views, pictures].float(), mean, deviation, generator)
+        logits, style_logits = network(words.to(device), features.to(device))
+        return reading_loss(
+            logits, style_logits, lesson.labels[pictures].to(device), same_pairs(words, pictures).to(device)
+        )
+
+    def measure(network: nn.Module) -> dict[str, float]:
+        ranks = rank_captions(network, exam)
+        found = {kind: (1 / (rank + 1)).mean().item() for kind, rank in ranks.items() if kind != TITLE}
+        return {"score": sum(found.values()) / max(1, len(found)), **found}
+
+    def keep(network: nn.Module, figures: dict[str, float]) -> None:
+        model.mkdir(exist_ok=True)
+        nothing = torch.zeros(0, config.joint_dim)
+        save_prompt(model, PromptReader(network, NOT_MEASURED, nothing, ""))
+
+    order = PictureOrder(train.labels, config.seed, config.balance)
+    finished = learn(network, loss, measure, keep, order, config, output, resume, tracker)
+    if finished and (model / PROMPT_NAME).is_file():
+        reader = load_prompt(model, styles)
+        final = prepare(test, styles, sight, config.feature_resolution, thresholds) if test else exam
+        save_prompt(model, replace(reader, figures=reader_figures(reader.network, final)))
+    return finished
+
+
+def settle_reader(folder: Path) -> None:
+    """Let the reader that lies in a model's folder see that model's own pictures, which matches are compared with.
+
+    Raises:
+        FileNotFoundError: there is no reader.
+        ValueError: it is of other styles than the model, or damaged.
+    """
+    model = load_model(folder)
+    reader = load_prompt(folder, model.generator.config.styles)
+    if reader is None:
+        raise FileNotFoundError(f"no {folder / PROMPT_NAME}: train one with train.py --task prompt")
+    save_prompt(folder, with_reference(model, reader))
+
+
+def prepare(
+    dataset: ArtDataset,
+    styles: Sequence[str],
+    sight: EfficientNetLite,
+    resolution: int,
+    thresholds: Tensor,
+    views: int = 1,
+) -> Lesson:
+    """Look at all pictures once, with two `views` mirrored too, and measure which words for colours are true of them.
+
+    Raises:
+        ValueError: the data set has a style that is none of `styles`.
+    """
+    if unknown := sorted(set(dataset.styles) - set(styles)):
+        raise ValueError(f"no pictures of {', '.join(unknown)[:200]} were trained on, but of {', '.join(styles)[:500]}")
+    labels = torch.tensor([styles.index(style) for style in dataset.styles])[torch.from_numpy(dataset.labels)]
+    words = picture_words(dataset, measure_dataset(dataset), thresholds)
+    parts = np.array_split(np.arange(len(dataset)), -(-len(dataset) // CHUNK))
+    features = torch.empty(views, len(dataset), FEATURES, dtype=torch.float16)
+    for part in tqdm(parts, desc="looking at pictures", unit=f" x {CHUNK}", leave=False):
+        pictures = dataset.batch(part)
+        for view in range(views):
+            with torch.no_grad():
+                features[view, part] = picture_features(
+                    sight, pictures.flip(3) if view else pictures, resolution
+                ).half()
+    return Lesson(features, words, labels)
+
+
+def blur(features: Tensor, mean: Tensor, deviation: Tensor, generator: torch.Generator) -> Tensor:
+    """Features `[N, FEATURES]` with noise, some of them hidden: what is learned must rest on many of them."""
+    noisy = features + NOISE * deviation * torch.randn(features.shape, generator=generator)
+    return torch.where(torch.rand(features.shape, generator=generator) < BLIND, mean, noisy)
+
+
+def same_pairs(words: Tensor, pictures: Tensor) -> Tensor:
+    """Where in a batch another place has the same words `[N, L]` or picture `[N]`: `[N, N]`, without the diagonal."""
+    same = (words[:, None] == words[None]).all(dim=2) | (pictures[:, None] == pictures[None])
+    return same.fill_diagonal_(False)
+
+
+def reading_loss(logits: Tensor, style_logits: Tensor, labels: Tensor, same: Tensor) -> Tensor:
+    """Which phrase belongs to which picture, both ways (CLIP, arXiv:2103.00020), and which style a phrase speaks of.
+
+    `logits: [N, N]`, phrases by pictures; pairs that are the `same` count neither as right nor as wrong.
+    """
+    logits = logits.masked_fill(same, -1e4)
+    own = torch.arange(len(logits), device=logits.device)
+    contrast = (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+    return contrast + STYLE_WEIGHT * F.cross_entropy(style_logits, labels)
+
+
+@torch.no_grad()
+def rank_captions(network: PromptNetwork, lesson: Lesson) -> dict[str, Tensor]:
+    """For each kind of words the ranks, from 0, of captions' own pictures among random hundreds.
+
+    The kinds: all that may be said of a picture; its title and the colours measured of it, without all words that its
+    style or the caption's later segments (subject, artist) hold; this title alone. Captions that hold no word of the
+    kind are left out, and kinds that no caption has; captions of words that the network never learned count.
+    """
+    numbers = word_numbers(network.config.words)
+    device = network.feature_mean.device
+    seen = network.see(lesson.features[0].float().to(device))
+    kinds = {
+        ALL: [words.all() for words in lesson.words],
+        COLOURS_AND_TITLE: [[*words.own_title(), *words.measured()] for words in lesson.words],
+        TITLE: [words.own_title() for words in lesson.words],
+    }
+    found = {}
+    for kind, texts in kinds.items():
+        spoken = torch.tensor([bool(text) for text in texts])
+        matches = (network.read(pad_words(texts, numbers).to(device))[0] @ seen.T).cpu()
+        draws, ranks = torch.Generator().manual_seed(0), []
+        for _ in range(DRAWS):
+            chosen = torch.randperm(len(texts), generator=draws)[:AMONG]
+            among = matches[chosen][:, chosen]
+            ranks.append((among > among.diagonal()[:, None]).sum(dim=1)[spoken[chosen]])
+        if len(rank := torch.cat(ranks)):
+            found[kind] = rank
+    return found
+
+
+def reader_figures(network: PromptNetwork, lesson: Lesson) -> dict[str, Any]:
+    """Recall at 1, 5 and 10 among 100 of each kind of words; none where there are fewer than 100 pictures."""
+    ranks = rank_captions(network, lesson) if len(lesson.words) >= AMONG else {}
+    recall = {kind: [round((rank < top).double().mean().item(), 4) for top in TOP] for kind, rank in ranks.items()}
+    return {"pictures": len(lesson.words), "recall": recall}

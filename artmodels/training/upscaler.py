@@ -1,0 +1,218 @@
+"""train_upscaler(): a network that doubles pictures, trained on smaller copies of them and measured beside Lanczos."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from artmodels.data.dataset import ArtDataset
+from artmodels.data.sampler import PictureOrder
+from artmodels.generate.sampling import to_images
+from artmodels.generate.upscale import enlarge, from_image
+from artmodels.io.files import sha256, write_json
+from artmodels.io.safetensors_io import MEASURED_BY
+from artmodels.metrics.distances import perceptual_distances, signal_to_noise, unit_maps
+from artmodels.metrics.evaluate import JUDGE_VARIANT
+from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector
+from artmodels.models.efficientnet import load_efficientnet
+from artmodels.models.generator import UPSCALER_NAME
+from artmodels.models.upscaler import (
+    FACTOR,
+    MEASURES,
+    METHODS,
+    Upscaler,
+    UpscalerConfig,
+    load_upscaler,
+    save_upscaler,
+)
+from artmodels.optimize.descent import resized
+from artmodels.training.augment import mirror_half
+from artmodels.training.losses import discriminator_loss, generator_loss
+from artmodels.training.supervised import FIGURES_NAME, LessonConfig, cost_of, learn
+
+HEAD_CHANNELS = (64, 128, 256, 256)
+HEAD_HIDDEN = 128
+CHECKED = 256  # held-out pictures that each checkpoint is measured by
+LOOK = 32  # pictures measured at once
+
+
+@dataclass(frozen=True)
+class UpscalingConfig(LessonConfig):
+    """All dials of an upscaler's training.
+
+    Raises:
+        ValueError: a value is of the wrong type, out of range, or does not go with another one.
+    """
+
+    resolution: int  # px of the large pictures; the small ones are half as large
+    width: int
+    blocks: int
+    pixels_only: float  # share of the budget in which no discriminator looks
+    adversarial_weight: float  # of its loss, against a mean absolute error of 1
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.upscaler_config()  # refuses what no upscaler can be built from
+        if self.resolution not in (32, 64, 128, 256, 512):
+            raise ValueError(f"resolution must be 32, 64, ... or 512, found {self.resolution}: try 128")
+        if not 0 <= self.pixels_only <= 1:
+            raise ValueError(f"pixels_only must be between 0 and 1, found {self.pixels_only}: try 0.5")
+        if not 0 <= self.adversarial_weight <= 1:
+            raise ValueError(f"adversarial_weight must be between 0 and 1, found {self.adversarial_weight}: try 0.0001")
+
+    def upscaler_config(self) -> UpscalerConfig:
+        return UpscalerConfig(self.width, self.blocks)
+
+
+def upscaling_config(precision: str = "fp32") -> UpscalingConfig:
+    """The dials of `train.py --task upscaler`: 64 to 128 px, 25 minutes on two cores."""
+    return UpscalingConfig(
+        images=32_000,
+        batch_size=32,
+        learning_rate=1e-3,
+        weight_decay=0.0,
+        warm_up=640,
+        balance=0.0,
+        hold_out=0.1,
+        checkpoint_every=3_200,
+        log_every=640,
+        keep_checkpoints=2,
+        precision=precision,
+        seed=0,
+        resolution=128,
+        width=32,
+        blocks=6,
+        pixels_only=0.5,
+        adversarial_weight=1e-4,
+    )
+
+
+class Upscaling(nn.Module):
+    """What learns: the upscaler, and the heads that judge it. Its forward is the loss of both.
+
+    The mean absolute error, and the hinge loss of a projected discriminator (arXiv:2111.01007, see
+    `models/discriminator.py`), whose own loss is added: neither reaches the other's parameters.
+    """
+
+    def __init__(self, config: UpscalingConfig):
+        super().__init__()
+        self.config = config
+        self.upscaler = Upscaler(config.upscaler_config())
+        self.heads = DiscriminatorHeads(HEAD_CHANNELS, config.resolution, HEAD_HIDDEN, styles=1)
+
+    def forward(self, small: Tensor, large: Tensor, project: Callable[[Tensor], list[Tensor]] | None) -> Tensor:
+        """Small pictures `[N, 3, H, W]` and the large ones that they come of to a scalar; without a projector for
+        their features, the pixels alone count."""
+        painted = self.upscaler(small)
+        # Processes exchange a gradient of each parameter, also of those that have no part in it.
+        loss = (painted - large).abs().mean() + 0.0 * sum(parameter.sum() for parameter in self.heads.parameters())
+        if project is None:
+            return loss
+        fake = project(painted)
+        with torch.no_grad():
+            real = project(large)
+        both = [torch.cat([first, second.detach()]) for first, second in zip(real, fake, strict=True)]
+        alone = large.new_ones(2 * len(large), 1)
+        logits = [each.chunk(2) for each in self.heads(both, alone).realness]
+        judged = discriminator_loss(*map(list, zip(*logits, strict=True)))
+        self.heads.requires_grad_(False)
+        verdict = generator_loss(self.heads(fake, alone[: len(large)]).realness)
+        self.heads.requires_grad_(True)
+        return loss + self.config.adversarial_weight * verdict + judged
+
+
+def train_upscaler(
+    config: UpscalingConfig,
+    train: ArtDataset,
+    held_out: ArtDataset,
+    test: ArtDataset | None,
+    output: Path,
+    resume: bool = False,
+    tracker: str | None = None,
+) -> bool:
+    """Train an upscaler in a run folder whose `model/upscaler.safetensors` is the nearest to `held_out`, to the eye.
+
+    At the end of the budget it is measured beside Lanczos on `test`, or without it on `held_out`; the figures are in
+    that file, and in `figures.json`. True if the budget is used up.
+
+    Raises:
+        ValueError, OSError: those of `learn`.
+    """
+    torch.manual_seed(config.seed)
+    network = Upscaling(config).to(memory_format=torch.channels_last)
+    model = output / "model"
+    projector = FeatureProjector(HEAD_CHANNELS, config.resolution, config.seed)
+    judge = load_efficientnet(JUDGE_VARIANT)
+
+    def loss(network: nn.Module, indices: np.ndarray, random: torch.Generator, done: float) -> Tensor:
+        device = next(network.parameters()).device
+        large = mirror_half(train.batch(indices, device), random)
+        return network(halved(large), large, projector.to(device) if done >= config.pixels_only else None)
+
+    def measure(network: Upscaling) -> dict[str, float]:
+        checked = held_out.select(np.arange(min(CHECKED, len(held_out))))
+        found = measure_upscaler(network.upscaler, checked, judge, METHODS[:1])
+        of_us = {measure: found[measure]["upscaler"] for measure in MEASURES}
+        return {"score": -of_us["perceptual_distance"], **of_us}
+
+    def keep(network: Upscaling, figures: dict[str, float]) -> None:
+        model.mkdir(exist_ok=True)
+        save_upscaler(model, network.upscaler, {})
+
+    order = PictureOrder(train.labels, config.seed, config.balance)
+    finished = learn(network, loss, measure, keep, order, config, output, resume, tracker)
+    if finished and (model / UPSCALER_NAME).is_file():
+        _finish(output, config, train, test or held_out, MEASURED_BY[0] if test else MEASURED_BY[1], judge)
+    return finished
+
+
+def _finish(
+    output: Path, config: UpscalingConfig, train: ArtDataset, measured: ArtDataset, measured_by: str, judge: nn.Module
+) -> None:
+    """Measure the kept upscaler, which knows its figures from then on; the run's `figures.json` has them too."""
+    model = output / "model"
+    upscaler = load_upscaler(model)
+    figures = {
+        "measured_by": measured_by,
+        **measure_upscaler(upscaler, measured, judge),
+        "training": cost_of(output, train),
+    }
+    save_upscaler(model, upscaler, figures)
+    write_json(output / FIGURES_NAME, {**figures, "sha256": sha256(model / UPSCALER_NAME)})
+
+
+@torch.inference_mode()
+def measure_upscaler(
+    upscaler: Upscaler, dataset: ArtDataset, judge: nn.Module, methods: tuple[str, ...] = METHODS
+) -> dict[str, Any]:
+    """How near enlargements of pictures at half their size come to the pictures, by the upscaler and by Lanczos.
+
+    The mean peak signal-to-noise ratio in dB, and the mean perceptual distance (see `metrics.perceptual_distances`)
+    through a network `judge` that the training did not use; of what a file would hold, in 8 bits.
+    """
+    device = next(upscaler.parameters()).device
+    judge = judge.to(device)
+    found: dict[str, dict[str, list[Tensor]]] = {measure: {method: [] for method in methods} for measure in MEASURES}
+    for places in np.array_split(np.arange(len(dataset)), -(-len(dataset) // LOOK)):
+        large = dataset.batch(places, device)
+        wanted = unit_maps(judge.scales, large)
+        small = to_images(halved(large))
+        for method in methods:
+            using = upscaler if method == METHODS[0] else None
+            pictures = torch.cat([from_image(enlarge(image, FACTOR, using)) for image in small]).to(device)
+            found["psnr"][method].append(signal_to_noise(pictures, large))
+            found["perceptual_distance"][method].append(perceptual_distances(unit_maps(judge.scales, pictures), wanted))
+    means = {
+        measure: {method: torch.cat(values).mean().item() for method, values in of_each.items()}
+        for measure, of_each in found.items()
+    }
+    return {"pictures": len(dataset), "resolution": dataset.resolution, **means}
+
+
+def halved(pictures: Tensor) -> Tensor:
+    """Pictures `[N, 3, H, W]` at half their size: bicubic, antialiased, within [-1, 1]."""
+    return resized(pictures, *(side // FACTOR for side in pictures.shape[2:])).clamp(-1, 1)
