@@ -6,12 +6,13 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from artmodels.cli.arguments import OneLineParser, add_statement_flags, main_with_clear_errors, natural, read_statement
+from artmodels.cli.arguments import OneLineParser, add_statement_flags, natural, read_statement
+from artmodels.io.errors import main_with_clear_errors
 from artmodels.training.config import PRECISIONS, PRESETS, TASKS, TRACKERS, TrainConfig
 
 if TYPE_CHECKING:
-    from artmodels.hub.card import Statement
     from artmodels.hub.publish import RunPublisher
+    from artmodels.hub.statement import Statement
 
 EXAMPLES = """examples:
   accelerate launch train.py --preset tiny --output runs/first          no data needed: it draws its own

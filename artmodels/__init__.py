@@ -4,7 +4,7 @@ import importlib
 
 __version__ = "0.1.0"
 
-_PUBLIC = {"ArtGenerator": "artmodels.models.generator", "paint_seeds": "artmodels.generate.sampling"}
+_PUBLIC = {"ArtGenerator": "artmodels.hub.pretrained", "paint_seeds": "artmodels.generate.sampling"}
 __all__ = ["ArtGenerator", "__version__", "paint_seeds"]
 
 

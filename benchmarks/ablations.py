@@ -27,15 +27,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from compare_models import number
 
-from artmodels.cli.arguments import OneLineParser, main_with_clear_errors, natural
-from artmodels.data.dataset import METADATA_NAME, Entry, load_dataset, open_collection
-from artmodels.hub.load import METRICS_NAME, describe_machine, load_model
+from artmodels.cli.arguments import OneLineParser, natural
+from artmodels.data.collection import METADATA_NAME, Entry
+from artmodels.data.dataset import load_dataset, open_collection
+from artmodels.hub.load import METRICS_NAME, load_model
+from artmodels.io.device import describe_machine
+from artmodels.io.errors import main_with_clear_errors
 from artmodels.io.files import write_json
 from artmodels.io.safetensors_io import read_json
 from artmodels.metrics.evaluate import RealPictures, evaluate, look_at_real
 from artmodels.training.config import PRESETS
-from artmodels.training.export import read_history
 from artmodels.training.monitor import summary
+from artmodels.training.run_log import read_history
 
 ROOT = Path(__file__).resolve().parent.parent
 

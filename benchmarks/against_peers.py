@@ -38,10 +38,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from peer_runs import paint_in_parts
 
 from artmodels import __version__
-from artmodels.cli.arguments import OneLineParser, main_with_clear_errors, natural
-from artmodels.data.dataset import ArtDataset, load_dataset, to_tensor
+from artmodels.cli.arguments import OneLineParser, natural
+from artmodels.data.dataset import ArtDataset, load_dataset
+from artmodels.data.decode import to_tensor
 from artmodels.generate.sampling import contact_sheet, draw_latents, paint, to_images
-from artmodels.hub.load import describe_machine, load_model
+from artmodels.hub.load import load_model
+from artmodels.io.device import describe_machine
+from artmodels.io.errors import main_with_clear_errors
 from artmodels.io.files import write_json
 from artmodels.io.safetensors_io import read_json
 from artmodels.metrics.distances import extract_features

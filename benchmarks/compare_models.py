@@ -9,9 +9,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from artmodels.cli.arguments import OneLineParser, main_with_clear_errors, natural
+from artmodels.cli.arguments import OneLineParser, natural
 from artmodels.data.dataset import load_dataset
 from artmodels.hub.load import load_model, read_metrics
+from artmodels.io.errors import main_with_clear_errors
 from artmodels.metrics.evaluate import evaluate, look_at_real
 
 

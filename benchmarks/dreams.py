@@ -16,15 +16,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tell_styles_apart import fit_reader
 
-from artmodels.cli.arguments import OneLineParser, check_out, main_with_clear_errors, natural
+from artmodels.cli.arguments import OneLineParser, check_out, natural
 from artmodels.data.dataset import load_dataset
+from artmodels.data.decode import resized
 from artmodels.generate.recipe import chunk_png
 from artmodels.generate.sampling import contact_sheet, to_images
-from artmodels.hub.load import check_card_target, describe_machine, load_model, rewrite_card
+from artmodels.hub.card import check_card_target, rewrite_card
+from artmodels.hub.companions.classifier import load_classifier
+from artmodels.hub.load import load_model
+from artmodels.io.device import describe_machine
+from artmodels.io.errors import main_with_clear_errors
 from artmodels.io.files import write_atomically
-from artmodels.models.classifier import load_classifier
 from artmodels.optimize.deep_dream import DreamSettings, dream
-from artmodels.optimize.descent import finish, resized
+from artmodels.optimize.descent import finish
 
 
 def measure(chosen: argparse.Namespace) -> None:

@@ -13,14 +13,16 @@ from PIL import Image, ImageDraw
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from artmodels.cli.arguments import OneLineParser, main_with_clear_errors, natural
+from artmodels.cli.arguments import OneLineParser, natural
 from artmodels.generate.find_directions import AMOUNTS, PICTURES, TRUNCATION, find_directions
 from artmodels.generate.recipe import Latent, Recipe, Shift
 from artmodels.generate.sampling import contact_sheet, paint_rows, rows_of, to_images
-from artmodels.generate.save import pick_device
+from artmodels.hub.card import check_card_target, rewrite_card
 from artmodels.hub.companions.directions import Directions, save_directions
-from artmodels.hub.load import check_card_target, load_model, rewrite_card
-from artmodels.models.generator import ArtGenerator
+from artmodels.hub.load import load_model
+from artmodels.hub.pretrained import ArtGenerator
+from artmodels.io.device import pick_device
+from artmodels.io.errors import main_with_clear_errors
 
 LABEL_HEIGHT = 14  # px
 

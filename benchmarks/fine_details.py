@@ -19,15 +19,16 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from artmodels.cli.arguments import OneLineParser, main_with_clear_errors, natural
+from artmodels.cli.arguments import OneLineParser, natural
 from artmodels.data.dataset import load_dataset
+from artmodels.data.decode import resized
 from artmodels.generate.sampling import draw_latents, paint
 from artmodels.hub.load import load_model
+from artmodels.io.errors import main_with_clear_errors
 from artmodels.metrics.distances import frechet_distance
 from artmodels.metrics.evaluate import JUDGE_RESOLUTION, JUDGE_VARIANT, look
 from artmodels.models.efficientnet import load_efficientnet
 from artmodels.models.image_statistics import luma
-from artmodels.optimize.descent import resized
 
 SHARES = (1, 0.75, 0.5, 0.25)  # of the full size, to which pictures are brought down
 BANDS = (0, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2)  # cycles a pixel

@@ -13,7 +13,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from artmodels.cli.arguments import OneLineParser, check_out, main_with_clear_errors, natural
+from artmodels.cli.arguments import OneLineParser, check_out, natural
 from artmodels.generate.recipe import Projection, chunk_png
 from artmodels.generate.sampling import (
     contact_sheet,
@@ -25,7 +25,10 @@ from artmodels.generate.sampling import (
     rows_of,
     to_images,
 )
-from artmodels.hub.load import check_card_target, describe_machine, load_model, rewrite_card
+from artmodels.hub.card import check_card_target, rewrite_card
+from artmodels.hub.load import load_model
+from artmodels.io.device import describe_machine
+from artmodels.io.errors import main_with_clear_errors
 from artmodels.io.files import write_atomically
 from artmodels.metrics.distances import extract_features, mean_pairwise_distance
 from artmodels.models.efficientnet import load_efficientnet

@@ -21,17 +21,18 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from artmodels.cli.arguments import OneLineParser, main_with_clear_errors, natural
+from artmodels.cli.arguments import OneLineParser, natural
 from artmodels.data.dataset import ArtDataset, load_dataset
 from artmodels.generate.prompt import paint_phrase
 from artmodels.generate.sampling import contact_sheet, draw_latents, paint, to_images
+from artmodels.hub.companions.prompt import load_prompt
 from artmodels.hub.load import load_model
+from artmodels.io.errors import main_with_clear_errors
 from artmodels.metrics.classification import fit_head
 from artmodels.metrics.distances import extract_features
 from artmodels.metrics.evaluate import JUDGE_RESOLUTION, JUDGE_VARIANT
 from artmodels.models.efficientnet import load_efficientnet
 from artmodels.models.image_statistics import brightness, saturation
-from artmodels.models.prompt import load_prompt
 
 TRUNCATION = 0.8
 COMMON = 100  # training pictures from which on a subject is common

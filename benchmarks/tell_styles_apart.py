@@ -17,10 +17,11 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from artmodels.cli.arguments import OneLineParser, main_with_clear_errors
+from artmodels.cli.arguments import OneLineParser
 from artmodels.data.dataset import ArtDataset, load_dataset
 from artmodels.generate.sampling import draw_latents, one_hot, paint
 from artmodels.hub.load import load_model
+from artmodels.io.errors import main_with_clear_errors
 from artmodels.metrics.classification import fit_head
 from artmodels.metrics.distances import extract_features
 from artmodels.metrics.evaluate import JUDGE_RESOLUTION, JUDGE_VARIANT

@@ -16,12 +16,15 @@ from PIL import Image, ImageDraw, ImageFilter
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from artmodels.cli.arguments import OneLineParser, check_out, main_with_clear_errors, natural
-from artmodels.data.dataset import to_tensor
+from artmodels.cli.arguments import OneLineParser, check_out, natural
+from artmodels.data.decode import to_tensor
 from artmodels.generate.recipe import chunk_png
 from artmodels.generate.sampling import contact_sheet, draw_latents, one_hot, paint, to_images
+from artmodels.hub.card import check_card_target, rewrite_card
 from artmodels.hub.companions.style_statistics import load_style_statistics
-from artmodels.hub.load import check_card_target, describe_machine, load_model, rewrite_card
+from artmodels.hub.load import load_model
+from artmodels.io.device import describe_machine
+from artmodels.io.errors import main_with_clear_errors
 from artmodels.io.files import write_atomically
 from artmodels.models.efficientnet import load_efficientnet
 from artmodels.optimize.descent import finish, read_input

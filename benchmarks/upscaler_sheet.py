@@ -14,12 +14,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from artmodels.cli.arguments import OneLineParser, check_out, main_with_clear_errors, natural
+from artmodels.cli.arguments import OneLineParser, check_out, natural
 from artmodels.data.dataset import load_dataset
 from artmodels.generate.recipe import chunk_png
 from artmodels.generate.sampling import contact_sheet, draw_latents, one_hot, paint, to_images
 from artmodels.generate.upscale import enlarge
 from artmodels.hub.load import load_model
+from artmodels.io.errors import main_with_clear_errors
 from artmodels.io.files import write_atomically
 from artmodels.training.upscaler import halved
 

@@ -36,17 +36,21 @@ from safetensors.torch import load_file, save_file
 
 from artmodels.cli.main import main
 from artmodels.data import procedural
+from artmodels.hub.companions.classifier import save_classifier
 from artmodels.hub.companions.directions import save_directions
 from artmodels.hub.companions.neighbours import find_neighbours, save_neighbours
+from artmodels.hub.companions.prompt import save_prompt
 from artmodels.hub.companions.style_statistics import save_style_statistics
+from artmodels.hub.companions.upscaler import save_upscaler
 from artmodels.hub.load import LoadedModel, load_model
+from artmodels.hub.pretrained import ArtGenerator
 from artmodels.io.files import sha256
 from artmodels.io.safetensors_io import read_header
-from artmodels.models.classifier import ClassifierConfig, StyleClassifier, save_classifier
+from artmodels.models.classifier import ClassifierConfig, StyleClassifier
 from artmodels.models.efficientnet import load_efficientnet
-from artmodels.models.generator import ArtGenerator, GeneratorConfig
-from artmodels.models.prompt import PromptConfig, PromptNetwork, PromptReader, save_prompt
-from artmodels.models.upscaler import Upscaler, UpscalerConfig, save_upscaler
+from artmodels.models.generator import GeneratorConfig
+from artmodels.models.prompt import PromptConfig, PromptNetwork, PromptReader
+from artmodels.models.upscaler import Upscaler, UpscalerConfig
 from artmodels.optimize.style_transfer import manner_of
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -8,7 +8,8 @@ from conftest import assert_one_clear_line
 from torch import nn
 
 from artmodels.benchmarking.generate import convolutions_of, multiplications
-from artmodels.models.generator import ArtGenerator, GeneratorConfig
+from artmodels.hub.pretrained import ArtGenerator
+from artmodels.models.generator import GeneratorConfig
 
 
 def test_counts_the_multiplications_of_every_block():

@@ -6,7 +6,9 @@ import shutil
 import pytest
 from conftest import STYLES, make_generator
 
-from artmodels.hub.load import load_model, rewrite_card, write_model_folder
+from artmodels.hub.card import rewrite_card
+from artmodels.hub.load import load_model
+from artmodels.training.export import write_model_folder
 
 TRAINING = {
     "preset": "tiny",

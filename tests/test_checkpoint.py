@@ -117,8 +117,9 @@ def test_a_full_disk_leaves_no_half_checkpoint(tmp_path):
     """The limit on a file's size stands in for the disk: writes fail in the middle of the file."""
     save(tmp_path, 100)
     script = (
-        "import sys, torch, resource; from pathlib import Path; from artmodels.checkpoint import save_checkpoint\n"
-        "from artmodels.command import main_with_clear_errors\n"
+        "import sys, torch, resource; from pathlib import Path\n"
+        "from artmodels.training.checkpoint import save_checkpoint\n"
+        "from artmodels.io.errors import main_with_clear_errors\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
         f"save = lambda: save_checkpoint(Path({str(tmp_path)!r}), 200, {{'w': {{'w': torch.zeros(10**6)}}}}, {{}})\n"
         "sys.exit(main_with_clear_errors(save))"

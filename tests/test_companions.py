@@ -8,11 +8,12 @@ from test_card import FIGURES, TRAINING
 
 from artmodels.cli.main import main
 from artmodels.data.dataset import load_dataset
-from artmodels.hub.card import Statement
-from artmodels.hub.load import companion_loaders, load_model, rewrite_card, write_model_folder
+from artmodels.hub.card import rewrite_card
+from artmodels.hub.load import companion_loaders, load_model
+from artmodels.hub.model_files import COMPANIONS, METRICS_NAME, NEIGHBOURS_NAME
 from artmodels.hub.publish import is_ours, publication, publish
-from artmodels.models.generator import COMPANIONS, METRICS_NAME, NEIGHBOURS_NAME
-from artmodels.training.export import OF_ANY_PAINTER
+from artmodels.hub.statement import Statement
+from artmodels.training.export import OF_ANY_PAINTER, write_model_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")  # the client's own, of uploads
 

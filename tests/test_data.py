@@ -17,7 +17,8 @@ from conftest import ROOT, STYLES, assert_one_clear_line, draw_pictures, run
 from PIL import Image, ImageOps
 
 from artmodels.data import procedural
-from artmodels.data.dataset import MAX_PIXELS, decode_picture, load_dataset, open_collection, to_tensor
+from artmodels.data.dataset import load_dataset, open_collection
+from artmodels.data.decode import MAX_PIXELS, decode_picture, to_tensor
 
 
 def encode(image: Image.Image, format: str = "PNG", **options) -> bytes:
@@ -327,8 +328,8 @@ def test_decoding_a_folder_leaves_it_untouched(tmp_path):
 def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path, pictures):
     """A limit on the size of files stands in for the disk."""
     script = (
-        "import resource, sys; from pathlib import Path; from artmodels.data import load_dataset\n"
-        "from artmodels.command import main_with_clear_errors\n"
+        "import resource, sys; from pathlib import Path; from artmodels.data.dataset import load_dataset\n"
+        "from artmodels.io.errors import main_with_clear_errors\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
         f"load = lambda: load_dataset({str(pictures)!r}, 64, Path({str(tmp_path / 'cache')!r}))\n"
         "sys.exit(main_with_clear_errors(load))"
@@ -338,7 +339,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path, pictures):
 
 
 def test_processes_that_start_together_decode_once(tmp_path, pictures):
-    script = f"from artmodels.data import load_dataset; print(len(load_dataset({str(pictures)!r}, 32)))"
+    script = f"from artmodels.data.dataset import load_dataset; print(len(load_dataset({str(pictures)!r}, 32)))"
     environment = {**os.environ, "ARTMODELS_CACHE": str(tmp_path / "shared")}
     started = [
         subprocess.Popen(

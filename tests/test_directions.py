@@ -20,6 +20,7 @@ from artmodels.generate.find_directions import (
     DAMPING,
     ENDS,
     TRUNCATION,
+    add_directions,
     correct,
     describe,
     draw_rows,
@@ -33,13 +34,16 @@ from artmodels.generate.find_directions import (
 )
 from artmodels.generate.recipe import Latent, Recipe, Shift
 from artmodels.generate.sampling import paint_rows, rows_of
-from artmodels.hub.card import Statement
+from artmodels.hub.card import rewrite_card
 from artmodels.hub.companions.directions import load_directions, save_directions
-from artmodels.hub.load import add_directions, load_hub_model, load_model, rewrite_card, write_model_folder
+from artmodels.hub.load import load_hub_model, load_model
+from artmodels.hub.model_files import DIRECTIONS_NAME
+from artmodels.hub.pretrained import ArtGenerator
 from artmodels.hub.publish import publish
+from artmodels.hub.statement import Statement
 from artmodels.metrics import evaluate as evaluation
-from artmodels.models.generator import DIRECTIONS_NAME, ArtGenerator
 from artmodels.models.image_statistics import ATTRIBUTES, measure
+from artmodels.training.export import write_model_folder
 
 MODEL = "user/steered"
 FEW = 24  # paintings that a small generator is measured by
@@ -404,7 +408,7 @@ def test_the_card_has_a_row_for_each(published_folder, generator, found):
 def test_publishing_finds_them_and_they_come_back(hub, published_folder, capsys):
     assert main(["publish", str(published_folder), MODEL, "--dry-run"]) == 0
     assert "found first" in capsys.readouterr().out and not (published_folder / DIRECTIONS_NAME).exists()
-    publish(published_folder.parent, MODEL, Statement(), steer=True)
+    publish(published_folder.parent, MODEL, Statement(), prepare=add_directions)
     files = hub.repositories["models", MODEL].head
     assert b"## Directions" in files["README.md"]
     ours, theirs = load_model(published_folder).directions, load_model(MODEL).directions

@@ -11,9 +11,10 @@ from PIL import Image
 
 from artmodels.cli.main import main
 from artmodels.data import procedural
-from artmodels.data.dataset import to_tensor
+from artmodels.data.decode import to_tensor
 from artmodels.generate.recipe import read_chunk
-from artmodels.models.classifier import ClassifierConfig, StyleClassifier, save_classifier
+from artmodels.hub.companions.classifier import save_classifier
+from artmodels.models.classifier import ClassifierConfig, StyleClassifier
 from artmodels.models.efficientnet import load_efficientnet
 from artmodels.optimize.deep_dream import LARGEST_CHANGE, DreamSettings, dream
 from artmodels.optimize.descent import finish

@@ -31,7 +31,10 @@ from artmodels.cli.main import main
 from artmodels.data import procedural
 from artmodels.data.dataset import load_dataset
 from artmodels.generate.sampling import draw_latents, paint
-from artmodels.hub.load import load_model, rewrite_card, write_model_folder
+from artmodels.hub.card import rewrite_card
+from artmodels.hub.companions.classifier import load_classifier, save_classifier
+from artmodels.hub.load import load_model
+from artmodels.hub.model_files import CLASSIFIER_NAME, MAX_CLASSIFIER_BYTES
 from artmodels.metrics.classification import (
     adherence,
     calibration_error,
@@ -42,15 +45,10 @@ from artmodels.metrics.classification import (
     recognition_figures,
     share_interval,
 )
-from artmodels.models.classifier import (
-    ClassifierConfig,
-    StyleClassifier,
-    load_classifier,
-    save_classifier,
-)
-from artmodels.models.generator import CLASSIFIER_NAME, MAX_CLASSIFIER_BYTES
+from artmodels.models.classifier import ClassifierConfig, StyleClassifier
 from artmodels.training.checkpoint import list_checkpoints
 from artmodels.training.classifier import eye_config, vary
+from artmodels.training.export import write_model_folder
 
 SMALL = ("--resolution", "32", "--width", "8", "--images", "2400", "--batch-size", "32", "--learning-rate", "0.005")
 

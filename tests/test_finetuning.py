@@ -12,8 +12,9 @@ from training_runs import train_here, weights
 
 from artmodels.generate.sampling import draw_latents, one_hot, paint
 from artmodels.hub.load import load_model
+from artmodels.hub.pretrained import ArtGenerator
 from artmodels.metrics.distances import signal_to_noise
-from artmodels.models.generator import ArtGenerator, GeneratorConfig
+from artmodels.models.generator import GeneratorConfig
 from artmodels.training.config import PRESETS
 from artmodels.training.init_from import load_initial_model, shape_after, start_from
 

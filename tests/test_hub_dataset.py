@@ -53,7 +53,7 @@ def paintings(hub) -> None:
 
 CODE = """
 import json, sys
-from artmodels.data import load_dataset
+from artmodels.data.dataset import load_dataset
 for source in sys.argv[1:]:
     try:
         found = load_dataset(source, 32)

@@ -13,8 +13,9 @@ from safetensors.torch import load_file, save_file
 
 from artmodels.generate.save import file_stems
 from artmodels.hub.load import find_models, load_model
+from artmodels.hub.pretrained import ArtGenerator, load_generator
 from artmodels.io.safetensors_io import load_weights, save_weights
-from artmodels.models.generator import ArtGenerator, GeneratorConfig, load_generator
+from artmodels.models.generator import GeneratorConfig
 
 
 @pytest.fixture

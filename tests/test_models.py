@@ -9,9 +9,10 @@ from conftest import STYLES, make_generator
 from torch import nn
 
 from artmodels.generate.sampling import blend, draw_latents
+from artmodels.hub.pretrained import ArtGenerator
 from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector, StyleProbe
 from artmodels.models.efficientnet import POOLED_DIM, SameConv, _fold, load_efficientnet
-from artmodels.models.generator import ArtGenerator, GeneratorConfig
+from artmodels.models.generator import GeneratorConfig
 from artmodels.models.layers import ModulatedConv, Modulation, normalise_latents
 
 CHANNELS = (8, 8, 16, 16)

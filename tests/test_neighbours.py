@@ -16,7 +16,7 @@ from artmodels.hub.companions.neighbours import (
     save_neighbours,
 )
 from artmodels.hub.load import load_model
-from artmodels.models.generator import NEIGHBOURS_NAME
+from artmodels.hub.model_files import NEIGHBOURS_NAME
 
 
 def features(count: int, seed: int = 0) -> torch.Tensor:

@@ -17,28 +17,25 @@ from artmodels.data.split import split
 from artmodels.generate.prompt import LARGEST_AMOUNT, MIXED, paint_phrase, with_reference
 from artmodels.generate.recipe import read_recipes
 from artmodels.generate.sampling import draw_latents, one_hot, paint, paint_rows, rows_of, to_images
-from artmodels.hub.load import load_model, rewrite_card, write_model_folder
-from artmodels.models.colours import COLOUR_STATISTICS, colour_statistics
-from artmodels.models.generator import DIRECTIONS_NAME
-from artmodels.models.image_statistics import brightness, saturation
+from artmodels.hub.card import rewrite_card
+from artmodels.hub.companions.prompt import REFERENCE, TOLD, load_prompt, save_prompt
+from artmodels.hub.load import load_model
+from artmodels.hub.model_files import DIRECTIONS_NAME, PROMPT_NAME
+from artmodels.models.image_statistics import COLOUR_STATISTICS, brightness, colour_statistics, saturation
 from artmodels.models.prompt import (
     MAX_PHRASE,
     MAX_VOCABULARY,
     MAX_WORD,
-    PROMPT_NAME,
-    REFERENCE,
-    TOLD,
     PromptConfig,
     PromptNetwork,
     PromptReader,
     known_form,
-    load_prompt,
     pad_words,
-    save_prompt,
     split_words,
     word_numbers,
 )
 from artmodels.training.captions import TONES, measure_tones, picture_words, tone_thresholds, training_text
+from artmodels.training.export import write_model_folder
 from artmodels.training.launch_supervised import put_beside
 from artmodels.training.prompt import (
     NOT_MEASURED,

@@ -15,10 +15,11 @@ from artmodels import ArtGenerator
 from artmodels.cli.main import main
 from artmodels.hub import download as remote
 from artmodels.hub import publish as publishing
-from artmodels.hub.card import Statement
-from artmodels.hub.load import load_model, write_model_folder
+from artmodels.hub.load import load_model
 from artmodels.hub.publish import RunPublisher, check_push_target, find_model_folder, publish
+from artmodels.hub.statement import Statement
 from artmodels.hub.wheel import WHEEL_NAME
+from artmodels.training.export import write_model_folder
 
 REPO = "user/painter"
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")  # the client's own, of uploads

@@ -7,7 +7,7 @@ from conftest import STYLES
 from PIL import Image
 
 from artmodels.data import procedural
-from artmodels.data.dataset import to_tensor
+from artmodels.data.decode import to_tensor
 from artmodels.hub.companions.neighbours import find_neighbours
 from artmodels.metrics.distances import extract_features
 from artmodels.metrics.explain import SHOWN_SIDE, light_up, see, trace

@@ -10,7 +10,7 @@ from conftest import folder_files, make_generator
 
 from artmodels.hub import model_cache as shelf_module
 from artmodels.hub.load import load_model
-from artmodels.hub.model_cache import ModelShelf, budget_from_environment, label
+from artmodels.hub.model_cache import ModelShelf, budget_from_environment
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_a_visitors_model_comes_and_is_kept(shelf, hub, several, model):
     told: list[float] = []
     found = shelf.load(several[0], told.append)
     assert told and told[-1] == 1.0 and all(a <= b for a, b in itertools.pairwise(told))
-    assert label(found) == f"user/m0@{found.revision}" and shelf.get(label(found)) is found
+    assert found.label == f"user/m0@{found.revision}" and shelf.get(found.label) is found
     assert shelf.load(several[0]) is found  # the same commit: not loaded twice
     assert shelf.get(model.name) is model and shelf.names == [model.name]
 

@@ -44,7 +44,7 @@ def test_pushing_makes_and_updates_a_space(hub, commit, capsys):
     result = run_here(lambda: main(["space", "user/studio", "--model", MODEL, "--hardware", "cpu-basic"]), capsys)
     assert result.returncode == 0 and f"{hub.address}/spaces/user/studio" in result.stdout
     repository = hub.repositories["spaces", "user/studio"]
-    assert repository.hardware == "cpu-basic" and "artmodels/hub.py" in repository.head
+    assert repository.hardware == "cpu-basic" and "artmodels/hub/load.py" in repository.head
     hub.add("user/studio", {**repository.head, "artmodels/gone.py": b"", "mine.txt": b""}, "spaces")
     push_space("user/studio", space_files(MODEL))
     assert "artmodels/gone.py" not in repository.head and "mine.txt" in repository.head

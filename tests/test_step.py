@@ -6,16 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
+from artmodels.io.random import seeded_generator
 from artmodels.models.discriminator import STRIDES
 from artmodels.training.config import TrainConfig, tiny
-from artmodels.training.gan_step import (
-    Networks,
-    Passes,
-    adversarial_step,
-    build_networks,
-    seeded_generator,
-    set_learning_rates,
-)
+from artmodels.training.gan_step import Networks, Passes, adversarial_step, build_networks, set_learning_rates
 
 STYLES = ("a", "b")
 

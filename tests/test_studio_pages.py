@@ -436,6 +436,7 @@ def test_a_picture_is_reworked_watched_and_stopped(page, tmp_path):
     page.locator("#begin").click()
     says(page, "page.jpg: not a readable picture")
     page.locator("#rework-file button[aria-label*='lear']").first.click()
+    page.locator("#rework-file").get_by_text("page.jpg").first.wait_for(state="hidden")
     Image.effect_noise((200, 150), 80).convert("RGB").save(tmp_path / "photo.jpg")
     page.locator("#rework-file input[type=file]").set_input_files(tmp_path / "photo.jpg")
     page.locator("#rework-file").get_by_text("photo.jpg").first.wait_for()

@@ -13,12 +13,13 @@ from training_runs import draw_unseen, same, train, train_here
 
 from artmodels.data import procedural
 from artmodels.hub.load import load_model
-from artmodels.models.generator import DIRECTIONS_NAME
+from artmodels.hub.model_files import DIRECTIONS_NAME
+from artmodels.io.random import seeded_generator
 from artmodels.training.checkpoint import list_checkpoints
 from artmodels.training.config import PRESETS, TrainConfig
 from artmodels.training.distributed import check_finite, flat_numbers
-from artmodels.training.export import read_history
-from artmodels.training.gan_step import ema_decay, seeded_generator, update_ema
+from artmodels.training.gan_step import ema_decay, update_ema
+from artmodels.training.run_log import read_history
 
 
 def test_a_published_folder_may_be_read_by_others(finished):

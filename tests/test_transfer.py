@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 
 from artmodels.cli.main import main
 from artmodels.data import procedural
-from artmodels.data.dataset import load_dataset, to_tensor
+from artmodels.data.dataset import load_dataset
+from artmodels.data.decode import to_tensor
 from artmodels.generate.recipe import chunk_png, read_chunk, read_recipes
 from artmodels.hub.companions.style_statistics import (
     DIRECTIONS,
@@ -21,9 +22,9 @@ from artmodels.hub.companions.style_statistics import (
     load_style_statistics,
     save_style_statistics,
 )
+from artmodels.hub.model_files import STATISTICS_NAME
 from artmodels.io.safetensors_io import read_header
 from artmodels.models.efficientnet import load_efficientnet, texture_channels
-from artmodels.models.generator import STATISTICS_NAME
 from artmodels.optimize.descent import finish
 from artmodels.optimize.provenance import DerivedRecipe, parse_derived
 from artmodels.optimize.style_transfer import (

@@ -21,11 +21,13 @@ from artmodels.data.dataset import load_dataset
 from artmodels.generate.recipe import Latent, Recipe
 from artmodels.generate.sampling import to_images
 from artmodels.generate.upscale import enlarge, from_image
-from artmodels.hub.card import Statement, model_card
+from artmodels.hub.card import model_card
+from artmodels.hub.companions.upscaler import load_upscaler, save_upscaler
+from artmodels.hub.model_files import MAX_UPSCALER_BYTES, UPSCALER_NAME
+from artmodels.hub.statement import Statement
 from artmodels.metrics.distances import perceptual_distances, signal_to_noise, unit_maps
 from artmodels.models.efficientnet import load_efficientnet
-from artmodels.models.generator import MAX_UPSCALER_BYTES, UPSCALER_NAME
-from artmodels.models.upscaler import TILE, Upscaler, UpscalerConfig, load_upscaler, save_upscaler
+from artmodels.models.upscaler import TILE, Upscaler, UpscalerConfig
 from artmodels.studio import handlers
 from artmodels.training.upscaler import Upscaling, halved, measure_upscaler, upscaling_config
 

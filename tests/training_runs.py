@@ -12,8 +12,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import train as script
-from artmodels.cli.arguments import main_with_clear_errors
 from artmodels.data import procedural
+from artmodels.io.errors import main_with_clear_errors
 from artmodels.training.checkpoint import list_checkpoints
 
 

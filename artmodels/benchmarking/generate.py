@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.utils.benchmark import Timer
 
 from artmodels.generate.sampling import batch_size, draw_latents, paint_rows
-from artmodels.hub.load import LoadedModel, describe_machine
-from artmodels.models.generator import ArtGenerator
+from artmodels.hub.load import LoadedModel
+from artmodels.hub.pretrained import ArtGenerator
+from artmodels.io.device import describe_machine
 
 ROUNDS = 3  # in which painting and convolving take turns, so that a busy moment strikes both
 

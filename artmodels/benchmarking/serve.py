@@ -25,7 +25,7 @@ from typing import Any
 import httpx
 
 from artmodels.generate.recipe import SEED_LIMIT, is_number
-from artmodels.hub.load import describe_machine
+from artmodels.io.device import describe_machine
 
 APP = "import sys; from artmodels.studio.app import main; sys.exit(main())"
 IMPORTS = "import torch, gradio"

@@ -11,18 +11,12 @@ import torch
 
 from artmodels.data.dataset import ArtDataset, load_dataset
 from artmodels.data.sampler import PictureOrder
-from artmodels.hub.load import describe_machine
+from artmodels.io.device import describe_machine
+from artmodels.io.random import seeded_generator
 from artmodels.training.config import TrainConfig
 from artmodels.training.distributed import make_accelerator
 from artmodels.training.gan_loop import prepare_passes
-from artmodels.training.gan_step import (
-    StepResult,
-    adversarial_step,
-    build_networks,
-    ema_decay,
-    seeded_generator,
-    update_ema,
-)
+from artmodels.training.gan_step import StepResult, adversarial_step, build_networks, ema_decay, update_ema
 
 WARM_UP = 3  # steps, in which memory is taken and networks are compiled
 LOADER_BATCHES = 50

@@ -1,13 +1,12 @@
 """What the command lines share: whole numbers, and one clear line with exit code 2 for input that is wrong."""
 
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from artmodels.hub.card import Statement
+    from artmodels.hub.statement import Statement
 
 
 def natural(text: str) -> int:
@@ -69,22 +68,6 @@ def read_statement(chosen: argparse.Namespace) -> "Statement":
     Raises:
         ValueError: no identifier of a licence, or no Hub id.
     """
-    from artmodels.hub.card import Statement
+    from artmodels.hub.statement import Statement
 
     return Statement(None, chosen.license, chosen.provenance, chosen.data_license, chosen.dataset)
-
-
-def main_with_clear_errors(run: Callable[[], None]) -> int:
-    """Run a command: 0 if it went well, 2 with one line on standard error if the user can mend it, 130 on Ctrl-C."""
-    try:
-        run()
-    except (ValueError, OSError) as error:
-        message = " ".join(str(error).split()) or type(error).__name__
-        print(f"error: {message}", file=sys.stderr)
-        return 2
-    except ModuleNotFoundError as error:
-        print(f"error: {error}: pip install -r requirements-train.txt installs what training needs", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from huggingface_hub import HfApi, constants
 
-from artmodels.data.dataset import MAX_FILE_BYTES, Collection, Entry, read_file, read_zip_member
+from artmodels.data.collection import MAX_FILE_BYTES, Collection, Entry, read_file, read_zip_member
 from artmodels.hub.download import COMMIT, Unreachable, clear_hub_errors, hub_label, parse_hub_id
 
 if TYPE_CHECKING:

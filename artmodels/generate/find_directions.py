@@ -7,6 +7,7 @@ varies least from painting to painting.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,7 +15,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from artmodels.generate.sampling import batch_size, draw_latents
-from artmodels.models.generator import ArtGenerator
+from artmodels.hub.companions.directions import Directions, load_directions, save_directions
+from artmodels.hub.pretrained import ArtGenerator, load_generator
 from artmodels.models.image_statistics import ATTRIBUTES, measure
 
 AMOUNTS = (-2.0, -1.0, 0.0, 1.0, 2.0)  # of a slider, at which an effect is measured
@@ -253,3 +255,21 @@ def meets(told: dict[str, Any], factor: float = 1.0) -> bool:
     """Whether a direction moves what it names, and little else, `factor` times as clearly as it must."""
     effect = told["effect"]
     return effect >= LEAST_EFFECT * factor and abs(told["largest_other_effect"]) * factor < LARGEST_SHARE * effect
+
+
+def add_directions(folder: Path, device: torch.device | str = "cpu", pictures: int = PICTURES) -> Directions | None:
+    """The directions of a published folder's model, from its file, or else found now and written there.
+
+    The card does not tell of them before `rewrite_card`. None if none could be found that does what it must.
+
+    Raises:
+        FileNotFoundError, ValueError: the model, or the file of directions, is not whole.
+        OSError: the folder cannot be written.
+    """
+    generator = load_generator(folder).to(device)
+    if (directions := load_directions(folder, generator.config)) is not None:
+        return directions
+    names, vectors, figures = find_directions(generator, pictures)
+    if names:
+        save_directions(folder, names, vectors, figures)
+    return load_directions(folder, generator.config)

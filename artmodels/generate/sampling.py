@@ -11,7 +11,8 @@ from torch import Tensor
 
 from artmodels.generate.recipe import SEED_LIMIT, Latent, LayerMix, Recipe, unpack_rows
 from artmodels.hub.companions.directions import Directions
-from artmodels.models.generator import MAX_TRUNCATION, ArtGenerator
+from artmodels.hub.pretrained import ArtGenerator
+from artmodels.models.generator import MAX_TRUNCATION
 
 MAX_SEEDS = 1_000_000
 BATCH = 16  # pictures painted at once, or fewer where they are large

@@ -29,20 +29,6 @@ from artmodels.models.prompt import split_words
 BATCH = 16
 
 
-def pick_device(name: str) -> torch.device:
-    """A device by PyTorch's name for it.
-
-    Raises:
-        ValueError: no such device on this machine.
-    """
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"no device {name!r} on this machine: try --device cpu") from error
-    return device
-
-
 def paint_to_folder(
     model: LoadedModel,
     style: str | None,

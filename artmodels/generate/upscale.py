@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from artmodels.data.dataset import to_tensor
+from artmodels.data.decode import to_tensor
 from artmodels.generate.sampling import to_images
 from artmodels.models.upscaler import Upscaler
 

@@ -1,66 +1,23 @@
 """The card of a published model, `README.md` of its folder: only what is known, measured, or said by its publisher."""
 
 import json
-import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData, constants, hf_hub_url
 
 from artmodels import __version__
 from artmodels.hub.companions.directions import Directions
-from artmodels.hub.download import parse_hub_id
-from artmodels.models.generator import CARD_DATA, ArtGenerator, escape_markdown
+from artmodels.hub.load import companion_loaders
+from artmodels.hub.model_files import CARD_DATA, CARD_NAME, METRICS_NAME, escape_markdown
+from artmodels.hub.pretrained import ArtGenerator
+from artmodels.hub.statement import Statement
+from artmodels.io.files import write_atomically, write_json
+from artmodels.io.safetensors_io import read_json
 from artmodels.models.upscaler import is_nearer
 
 SHEET_SEEDS = range(16)
 SHEET_TRUNCATION = 0.8
-MAX_STATEMENT = 5000  # characters
-
-
-@dataclass(frozen=True)
-class Statement:
-    """What only the publisher can say of a model; None where nothing was said.
-
-    Raises:
-        ValueError: a licence that is no identifier, a data set that is no Hub id, or too long a text.
-    """
-
-    repo_id: str | None = None  # where it is published
-    license: str | None = None  # of the weights: an identifier of the Hub's, like cc-by-4.0, or other
-    provenance: str | None = None  # where the training pictures come from
-    data_license: str | None = None  # what is known of their rights
-    dataset: str | None = None  # the Hub id of the training pictures
-
-    def __post_init__(self):
-        for name, value in asdict(self).items():
-            if value is not None and (not isinstance(value, str) or not 0 < len(value) <= MAX_STATEMENT):
-                raise ValueError(f"{name} must be a text of 1 to {MAX_STATEMENT} characters, found {str(value)[:80]!r}")
-        if self.license and not re.fullmatch(r"[a-z0-9][a-z0-9.+-]{1,60}", self.license):
-            raise ValueError(
-                f"--license {self.license[:80]} is no identifier of a licence: try cc0-1.0, cc-by-4.0, "
-                "cc-by-nc-4.0, apache-2.0, or other"
-            )
-        if self.dataset:
-            parse_hub_id(self.dataset)
-
-    @classmethod
-    def of(cls, metrics: Mapping[str, Any]) -> "Statement":
-        """What `metrics.json` of a published folder keeps of it; a stranger's file may say anything, or nothing."""
-        said = metrics.get("publication")
-        found = {name: said.get(name) for name in cls.__dataclass_fields__} if isinstance(said, dict) else {}
-        if isinstance(training := metrics.get("training"), dict):
-            found["provenance"] = found.get("provenance") or training.get("provenance")
-        try:
-            return cls(**found)
-        except ValueError:
-            return cls()
-
-    def over(self, before: "Statement") -> "Statement":
-        """This statement, and where it is silent the one before it."""
-        said = {name: value for name, value in asdict(self).items() if value is not None}
-        return Statement(**{**asdict(before), **said})
 
 
 def model_card(
@@ -430,3 +387,49 @@ and {found["samples_first_percentile"]:.2f} at the first percentile; that of hel
 Smaller distances than those of real pictures would hint at copies; noise is far from everything, so read them beside
 precision.
 """
+
+
+def check_card_target(name: str, flag: str) -> None:
+    """Refuse, for a flag, what is no model folder of one's own whose card can be written anew.
+
+    Raises:
+        ValueError: see above.
+    """
+    if not (Path(name) / METRICS_NAME).is_file():
+        raise ValueError(f"{flag} needs a model folder that training wrote, with {METRICS_NAME}; found {name}")
+
+
+def rewrite_card(folder: Path, generator: ArtGenerator, additions: dict[str, Any]) -> None:
+    """Add to `metrics.json` (`evaluation`, or more of `training` or `descents`) and write the card anew."""
+    path = folder / METRICS_NAME
+    metrics = read_json(path)
+    for key, value in additions.items():
+        metrics[key] = {**metrics.get(key, {}), **value} if key in ("training", "descents") else value
+    card = card_of(folder, generator, metrics, Statement.of(metrics))
+    write_json(path, metrics)
+    write_atomically(folder / CARD_NAME, card.encode())
+
+
+def card_of(
+    folder: Path, generator: ArtGenerator, metrics: dict[str, Any], statement: Statement, wheel: str | None = None
+) -> str:
+    """The card of a model folder, which tells of all that lies beside the model too; see `card.model_card`.
+
+    Raises:
+        ValueError: something beside the model is not whole.
+        LookupError, TypeError, AttributeError: `metrics` are not those that training wrote.
+    """
+    companions = {name: load(folder) for name, load in companion_loaders(generator.config).items()}
+    eye, reader, upscaler = (companions[name] for name in ("classifier", "prompt", "upscaler"))
+    return model_card(
+        generator,
+        metrics["training"],
+        metrics.get("evaluation"),
+        statement,
+        wheel,
+        companions["directions"],
+        eye_figures=eye.figures if eye else None,
+        prompt_figures={**reader.figures, "words": len(reader.config.words)} if reader else None,
+        upscaler_figures=upscaler.figures if upscaler else None,
+        descents=metrics.get("descents"),
+    )

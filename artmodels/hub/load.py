@@ -1,8 +1,7 @@
-"""Published models: writing their folder, loading them from there or from the Hub, finding those of an app."""
+"""Published models with all that lies beside them: from a folder or the Hub, and those of an app."""
 
 import copy
 import os
-import platform
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,55 +11,24 @@ from typing import Any
 
 import torch
 
-from artmodels.generate.find_directions import PICTURES, find_directions
-from artmodels.generate.sampling import style_sheet
-from artmodels.hub.card import SHEET_SEEDS, SHEET_TRUNCATION, Statement, model_card
-from artmodels.hub.companions.directions import Directions, load_directions, save_directions
+from artmodels.hub.companions.classifier import load_classifier
+from artmodels.hub.companions.directions import Directions, load_directions
 from artmodels.hub.companions.neighbours import Neighbours, load_neighbours
+from artmodels.hub.companions.prompt import load_prompt
 from artmodels.hub.companions.style_statistics import StyleStatistics, load_style_statistics
-from artmodels.io.files import sha256, write_atomically, write_json
+from artmodels.hub.companions.upscaler import load_upscaler
+from artmodels.hub.download import hub_label
+from artmodels.hub.model_files import METRICS_NAME, WEIGHTS_NAME
+from artmodels.hub.pretrained import ArtGenerator, expect_hub_id, fetch_generator, load_generator
+from artmodels.hub.statement import Statement
+from artmodels.io.files import sha256
 from artmodels.io.safetensors_io import read_json
-from artmodels.models.classifier import StyleClassifier, load_classifier
-from artmodels.models.generator import (
-    HISTORY_NAME,
-    METRICS_NAME,
-    WEIGHTS_NAME,
-    ArtGenerator,
-    GeneratorConfig,
-    expect_hub_id,
-    fetch_generator,
-    load_generator,
-)
-from artmodels.models.prompt import PromptReader, load_prompt
-from artmodels.models.upscaler import Upscaler, load_upscaler
+from artmodels.models.classifier import StyleClassifier
+from artmodels.models.generator import GeneratorConfig
+from artmodels.models.prompt import PromptReader
+from artmodels.models.upscaler import Upscaler
 
-CARD_NAME = "README.md"
 BUNDLED = Path(__file__).resolve().parent.parent.parent / "checkpoints"
-
-
-def write_model_folder(
-    folder: Path,
-    generator: ArtGenerator,
-    training: dict[str, Any],
-    history: list[dict[str, Any]],
-    metrics: dict[str, Any] | None = None,
-) -> None:
-    """Write weights, config, card, metrics, samples and history into an existing folder.
-
-    `training` is what the card tells of the run (see `keeping.publish_model`); `metrics` what `evaluate` measured.
-    """
-    generator._save_pretrained(folder)
-    style_sheet(generator, SHEET_SEEDS, SHEET_TRUNCATION).save(folder / "samples.png")
-    write_json(folder / METRICS_NAME, {"training": training, **({"evaluation": metrics} if metrics else {})})
-    write_json(folder / HISTORY_NAME, history)
-    (folder / CARD_NAME).write_text(model_card(generator, training, metrics, Statement()), "utf-8")
-
-
-def describe_machine() -> str:
-    """The accelerator, or the number of CPU threads, that PyTorch computes with."""
-    if torch.cuda.is_available():
-        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
-    return f"{torch.get_num_threads()} CPU threads ({platform.machine()})"
 
 
 @dataclass(frozen=True)
@@ -79,6 +47,11 @@ class LoadedModel:
     neighbours: Neighbours | None = None
     manners: StyleStatistics | None = None
     upscaler: Upscaler | None = None
+
+    @property
+    def label(self) -> str:
+        """What tells it from others, and finds it again: its name, with the commit if it is from the Hub."""
+        return hub_label(self.name, self.revision)
 
     @property
     def best_upscaler(self) -> Upscaler | None:
@@ -169,24 +142,6 @@ def companion_loaders(config: GeneratorConfig) -> dict[str, Callable[[Path], Any
     }
 
 
-def add_directions(folder: Path, device: torch.device | str = "cpu", pictures: int = PICTURES) -> Directions | None:
-    """The directions of a published folder's model, from its file, or else found now and written there.
-
-    The card does not tell of them before `rewrite_card`. None if none could be found that does what it must.
-
-    Raises:
-        FileNotFoundError, ValueError: the model, or the file of directions, is not whole.
-        OSError: the folder cannot be written.
-    """
-    generator = load_generator(folder).to(device)
-    if (directions := load_directions(folder, generator.config)) is not None:
-        return directions
-    names, vectors, figures = find_directions(generator, pictures)
-    if names:
-        save_directions(folder, names, vectors, figures)
-    return load_directions(folder, generator.config)
-
-
 def read_metrics(folder: Path) -> dict[str, Any]:
     """`metrics.json` of a published folder; empty where there is none, or where it is no such thing."""
     with suppress(OSError, ValueError):
@@ -247,52 +202,6 @@ def read_hold_out(model: LoadedModel) -> tuple[float, str]:
     if not isinstance(share, float) or not 0 < share <= 0.5 or not isinstance(found, str):
         raise ValueError(f"the training of {model.name} held no pictures out: name some with --test-data")
     return share, found
-
-
-def check_card_target(name: str, flag: str) -> None:
-    """Refuse, for a flag, what is no model folder of one's own whose card can be written anew.
-
-    Raises:
-        ValueError: see above.
-    """
-    if not (Path(name) / METRICS_NAME).is_file():
-        raise ValueError(f"{flag} needs a model folder that training wrote, with {METRICS_NAME}; found {name}")
-
-
-def rewrite_card(folder: Path, generator: ArtGenerator, additions: dict[str, Any]) -> None:
-    """Add to `metrics.json` (`evaluation`, or more of `training` or `descents`) and write the card anew."""
-    path = folder / METRICS_NAME
-    metrics = read_json(path)
-    for key, value in additions.items():
-        metrics[key] = {**metrics.get(key, {}), **value} if key in ("training", "descents") else value
-    card = card_of(folder, generator, metrics, Statement.of(metrics))
-    write_json(path, metrics)
-    write_atomically(folder / CARD_NAME, card.encode())
-
-
-def card_of(
-    folder: Path, generator: ArtGenerator, metrics: dict[str, Any], statement: Statement, wheel: str | None = None
-) -> str:
-    """The card of a model folder, which tells of all that lies beside the model too; see `card.model_card`.
-
-    Raises:
-        ValueError: something beside the model is not whole.
-        LookupError, TypeError, AttributeError: `metrics` are not those that training wrote.
-    """
-    companions = {name: load(folder) for name, load in companion_loaders(generator.config).items()}
-    eye, reader, upscaler = (companions[name] for name in ("classifier", "prompt", "upscaler"))
-    return model_card(
-        generator,
-        metrics["training"],
-        metrics.get("evaluation"),
-        statement,
-        wheel,
-        companions["directions"],
-        eye_figures=eye.figures if eye else None,
-        prompt_figures={**reader.figures, "words": len(reader.config.words)} if reader else None,
-        upscaler_figures=upscaler.figures if upscaler else None,
-        descents=metrics.get("descents"),
-    )
 
 
 def on_cpu(model: LoadedModel) -> LoadedModel:

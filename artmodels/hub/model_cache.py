@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from artmodels.hub.download import COMMIT, Unreachable, hub_label, parse_hub_id
+from artmodels.hub.download import COMMIT, Unreachable, parse_hub_id
 from artmodels.hub.load import LoadedModel, load_hub_model
 from artmodels.io.files import default_cache
 
@@ -57,10 +57,10 @@ class ModelShelf:
         largest: int = 400 * MEGABYTE,
         cache_dir: Path | None = None,
     ):
-        self.start = {label(model): model for model in start}
+        self.start = {model.label: model for model in start}
         if len(self.start) < len(start):
             raise ValueError(
-                f"two of the app's models have the same name, of {', '.join(map(label, start))}: rename one"
+                f"two of the app's models have the same name, of {', '.join(each.label for each in start)}: rename one"
             )
         self.device = device
         self.memory = memory
@@ -137,7 +137,7 @@ class ModelShelf:
     def _keep(self, model: LoadedModel) -> LoadedModel:
         """Put a model in memory, unless it is there; those used longest ago go, while all take too much."""
         with self.shelf_lock:
-            key = label(model)
+            key = model.label
             model = self.visiting.pop(key, model)
             self.visiting[key] = model
             while len(self.visiting) > 1 and sum(kept.memory for kept in self.visiting.values()) > self.memory:
@@ -156,11 +156,6 @@ class ModelShelf:
 
 def _size_on_disk(folder: Path) -> int:
     return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-
-
-def label(model: LoadedModel) -> str:
-    """What tells a model from others, and finds it again: its name, with the commit if it is from the Hub."""
-    return hub_label(model.name, model.revision)
 
 
 def _reporter(tell: Tell | None, deadline: float) -> type[tqdm]:

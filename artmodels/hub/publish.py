@@ -7,6 +7,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -14,12 +15,14 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from tqdm import tqdm
 
-from artmodels.hub.card import Statement
+from artmodels.hub.card import card_of
 from artmodels.hub.download import Unreachable, clear_hub_errors, parse_hub_id
-from artmodels.hub.load import CARD_NAME, METRICS_NAME, add_directions, card_of, read_metrics
+from artmodels.hub.load import METRICS_NAME, read_metrics
+from artmodels.hub.model_files import CARD_NAME, COMPANIONS, CONFIG_NAME, DIRECTIONS_NAME, WEIGHTS_NAME
+from artmodels.hub.pretrained import load_generator
+from artmodels.hub.statement import Statement
 from artmodels.hub.wheel import WHEEL_NAME, build_wheel
 from artmodels.io.files import json_bytes, write_atomically
-from artmodels.models.generator import COMPANIONS, CONFIG_NAME, DIRECTIONS_NAME, WEIGHTS_NAME, load_generator
 
 COPIED = (CONFIG_NAME, WEIGHTS_NAME, "samples.png", *COMPANIONS)  # besides card and wheel; metrics are written anew
 WAITS = (5, 20, 60)  # seconds between the attempts at the end of a run
@@ -69,12 +72,12 @@ def publish(
     private: bool | None = None,
     tag: str | None = None,
     token: str | None = None,
-    steer: bool = False,
+    prepare: Callable[[Path], object] | None = None,
 ) -> str:
     """Push a run's model, or a model folder, to the Hub in one commit; returns its address there.
 
-    With `steer`, the directions of a model that has none are found first. Card, `metrics.json` and directions of the
-    folder then say the same as those on the Hub.
+    `prepare` gets the copy that is pushed first, to add what is still missing (`training.export.add_directions`). Card,
+    `metrics.json` and directions of the folder then say the same as those on the Hub.
 
     Raises:
         FileNotFoundError, ValueError: no whole model, or a tag that exists already.
@@ -86,8 +89,8 @@ def publish(
     folder = find_model_folder(path)
     with tempfile.TemporaryDirectory(prefix="artmodels-") as temporary:
         copy = shutil.copytree(folder, Path(temporary) / "model")  # a run may replace its model at any moment
-        if steer:
-            add_directions(copy)
+        if prepare:
+            prepare(copy)
         files = publication(copy, statement_for(copy, repo_id, statement))
         api = HfApi(token=token)
         with clear_hub_errors(repo_id):

@@ -9,16 +9,10 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, Sp
 
 from artmodels import __version__
 from artmodels.hub.download import clear_hub_errors, parse_hub_id
+from artmodels.hub.model_files import CONFIG_NAME, METRICS_NAME, WEIGHTS_NAME, escape_markdown
+from artmodels.hub.pretrained import fetch_generator, read_config
 from artmodels.hub.wheel import PACKAGE, licence, requirements, source_files
 from artmodels.io.files import replacing
-from artmodels.models.generator import (
-    CONFIG_NAME,
-    METRICS_NAME,
-    WEIGHTS_NAME,
-    escape_markdown,
-    fetch_generator,
-    read_config,
-)
 
 PYTHON_VERSION = "3.12"  # the newest that ZeroGPU offers
 HARDWARE = tuple(hardware.value for hardware in SpaceHardware)

@@ -18,7 +18,6 @@ MAX_JSON_BYTES = 4 * 1024**2
 MAX_HEADER_BYTES = 4 * 1024**2
 MAX_STYLES = 1000
 FLOAT_TYPES = ("F16", "BF16", "F32")
-MEASURED_BY = ("test pictures", "held-out pictures")  # what a companion's figures come of
 
 Config = TypeVar("Config")
 

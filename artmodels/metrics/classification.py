@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from artmodels.data.dataset import ArtDataset
 from artmodels.generate.sampling import draw_latents, one_hot, paint
+from artmodels.hub.pretrained import ArtGenerator
 from artmodels.models.classifier import StyleClassifier
-from artmodels.models.generator import ArtGenerator
 
 BINS = 15  # of confidence, in the calibration error
 BATCH = 64

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from artmodels.data.dataset import ArtDataset
 from artmodels.generate.sampling import draw_latents, paint
 from artmodels.hub.companions.neighbours import Neighbours, find_neighbours
+from artmodels.hub.pretrained import ArtGenerator
 from artmodels.metrics.distances import (
     extract_features,
     frechet_distance,
@@ -24,7 +25,6 @@ from artmodels.metrics.distances import (
 )
 from artmodels.metrics.sliced_wasserstein import sliced_wasserstein
 from artmodels.models.efficientnet import EfficientNetLite, load_efficientnet
-from artmodels.models.generator import ArtGenerator
 
 JUDGE_VARIANT = 2  # EfficientNet-Lite2: never the discriminator's own network
 JUDGE_RESOLUTION = 128

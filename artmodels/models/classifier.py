@@ -4,8 +4,7 @@ Its head is linear on the mean of the last feature map, so that the same head on
 class-activation map (arXiv:1512.04150).
 """
 
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,22 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from artmodels.io.safetensors_io import (
-    MEASURED_BY,
-    NoInitialValues,
     check_config_types,
     check_style_names,
-    load_weights,
-    parse_told,
-    read_header,
-    save_companion,
-    to_config,
 )
-from artmodels.models.generator import CLASSIFIER_NAME, find_companion
 
-MAX_TOLD = 200_000  # characters of JSON
 STRIDE = 8  # px of the picture for each place of the last feature map
-AGAIN = "train the eye anew, or delete the file"
-COLDEST, HOTTEST = 0.05, 20.0  # temperatures that a file may hold
 
 
 @dataclass(frozen=True)
@@ -131,99 +119,3 @@ class StyleClassifier(nn.Module):
     @property
     def parameter_count(self) -> int:
         return sum(parameter.numel() for parameter in self.parameters())
-
-
-def save_classifier(folder: Path, network: StyleClassifier, figures: dict[str, Any]) -> None:
-    """Write `classifier.safetensors` into a folder, whole or not at all: weights in half precision, config, figures.
-
-    Raises:
-        OSError: the disk is full or not writable, or there is no such folder.
-    """
-    save_companion(
-        folder, CLASSIFIER_NAME, network.state_dict(), {"config": asdict(network.config), "figures": figures}
-    )
-
-
-def load_classifier(folder: Path) -> StyleClassifier | None:
-    """The eye that lies beside a model, in evaluation mode, with its `figures`; None if there is none.
-
-    It may be a stranger's: sizes, config and figures are checked before anything is allocated.
-
-    Raises:
-        ValueError: too large, damaged, or of another kind.
-    """
-    path = find_companion(folder, CLASSIFIER_NAME)
-    if path is None:
-        return None
-    _, metadata = read_header(path)
-    config = to_config(_read_told(path, metadata, "config"), ClassifierConfig, path)
-    figures = _read_told(path, metadata, "figures")
-    try:
-        check_figures(figures, config.styles)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}: {AGAIN}") from error
-    with torch.device("meta"), NoInitialValues():
-        network = StyleClassifier(config)
-    network.load_state_dict(load_weights(path, expected=network.state_dict()), strict=True, assign=True)
-    if not COLDEST <= network.temperature <= HOTTEST:
-        raise ValueError(f"{path}: temperature should be from {COLDEST} to {HOTTEST}: {AGAIN}")
-    if not all((norm.running_var >= 0).all() for norm in network.modules() if isinstance(norm, nn.BatchNorm2d)):
-        raise ValueError(f"{path}: a variance is below 0: {AGAIN}")
-    network.figures = figures
-    return network.requires_grad_(False).to(memory_format=torch.channels_last).eval()
-
-
-def _read_told(path: Path, metadata: Any, name: str) -> Any:
-    """What the file's metadata says under a name, from JSON."""
-    try:
-        return parse_told(metadata.get(name) if isinstance(metadata, dict) else None, MAX_TOLD, name)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}: {AGAIN}") from error
-
-
-def check_figures(figures: Any, styles: tuple[str, ...]) -> None:
-    """Refuse figures that are not of the form that `recognition.recognition_figures` gives; none at all are in order.
-
-    Raises:
-        ValueError: see above; what should be there.
-    """
-    if figures == {}:
-        return
-    if not isinstance(figures, dict) or figures.get("measured_by") not in MEASURED_BY:
-        raise ValueError(f"figures should be an object with measured_by, one of {', '.join(MEASURED_BY)}")
-    if not _is_count(figures.get("pictures")):
-        raise ValueError("the figures' pictures should be a whole number")
-    reference = figures.get("reference")
-    if reference is not None and not isinstance(reference, dict):
-        raise ValueError("the figures' reference should be an object, or null")
-    if reference and not (isinstance(name := reference.get("name"), str) and len(name) <= 200 and name.isprintable()):
-        raise ValueError("the reference should have a name of at most 200 printable characters")
-    for found in (figures, *([reference] if reference else [])):
-        low_high = found.get("accuracy_interval")
-        numbers = [found.get(name) for name in ("accuracy", "balanced_accuracy", "calibration_error")]
-        if not all(_is_share(number) for number in numbers):
-            raise ValueError("accuracy, balanced_accuracy and calibration_error should be from 0 to 1")
-        if not isinstance(low_high, list) or len(low_high) != 2 or not all(_is_share(end) for end in low_high):
-            raise ValueError("accuracy_interval should be two numbers from 0 to 1")
-    confusion = figures.get("confusion")
-    if not isinstance(confusion, list) or len(confusion) != len(styles):
-        raise ValueError("confusion should have a row for each style")
-    for row in confusion:
-        if not isinstance(row, list) or len(row) != len(styles) or not all(_is_count(count) for count in row):
-            raise ValueError("confusion should hold a whole number for each pair of styles")
-    of_each = figures.get("styles")
-    if not isinstance(of_each, dict) or set(of_each) != set(styles):
-        raise ValueError("the figures should tell of each style, and of no other")
-    for style, found in of_each.items():
-        if not isinstance(found, dict) or not _is_count(found.get("pictures")):
-            raise ValueError(f"the figures of {style} should tell its pictures")
-        if not all(found.get(name) is None or _is_share(found[name]) for name in ("precision", "recall")):
-            raise ValueError(f"precision and recall of {style} should be from 0 to 1, or null")
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9
-
-
-def _is_share(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

@@ -6,36 +6,29 @@ that a picture can be moved towards a phrase.
 """
 
 import copy
-import json
 import re
 import unicodedata
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from artmodels.io.safetensors_io import check_config_types, load_weights, parse_told, read_header, save_weights
-from artmodels.models.colours import COLOUR_STATISTICS, colour_statistics
+from artmodels.io.safetensors_io import check_config_types
 from artmodels.models.efficientnet import POOLED_DIM, SCALE_STAGES, VARIANTS, EfficientNetLite, load_efficientnet
-from artmodels.models.generator import PROMPT_NAME, find_companion
+from artmodels.models.image_statistics import COLOUR_STATISTICS, colour_statistics
 
 FORMAT_VERSION = 1
 MAX_VOCABULARY, MAX_WORD = 8192, 40  # words, and characters of one
 MAX_DIM = 1024  # of every layer
-MAX_REFERENCE = 4096  # pictures that a match is compared with
-MAX_TOLD = 1_000_000  # characters of JSON
 MAX_PHRASE, MAX_PHRASE_WORDS = 300, 40
 SIGHT_VARIANT = 0  # of EfficientNet-Lite
 SCALES = (1, 2, 3)  # of its feature maps, whose means say more of texture than the last layer does
 FEATURES = sum(VARIANTS[SIGHT_VARIANT][SCALE_STAGES[scale]][0] for scale in SCALES) + POOLED_DIM + COLOUR_STATISTICS
 LARGEST_SCALE = 100.0  # by which cosines are multiplied, as in CLIP
-REFERENCE, TOLD = "reference", "prompt"  # the tensor's name, and that of the JSON beside the tensors
-AGAIN = "train the reader anew (train.py --task prompt), or delete the file"
 
 ENDINGS = ("s", "es", "y", "ed", "ing")
 
@@ -225,89 +218,7 @@ def pad_words(texts: Sequence[Sequence[str]], numbers: Mapping[str, int]) -> Ten
     return torch.tensor([row + [0] * (longest - len(row)) for row in rows])
 
 
-def save_prompt(folder: Path, reader: PromptReader) -> None:
-    """Write `prompt.safetensors`: the weights in half precision, and as JSON the config, vocabulary and figures.
-
-    The feature network is not in it: it comes with its own package.
-    """
-    told = {"config": asdict(reader.config), "figures": reader.figures, "reference_sha256": reader.reference_sha256}
-    text = json.dumps(told, ensure_ascii=False, sort_keys=True)
-    tensors = {**reader.network.state_dict(), REFERENCE: reader.reference}
-    save_weights(tensors, folder / PROMPT_NAME, torch.float16, {TOLD: text})
-
-
 @cache
 def _sight(device: torch.device) -> EfficientNetLite:
     """What readers see pictures through, loaded when the first one looks."""
     return load_efficientnet(SIGHT_VARIANT).to(device)
-
-
-def load_prompt(folder: Path, styles: Sequence[str]) -> PromptReader | None:
-    """The reader that lies beside a model which paints `styles`; None if there is none. It may be a stranger's.
-
-    Raises:
-        ValueError: too large, damaged, or of other styles.
-    """
-    path = find_companion(folder, PROMPT_NAME)
-    if path is None:
-        return None
-    header, metadata = read_header(path)
-    try:
-        config, figures, sha256 = _read_told(metadata.get(TOLD) if isinstance(metadata, dict) else None)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}: {AGAIN}") from error
-    if config.styles != tuple(styles):
-        raise ValueError(f"{path} knows the styles {', '.join(config.styles)[:200]}, not those of the model: {AGAIN}")
-    shape = header.get(REFERENCE, {}).get("shape")  # the rest of the header is compared below
-    count = shape[0] if isinstance(shape, list) and shape else None
-    if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MAX_REFERENCE:
-        raise ValueError(f"{path} should hold 0 to {MAX_REFERENCE} rows of {REFERENCE}, found {shape!r:.80}: {AGAIN}")
-    with torch.device("meta"):
-        network = PromptNetwork(config)
-        expected = {**network.state_dict(), REFERENCE: torch.empty(count, config.joint_dim)}
-    weights = load_weights(path, expected)
-    reference = weights.pop(REFERENCE)
-    network.load_state_dict(weights, assign=True)
-    return PromptReader(network.requires_grad_(False).eval(), figures, reference, sha256)
-
-
-def _read_told(text: Any) -> tuple[PromptConfig, dict[str, Any], str]:
-    """Config, figures, and the checksum of the reference's model, from the JSON beside the tensors.
-
-    Raises:
-        ValueError: too long, not JSON, or not of the form that `save_prompt` gives.
-    """
-    told = parse_told(text, MAX_TOLD, "what is said of the reader")
-    if not isinstance(told, dict) or told.keys() != {"config", "figures", "reference_sha256"}:
-        raise ValueError("what is said of the reader should be config, figures and reference_sha256")
-    config, figures, sha256 = told["config"], told["figures"], told["reference_sha256"]
-    if not isinstance(config, dict) or config.keys() - set(PromptConfig.__dataclass_fields__):
-        raise ValueError("its config has unknown fields, or is no object")
-    if not isinstance(sha256, str) or not re.fullmatch(r"[0-9a-f]{64}|", sha256):
-        raise ValueError("reference_sha256 should be 64 hexadecimal digits")
-    if not _are_figures(figures):
-        raise ValueError("the figures should tell pictures, and recall as names with three shares each")
-    try:
-        return PromptConfig(**config), figures, sha256
-    except TypeError as error:
-        raise ValueError(f"its config is not whole ({error})") from error
-
-
-def _are_figures(figures: Any) -> bool:
-    """Whether figures are of the form that `reader.measure_reader` gives."""
-    if not isinstance(figures, dict) or not isinstance(figures.get("recall"), dict):
-        return False
-    recall, pictures = figures["recall"], figures.get("pictures")
-    return (
-        isinstance(pictures, int)
-        and 0 <= pictures < 10**9
-        and len(recall) <= 10
-        and all(0 < len(name) <= 100 and name.isprintable() for name in recall)
-        and all(
-            isinstance(shares, list) and len(shares) == 3 and all(map(_is_share, shares)) for shares in recall.values()
-        )
-    )
-
-
-def _is_share(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from artmodels.data.decode import resized
 from artmodels.generate.recipe import SEED_LIMIT, is_number
-from artmodels.optimize.descent import Descent, Progress, Pyramid, check_size, resized, total_variation
+from artmodels.optimize.descent import Descent, Progress, Pyramid, check_size, total_variation
 
 RATE = 0.03
 LEVELS = 4  # of the picture's pyramid

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from artmodels.data.dataset import MAX_FILE_BYTES, MAX_PIXELS, decode_picture, decode_whole, read_file, to_tensor
+from artmodels.data.collection import MAX_FILE_BYTES, read_file
+from artmodels.data.decode import MAX_PIXELS, decode_picture, decode_whole, to_tensor
 
 PATIENCE = 60  # steps without progress after which a descent ends
 LEAST_PROGRESS = 1e-3  # share of the loss that counts as progress
@@ -229,13 +230,6 @@ def check_size(size: int, largest: int = 512) -> None:
 
 
 # --- pieces of pictures and losses -----------------------------------------------------------------------------------
-
-
-def resized(pictures: Tensor, height: int, width: int) -> Tensor:
-    """Pictures `[N, 3, H, W]` at another size, bicubic and antialiased; the very same where they have it already."""
-    if pictures.shape[2:] == (height, width):
-        return pictures
-    return F.interpolate(pictures, size=(height, width), mode="bicubic", antialias=True, align_corners=False)
 
 
 class Pyramid:

@@ -12,10 +12,9 @@ from artmodels import __version__
 from artmodels.generate.recipe import Projection, Recipe, chunk_png, png_bytes
 from artmodels.generate.sampling import paint_rows, rows_of, to_images
 from artmodels.hub.load import LoadedModel, on_cpu
-from artmodels.hub.model_cache import label
+from artmodels.hub.model_files import CLASSIFIER_NAME, STATISTICS_NAME
 from artmodels.io.files import sha256
 from artmodels.models.efficientnet import load_efficientnet
-from artmodels.models.generator import CLASSIFIER_NAME, STATISTICS_NAME
 from artmodels.optimize.deep_dream import DreamSettings, dream
 from artmodels.optimize.descent import Input, Progress
 from artmodels.optimize.projection import Projected, ProjectionSettings, project
@@ -133,7 +132,7 @@ def _derived(
     companion: str | None = None,
 ) -> DerivedRecipe:
     digests = {role: file.sha256 for role, file in inputs.items()}
-    named = label(model) if model else None
+    named = model.label if model else None
     threads = torch.get_num_threads()
     return DerivedRecipe(made_by, digests, asdict(settings), __version__, threads, named, style, companion)
 

@@ -16,9 +16,10 @@ from torch import Tensor
 from artmodels.generate.mixing import convex
 from artmodels.generate.recipe import SEED_LIMIT, Latent, Projection, Recipe, pack_rows
 from artmodels.generate.sampling import batch_size, blend, draw_latents, mix_latents, mix_offsets
+from artmodels.hub.pretrained import ArtGenerator
 from artmodels.metrics.distances import perceptual_distances, unit_maps
 from artmodels.models.efficientnet import EfficientNetLite
-from artmodels.models.generator import MAX_TRUNCATION, ArtGenerator
+from artmodels.models.generator import MAX_TRUNCATION
 from artmodels.models.layers import normalise_latents
 from artmodels.optimize.descent import Descent, Progress
 

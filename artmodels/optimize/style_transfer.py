@@ -16,10 +16,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from artmodels.data.dataset import ArtDataset
+from artmodels.data.decode import resized
 from artmodels.generate.recipe import is_number
 from artmodels.hub.companions.style_statistics import DIRECTIONS, PALETTE_DIRECTIONS, QUANTILES, SIZES, Manner
 from artmodels.models.efficientnet import EfficientNetLite
-from artmodels.optimize.descent import Descent, Progress, Pyramid, check_size, resized, total_variation
+from artmodels.optimize.descent import Descent, Progress, Pyramid, check_size, total_variation
 
 STYLE, CONTENT, PALETTE = 3.0, 1.5, 30.0  # weights of the losses
 SMOOTH, SMOOTH_COLOURS = 0.2, 2.0  # of total variation, of all and of the colours beside grey

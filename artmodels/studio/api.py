@@ -21,7 +21,6 @@ from artmodels.generate.film import (
 from artmodels.generate.recipe import Recipe, parse_recipe_data
 from artmodels.hub.download import hub_label
 from artmodels.hub.load import LoadedModel
-from artmodels.hub.model_cache import label
 from artmodels.models.generator import MAX_TRUNCATION
 from artmodels.studio import handlers
 from artmodels.studio.context import PAINTING, Easel, clear_errors, save_png
@@ -128,7 +127,7 @@ class Asked:
 
     def model(self) -> gr.Textbox:
         words = "Model: one of /models, or any on the Hub as user/model@revision"
-        return gr.Textbox(label(self.first), label=words, visible=False)
+        return gr.Textbox(self.first.label, label=words, visible=False)
 
     def pictures(self) -> gr.Gallery:
         return gr.Gallery(format="png", label="PNG files that carry their recipes, with captions", visible=False)
@@ -193,7 +192,7 @@ def picture_of(model: LoadedModel, each: Any, styles: Any, truncation: float) ->
 
 def describe(model: LoadedModel) -> dict[str, Any]:
     return {
-        "name": label(model),
+        "name": model.label,
         "styles": list(model.generator.config.styles),
         "resolution": model.generator.config.resolution,
         "directions": list(model.directions.names) if model.directions else [],

@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from artmodels.cli.arguments import main_with_clear_errors
 from artmodels.hub.load import find_models, load_model
 from artmodels.hub.model_cache import ModelShelf, budget_from_environment
+from artmodels.io.errors import main_with_clear_errors
 from artmodels.studio import handlers
 from artmodels.studio.zero_gpu import ON_ZERO_GPU
 

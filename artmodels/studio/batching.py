@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from artmodels.generate.sampling import batch_size
-from artmodels.models.generator import ArtGenerator
+from artmodels.hub.pretrained import ArtGenerator
 
 PaintRows = Callable[[ArtGenerator, Tensor], Tensor]
 

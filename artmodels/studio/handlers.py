@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from artmodels.data.dataset import decode_picture
+from artmodels.data.decode import decode_picture
 from artmodels.generate.mixing import convex
 from artmodels.generate.recipe import SEED_LIMIT, Latent, Recipe, Shift, from_link, is_number, parse_recipes, png_bytes
 from artmodels.generate.sampling import contact_sheet, paint_rows, rows_of, to_images

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from artmodels.generate.sampling import paint_rows
 from artmodels.hub.load import LoadedModel
-from artmodels.hub.model_cache import ModelShelf, label
-from artmodels.models.generator import ArtGenerator
+from artmodels.hub.model_cache import ModelShelf
+from artmodels.hub.pretrained import ArtGenerator
 from artmodels.studio import handlers
 from artmodels.studio.api import build_api
 from artmodels.studio.batching import MicroBatcher
@@ -129,7 +129,7 @@ def painter_of(shelf: ModelShelf) -> handlers.PaintRows:
     if ON_ZERO_GPU:
 
         def paint_there(model: LoadedModel, w: Tensor) -> Tensor:
-            name = label(model)
+            name = model.label
             return paint_by_name(name, None if name in shelf.start else model.generator, w.cpu())
 
         return paint_there

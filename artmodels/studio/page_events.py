@@ -14,7 +14,6 @@ from gradio.events import Dependency
 
 from artmodels.hub.download import hub_label
 from artmodels.hub.load import LoadedModel
-from artmodels.hub.model_cache import label
 from artmodels.studio import handlers
 from artmodels.studio.context import QUICK, Easel, Pictures, clear_errors, only_if, progress_words, read_picked
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, LANGUAGES, say, say_error
@@ -88,7 +87,7 @@ def connect_models(
         except (ValueError, OSError) as error:
             yield trouble_words(error, language), gr.Dropdown(value=current), gr.skip()
             return
-        name, names = label(model), easel.shelf.names
+        name, names = model.label, easel.shelf.names
         choices = choices_of(names if name in names else [*names, name])
         yield "", gr.Dropdown(value=name, choices=choices), name
 

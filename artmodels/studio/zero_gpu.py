@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from artmodels.generate.sampling import paint_rows
-from artmodels.models.generator import ArtGenerator
+from artmodels.hub.pretrained import ArtGenerator
 
 try:
     from spaces import GPU as on_gpu

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from artmodels.data.dataset import ArtDataset
 from artmodels.data.sampler import PictureOrder
+from artmodels.hub.companions.classifier import load_classifier, save_classifier
+from artmodels.hub.model_files import CLASSIFIER_NAME, MEASURED_BY
 from artmodels.io.files import sha256, write_json
-from artmodels.io.safetensors_io import MEASURED_BY
 from artmodels.metrics.classification import (
     fit_head,
     fit_temperature,
@@ -26,14 +27,8 @@ from artmodels.metrics.classification import (
 )
 from artmodels.metrics.distances import extract_features
 from artmodels.metrics.evaluate import JUDGE_RESOLUTION, JUDGE_VARIANT
-from artmodels.models.classifier import (
-    ClassifierConfig,
-    StyleClassifier,
-    load_classifier,
-    save_classifier,
-)
+from artmodels.models.classifier import ClassifierConfig, StyleClassifier
 from artmodels.models.efficientnet import load_efficientnet
-from artmodels.models.generator import CLASSIFIER_NAME
 from artmodels.training.augment import jitter_colour
 from artmodels.training.supervised import FIGURES_NAME, LessonConfig, cost_of, learn
 

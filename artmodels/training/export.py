@@ -1,12 +1,8 @@
 """What a run writes: its log and samples, its checkpoints, and the best of its averages as a model."""
 
 import copy
-import io
-import json
-import os
 import shutil
 import sys
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,22 +15,27 @@ from tqdm import tqdm
 
 from artmodels.data.dataset import ArtDataset
 from artmodels.data.split import fingerprint
-from artmodels.generate.find_directions import PICTURES
+from artmodels.generate.find_directions import PICTURES, add_directions
 from artmodels.generate.sampling import draw_latents, paint, style_sheet
-from artmodels.hub import load as hub
-from artmodels.io.files import replacing, write_atomically
-from artmodels.io.safetensors_io import read_json
-from artmodels.models.generator import (
+from artmodels.hub.card import SHEET_SEEDS, SHEET_TRUNCATION, model_card, rewrite_card
+from artmodels.hub.model_files import (
+    CARD_NAME,
     CLASSIFIER_NAME,
     DIRECTIONS_NAME,
+    HISTORY_NAME,
+    METRICS_NAME,
     NEIGHBOURS_NAME,
     PROGRESS_NAME,
     PROMPT_NAME,
     STATISTICS_NAME,
     UPSCALER_NAME,
-    ArtGenerator,
-    load_generator,
 )
+from artmodels.hub.pretrained import ArtGenerator, load_generator
+from artmodels.hub.statement import Statement
+from artmodels.io.device import describe_machine
+from artmodels.io.files import replacing, write_json
+from artmodels.io.random import seeded_generator
+from artmodels.io.safetensors_io import read_json
 from artmodels.training.augment import AugmentShare
 from artmodels.training.checkpoint import (
     DAMAGE,
@@ -45,11 +46,11 @@ from artmodels.training.checkpoint import (
     save_checkpoint,
 )
 from artmodels.training.config import TrainConfig
-from artmodels.training.gan_step import Networks, seeded_generator
+from artmodels.training.gan_step import Networks
 from artmodels.training.monitor import Monitor, is_best, summary
+from artmodels.training.run_log import SAMPLE_SEEDS, read_history
 from artmodels.training.sample_sheets import progress_strip
 
-SAMPLE_SEEDS = range(8)
 PROGRESS_QUALITY = 85
 CALIBRATION_LATENTS = 512
 OF_ANY_PAINTER = (
@@ -124,7 +125,7 @@ class Keeper:
         """Publish again where `model/` is not what belongs to the state after `images`: a kill came in between, say."""
         wanted = self.progress.best["images"] if self.progress.best else images
         with suppress(*DAMAGE):
-            if read_json(self.output / "model" / hub.METRICS_NAME)["training"]["images"] == wanted:
+            if read_json(self.output / "model" / METRICS_NAME)["training"]["images"] == wanted:
                 return
         average = copy.deepcopy(nets.ema)
         try:
@@ -210,7 +211,7 @@ def publish_model(
         "preset": config.preset,
         "images": images,
         "seconds": round(progress.seconds, 1),
-        "machine": hub.describe_machine(),
+        "machine": describe_machine(),
         "pictures": len(dataset),
         "style_counts": dataset.style_counts(),
         "held_out_sha256": fingerprint(monitor.test) if monitor and config.hold_out else None,
@@ -223,7 +224,7 @@ def publish_model(
     if strip:
         training["progress"] = strip[1]
     with replacing(output / "model") as folder:
-        hub.write_model_folder(folder, painter, training, read_history(output), progress.evaluation)
+        write_model_folder(folder, painter, training, read_history(output), progress.evaluation)
         if strip:
             strip[0].save(folder / PROGRESS_NAME, "WEBP", quality=PROGRESS_QUALITY)
         for name in OF_ANY_PAINTER:
@@ -239,73 +240,23 @@ def steer_model(output: Path, config: TrainConfig, device: torch.device) -> None
     pictures = min(PICTURES, max(8, config.evaluate_samples // 8))  # a run that is measured by few is a trial
     with replacing(model) as folder:
         shutil.copytree(model, folder, dirs_exist_ok=True)
-        hub.add_directions(folder, device, pictures)
-        hub.rewrite_card(folder, load_generator(folder), {})
+        add_directions(folder, device, pictures)
+        rewrite_card(folder, load_generator(folder), {})
 
 
-def read_history(output: Path) -> list[dict[str, Any]]:
-    """The records of `metrics.jsonl`; a line that a power cut tore is passed over."""
-    records = []
-    for line in (output / "metrics.jsonl").read_text("utf-8", "replace").splitlines():
-        with suppress(ValueError, RecursionError):
-            record = json.loads(line)
-            if isinstance(record, dict) and isinstance(record.get("images"), int):
-                records.append(record)
-    return records
+def write_model_folder(
+    folder: Path,
+    generator: ArtGenerator,
+    training: dict[str, Any],
+    history: list[dict[str, Any]],
+    metrics: dict[str, Any] | None = None,
+) -> None:
+    """Write weights, config, card, metrics, samples and history into an existing folder.
 
-
-class RunLog:
-    """`metrics.jsonl`, `samples/` and the clock of a run; the log is cut back to where the run resumes."""
-
-    def __init__(self, output: Path, images: int, seconds_before: float):
-        self.path = output / "metrics.jsonl"
-        self.samples = output / "samples"
-        self.started = time.monotonic() - seconds_before
-        history = read_history(output) if self.path.exists() else []
-        self.records = [record for record in history if record["images"] <= images]
-        for sheet in self.samples.glob("images-*.png"):  # of a stretch that was lost
-            if sheet.stem > f"images-{images:08d}":
-                sheet.unlink()
-        write_atomically(self.path, "".join(json.dumps(record) + "\n" for record in self.records).encode())
-
-    @property
-    def seconds(self) -> float:
-        """Training time so far, over all resumes."""
-        return time.monotonic() - self.started
-
-    def write(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Append a record, its numbers rounded; it comes back as written."""
-        record = {name: round(value, 5) if isinstance(value, float) else value for name, value in record.items()}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        self.records.append(record)
-        return record
-
-    def save_samples(self, painter: ArtGenerator, images: int) -> None:
-        self.samples.mkdir(exist_ok=True)
-        sheet = io.BytesIO()
-        style_sheet(painter, SAMPLE_SEEDS).save(sheet, "PNG")
-        write_atomically(self.samples / f"images-{images:08d}.png", sheet.getvalue())
-
-
-def show(bar: tqdm, record: dict[str, Any], before: list[dict[str, Any]]) -> None:
-    """Tell a record's figures beside the bar, and those of its warnings that the records before it did not have."""
-    known = next((past["warnings"] for past in reversed(before) if "warnings" in past), [])
-    for warning in record.get("warnings", ()):
-        if warning not in known:
-            bar.write(f"warning: {warning}", file=sys.stderr)
-    if "evaluation" in record:
-        figures = record["evaluation"]
-        bar.write(
-            f"{record['images']:,} images: kernel distance x 1000 {figures['kernel_distance'] * 1000:.1f}"
-            f"{' (the best so far)' if record.get('best') else ''}, "
-            f"Fréchet distance {figures['frechet_distance']:.1f} (real pictures: {figures['frechet_floor']:.1f})",
-            file=sys.stderr,
-        )
-    bar.set_postfix(
-        g=f"{record['generator_loss']:.2f}",
-        d=f"{record['discriminator_loss']:.2f}",
-        variety=f"{record['variety']:.2f}",
-    )
+    `training` is what the card tells of the run (see `keeping.publish_model`); `metrics` what `evaluate` measured.
+    """
+    generator._save_pretrained(folder)
+    style_sheet(generator, SHEET_SEEDS, SHEET_TRUNCATION).save(folder / "samples.png")
+    write_json(folder / METRICS_NAME, {"training": training, **({"evaluation": metrics} if metrics else {})})
+    write_json(folder / HISTORY_NAME, history)
+    (folder / CARD_NAME).write_text(model_card(generator, training, metrics, Statement()), "utf-8")

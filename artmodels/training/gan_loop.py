@@ -10,6 +10,7 @@ from tqdm import tqdm
 from artmodels.data.dataset import ArtDataset
 from artmodels.data.sampler import PictureOrder
 from artmodels.hub.publish import RunPublisher
+from artmodels.io.random import seeded_generator
 from artmodels.models.discriminator import STRIDES
 from artmodels.training.augment import AugmentShare, mirror_half
 from artmodels.training.checkpoint import list_checkpoints, load_latest
@@ -23,20 +24,20 @@ from artmodels.training.distributed import (
     make_accelerator,
     start_tracker,
 )
-from artmodels.training.export import Keeper, Progress, RunLog, export_generator, show, steer_model
+from artmodels.training.export import Keeper, Progress, export_generator, steer_model
 from artmodels.training.gan_step import (
     Networks,
     Passes,
     adversarial_step,
     build_networks,
     ema_decay,
-    seeded_generator,
     set_learning_rates,
     update_ema,
 )
 from artmodels.training.init_from import InitialModel, start_from
 from artmodels.training.monitor import Monitor, warnings_of
 from artmodels.training.report import write_report
+from artmodels.training.run_log import RunLog, show
 
 
 def prepare_passes(accelerator: Accelerator, nets: Networks, compiled: bool) -> Passes:

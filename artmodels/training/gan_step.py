@@ -1,7 +1,6 @@
 """One step of training: a discriminator's update, a generator's update, and the average that follows."""
 
 import copy
-import hashlib
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -11,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from artmodels.hub.pretrained import ArtGenerator
 from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector, Verdict
-from artmodels.models.generator import ArtGenerator
 from artmodels.training.augment import diff_augment, zoom_in
 from artmodels.training.checkpoint import load_module, load_optimizer, optimizer_tensors
 from artmodels.training.config import TrainConfig
@@ -193,12 +192,6 @@ def adversarial_step(
         nets.generator_optimizer.step()
     nets.heads.requires_grad_(True)
     return StepResult(**{name: torch.stack([part.losses[name] for part in seen]).mean() for name in seen[0].losses})
-
-
-def seeded_generator(*key: int) -> torch.Generator:
-    """A CPU random generator that depends on the key alone: (seed, images seen, rank) for a training step."""
-    digest = hashlib.sha256(repr(key).encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little"))
 
 
 def set_learning_rates(nets: Networks, config: TrainConfig, images: int) -> None:

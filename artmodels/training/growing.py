@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from artmodels.generate.sampling import draw_latents
-from artmodels.models.generator import ArtGenerator
+from artmodels.hub.pretrained import ArtGenerator
 from artmodels.models.layers import ModulatedConv, SkipExcitation
 
 RGB = 3  # channels that carry the picture, the first ones of a block

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from artmodels.hub.load import METRICS_NAME, LoadedModel, load_model
+from artmodels.hub.pretrained import ArtGenerator
 from artmodels.io.safetensors_io import read_json
-from artmodels.models.generator import ArtGenerator
 from artmodels.training.config import TrainConfig
 from artmodels.training.growing import carry_picture
 

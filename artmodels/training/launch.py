@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import re
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -14,9 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import torch
 
 from artmodels.data import procedural
-from artmodels.data.dataset import ArtDataset, is_hub_source, load_dataset, open_collection
+from artmodels.data.collection import is_hub_source
+from artmodels.data.dataset import ArtDataset, load_dataset, open_collection
 from artmodels.data.split import FEWEST, SPLIT_NAME, keep_split, near_copies_between, share_held_out
 from artmodels.hub.publish import RunPublisher, check_push_target
+from artmodels.io.device import best_precision, can_compile
 from artmodels.io.files import LOCK_NAME, clear_leftovers, only_one, write_json
 from artmodels.io.safetensors_io import read_json
 from artmodels.training.checkpoint import list_checkpoints
@@ -27,9 +28,9 @@ from artmodels.training.monitor import Monitor, measuring_command
 if TYPE_CHECKING:
     from artmodels.training.gan_step import Networks, Passes
 
-CONFIG_NAME = "config.json"
+RUN_CONFIG_NAME = "config.json"
 OUR_NAMES = re.compile(
-    rf"images-\d+|model|{re.escape(CONFIG_NAME)}|{re.escape(SPLIT_NAME)}|metrics\.jsonl|report\.html", re.ASCII
+    rf"images-\d+|model|{re.escape(RUN_CONFIG_NAME)}|{re.escape(SPLIT_NAME)}|metrics\.jsonl|report\.html", re.ASCII
 )
 SAMPLE_NAMES = re.compile(r"images-\d+\.png|film\.webp", re.ASCII)
 MIN_PICTURES = 10
@@ -167,9 +168,11 @@ def task_of(output: Path) -> str:
     Raises:
         ValueError: there is no run, or its config is damaged.
     """
-    path = output / CONFIG_NAME
+    path = output / RUN_CONFIG_NAME
     if not path.is_file():
-        raise ValueError(f"--resume: {output} holds no run (no {CONFIG_NAME}); leave --resume away to start one there")
+        raise ValueError(
+            f"--resume: {output} holds no run (no {RUN_CONFIG_NAME}); leave --resume away to start one there"
+        )
     saved = read_json(path)
     task = saved.get("task", TASKS[0]) if isinstance(saved, dict) else None
     if task not in TASKS:
@@ -184,7 +187,7 @@ def read_run(output: Path, config_type: type[Dials]) -> tuple[Dials, str | None,
         ValueError: there is no run, or its config is damaged or of another kind.
     """
     task_of(output)
-    path = output / CONFIG_NAME
+    path = output / RUN_CONFIG_NAME
     saved = read_json(path)
     try:
         source, test, init = saved["data"]["source"], saved["data"].get("test"), saved.get("init")
@@ -194,21 +197,6 @@ def read_run(output: Path, config_type: type[Dials]) -> tuple[Dials, str | None,
         return config_type(**saved["train"]), source if source is None else str(source), test_source, init
     except (TypeError, LookupError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is not a run's config ({error}): start a new run in another folder") from error
-
-
-def best_precision() -> str:
-    """bf16 where this machine multiplies it in hardware: GPUs since Ampere, CPUs with AMX or AVX512_BF16; else fp32."""
-    if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    asked = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")  # private, and not in every version
-    return "bf16" if any(getattr(torch.cpu, name, bool)() for name in asked) else "fp32"
-
-
-def can_compile() -> bool:
-    """Whether torch.compile finds a compiler: `CXX`, else g++ (clang++ on a Mac); on a GPU `CC`, else gcc or clang."""
-    if torch.cuda.is_available():
-        return any(shutil.which(name) for name in (os.environ.get("CC", "gcc"), "gcc", "clang"))
-    return shutil.which(os.environ.get("CXX", "clang++" if sys.platform == "darwin" else "g++")) is not None
 
 
 def check_tracker(tracker: str | None) -> None:
@@ -230,7 +218,7 @@ def check_run_folder(output: Path, resume: bool) -> None:
     if output.is_file():
         raise ValueError(f"--output {output} is a file: name a folder for the run")
     if not resume and output.is_dir() and any(path.name != LOCK_NAME for path in output.iterdir()):
-        if (output / CONFIG_NAME).is_file():
+        if (output / RUN_CONFIG_NAME).is_file():
             raise ValueError(
                 f"--output {output} already holds a run: add --resume to continue it, or name a new folder"
             )
@@ -261,7 +249,7 @@ def start_run(
     )
     changes, init = [], plan.init.describe() if plan.init else None
     if resume:
-        saved = read_json(output / CONFIG_NAME)
+        saved = read_json(output / RUN_CONFIG_NAME)
         init = saved.get("init")
         changes = note_changes(saved, config, MAY_CHANGE, output)
         check_same_pictures(saved["data"], described)
@@ -271,7 +259,7 @@ def start_run(
         clear_leftovers(output, OUR_NAMES)
         clear_leftovers(output / "samples", SAMPLE_NAMES)
         write_json(
-            output / CONFIG_NAME, {"train": config.to_json(), "data": described, "init": init, "changes": changes}
+            output / RUN_CONFIG_NAME, {"train": config.to_json(), "data": described, "init": init, "changes": changes}
         )
         trained_on, held_out = keep_split(output, dataset, config.hold_out, write=True)
         monitor, measured_by = None, test or held_out

@@ -10,16 +10,17 @@ from typing import Any
 
 from artmodels.data.dataset import load_dataset
 from artmodels.data.split import FEWEST, keep_split, share_held_out
-from artmodels.hub import load as hub
+from artmodels.hub.card import check_card_target, rewrite_card
+from artmodels.hub.model_files import CLASSIFIER_NAME, PROMPT_NAME, UPSCALER_NAME
+from artmodels.hub.pretrained import load_generator
+from artmodels.io.device import best_precision
 from artmodels.io.files import clear_leftovers, only_one, replacing, write_json
 from artmodels.io.safetensors_io import read_json
-from artmodels.models.generator import CLASSIFIER_NAME, PROMPT_NAME, UPSCALER_NAME, load_generator
 from artmodels.training.classifier import EyeConfig, eye_config, train_eye
 from artmodels.training.launch import (
-    CONFIG_NAME,
     OUR_NAMES,
+    RUN_CONFIG_NAME,
     absolute,
-    best_precision,
     check_processes,
     check_run_folder,
     check_same_pictures,
@@ -131,13 +132,13 @@ def start_lesson(
         return
     check_run_folder(output, resume)
     if beside:
-        hub.check_card_target(str(beside), "--beside")
+        check_card_target(str(beside), "--beside")
     dataset, test, described = open_pictures(
         plan.data, plan.test_data, config.resolution, lambda styles: kind.check_styles(config, styles)
     )
     changes = []
     if resume:
-        saved = read_json(output / CONFIG_NAME)
+        saved = read_json(output / RUN_CONFIG_NAME)
         changes = note_changes(saved, config, MAY_CHANGE, output)
         check_same_pictures(saved["data"], described)
     output.mkdir(parents=True, exist_ok=True)
@@ -150,7 +151,7 @@ def start_lesson(
                 "chosen: add more, 16 at least and several of each style"
             )
         told = {"task": plan.task, "train": config.to_json(), "data": described, "changes": changes}
-        write_json(output / CONFIG_NAME, told)
+        write_json(output / RUN_CONFIG_NAME, told)
         keep_split(output, dataset, config.hold_out, write=True)
         print(f"the best is chosen by {len(held_out)} pictures that are not trained on", file=sys.stderr)
         finished = kind.train(config, trained_on, held_out, test, output, resume, tracker)
@@ -173,4 +174,4 @@ def put_beside(companion: Path, model: Path, settle: Callable[[Path], None] | No
         shutil.copyfile(companion, folder / companion.name)
         if settle:
             settle(folder)
-        hub.rewrite_card(folder, load_generator(folder), {})
+        rewrite_card(folder, load_generator(folder), {})

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 
 from artmodels.data.dataset import ArtDataset
+from artmodels.hub.pretrained import ArtGenerator
 from artmodels.metrics.evaluate import JUDGE_VARIANT, RealPictures, evaluate, look_at_real
 from artmodels.models.efficientnet import weights_file
-from artmodels.models.generator import ArtGenerator
 
 LEAST_REACH = 0.1  # of the recall of real pictures; below it, and after it had been more, a run collapses
 LEAST_VARIETY = 0.6  # of that of real pictures, in a style

@@ -15,19 +15,18 @@ from tqdm import tqdm
 from artmodels.data.dataset import ArtDataset
 from artmodels.data.sampler import PictureOrder
 from artmodels.generate.prompt import with_reference
+from artmodels.hub.companions.prompt import load_prompt, save_prompt
 from artmodels.hub.load import load_model
+from artmodels.hub.model_files import PROMPT_NAME
 from artmodels.models.efficientnet import EfficientNetLite, load_efficientnet
 from artmodels.models.prompt import (
     FEATURES,
-    PROMPT_NAME,
     SIGHT_VARIANT,
     PromptConfig,
     PromptNetwork,
     PromptReader,
-    load_prompt,
     pad_words,
     picture_features,
-    save_prompt,
     word_numbers,
 )
 from artmodels.training.captions import (

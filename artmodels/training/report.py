@@ -20,7 +20,7 @@ from artmodels.metrics.charts import (
     points_of,
     split_history,
 )
-from artmodels.training.export import read_history
+from artmodels.training.run_log import read_history
 from artmodels.training.sample_sheets import images_of, sample_film, sheets_of
 
 STYLE_FIGURES = {"kernel_distance": "kernel distance", "variety": "variety"}

@@ -16,7 +16,8 @@ from tqdm import tqdm
 from artmodels.data.dataset import ArtDataset
 from artmodels.data.sampler import PictureOrder
 from artmodels.generate.recipe import SEED_LIMIT
-from artmodels.hub.load import describe_machine
+from artmodels.io.device import describe_machine
+from artmodels.io.random import seeded_generator
 from artmodels.io.safetensors_io import check_config_types
 from artmodels.training.checkpoint import (
     DAMAGE,
@@ -40,8 +41,7 @@ from artmodels.training.distributed import (
     make_accelerator,
     start_tracker,
 )
-from artmodels.training.export import RunLog, read_history
-from artmodels.training.gan_step import seeded_generator
+from artmodels.training.run_log import RunLog, read_history
 
 FIGURES_NAME = "figures.json"  # in a run folder: what came of it, measured
 BETAS = (0.9, 0.99)  # AdamW

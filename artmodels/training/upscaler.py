@@ -10,26 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from artmodels.data.dataset import ArtDataset
+from artmodels.data.decode import resized
 from artmodels.data.sampler import PictureOrder
 from artmodels.generate.sampling import to_images
 from artmodels.generate.upscale import enlarge, from_image
+from artmodels.hub.companions.upscaler import load_upscaler, save_upscaler
+from artmodels.hub.model_files import MEASURED_BY, UPSCALER_NAME
 from artmodels.io.files import sha256, write_json
-from artmodels.io.safetensors_io import MEASURED_BY
 from artmodels.metrics.distances import perceptual_distances, signal_to_noise, unit_maps
 from artmodels.metrics.evaluate import JUDGE_VARIANT
 from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector
 from artmodels.models.efficientnet import load_efficientnet
-from artmodels.models.generator import UPSCALER_NAME
-from artmodels.models.upscaler import (
-    FACTOR,
-    MEASURES,
-    METHODS,
-    Upscaler,
-    UpscalerConfig,
-    load_upscaler,
-    save_upscaler,
-)
-from artmodels.optimize.descent import resized
+from artmodels.models.upscaler import FACTOR, MEASURES, METHODS, Upscaler, UpscalerConfig
 from artmodels.training.augment import mirror_half
 from artmodels.training.losses import discriminator_loss, generator_loss
 from artmodels.training.supervised import FIGURES_NAME, LessonConfig, cost_of, learn

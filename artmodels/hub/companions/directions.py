@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from artmodels.hub.model_files import DIRECTIONS_NAME, find_companion
 from artmodels.io.safetensors_io import load_weights, parse_told, read_header, save_weights
-from artmodels.models.generator import DIRECTIONS_NAME, GeneratorConfig, find_companion
+from artmodels.models.generator import GeneratorConfig
 
 MAX_DIRECTIONS = 32
 MAX_FIGURES = 100_000  # characters of JSON

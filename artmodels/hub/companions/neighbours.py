@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from artmodels.hub.model_files import MAX_NEIGHBOURS_BYTES, NEIGHBOURS_NAME, find_companion
 from artmodels.io.safetensors_io import load_weights, read_header, save_weights
-from artmodels.models.generator import MAX_NEIGHBOURS_BYTES, NEIGHBOURS_NAME, find_companion
 
 MAX_PICTURES = 20_000
 MAX_LABEL = 200  # characters

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from artmodels.hub.model_files import STATISTICS_NAME, find_companion
 from artmodels.io.safetensors_io import load_weights, read_header, save_weights
 from artmodels.models.efficientnet import texture_channels
-from artmodels.models.generator import STATISTICS_NAME, find_companion
 
 FORMAT = 1
 SIZES = (128, 256)  # px at which the paintings of a style are looked at

@@ -12,15 +12,15 @@ import numpy as np
 from gradio.events import Dependency
 from PIL import Image
 
-from artmodels.data.dataset import to_tensor
+from artmodels.data.decode import to_tensor
 from artmodels.generate.find_directions import AMOUNTS
 from artmodels.generate.mixing import steer
 from artmodels.generate.sampling import contact_sheet, seed_recipe
 from artmodels.hub.load import LoadedModel, read_metrics
+from artmodels.hub.model_files import HISTORY_NAME, MAX_PROGRESS_BYTES, PROGRESS_NAME
 from artmodels.io.safetensors_io import read_json
 from artmodels.metrics.charts import clean_history, draw_evaluations, draw_steps, number_of, number_text, split_history
 from artmodels.metrics.explain import Origin, light_up, see, trace
-from artmodels.models.generator import HISTORY_NAME, MAX_PROGRESS_BYTES, PROGRESS_NAME
 from artmodels.studio import handlers
 from artmodels.studio.context import PAINTING, Easel, clear_errors, figure, read_picked, save_image
 from artmodels.studio.handlers import FIRST_TRUNCATION

@@ -1,0 +1,29 @@
+"""`styles`: keep the statistics of each style beside a model, for `transfer --style`."""
+
+import argparse
+from pathlib import Path
+
+from artmodels.cli.arguments import add_verb
+
+
+def add_styles(verbs: argparse._SubParsersAction) -> None:
+    example = "python -m artmodels styles checkpoints/masters --data paintings.zip"
+    summary = "Keep the manner of each style beside a model, for transfer --style."
+    parser = add_verb(verbs, "styles", _styles, summary, example)
+    parser.add_argument("model", type=Path, help="a model folder of one's own")
+    parser.add_argument("--data", help="its training pictures; without it, the small drawn set")
+
+
+def _styles(chosen: argparse.Namespace) -> None:
+    from artmodels.data.dataset import load_dataset
+    from artmodels.hub.companions.style_statistics import save_style_statistics
+    from artmodels.hub.model_files import STATISTICS_NAME
+    from artmodels.hub.pretrained import load_generator
+    from artmodels.models.efficientnet import load_efficientnet
+    from artmodels.optimize.style_transfer import find_manners
+
+    styles = load_generator(chosen.model).config.styles
+    manners = find_manners(load_efficientnet(0), load_dataset(chosen.data, 128), styles)
+    save_style_statistics(chosen.model, styles, manners)
+    path = chosen.model / STATISTICS_NAME
+    print(f"{path}: the manners of {len(styles)} styles, {path.stat().st_size:,} bytes")

@@ -1,0 +1,79 @@
+"""The upscaler's file beside a model: weights, config and figures."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from artmodels.hub.model_files import MEASURED_BY, UPSCALER_NAME, find_companion
+from artmodels.io.safetensors_io import (
+    NoInitialValues,
+    load_weights,
+    parse_told,
+    read_header,
+    save_companion,
+    to_config,
+)
+from artmodels.models.upscaler import MEASURES, METHODS, Upscaler, UpscalerConfig
+
+MAX_TOLD = 20_000  # characters of JSON
+AGAIN = "train the upscaler anew, or delete the file"
+
+
+def save_upscaler(folder: Path, network: Upscaler, figures: dict[str, Any]) -> None:
+    """Write `upscaler.safetensors` into a folder, whole or not at all: weights in half precision, config, figures.
+
+    Raises:
+        OSError: the disk is full or not writable, or there is no such folder.
+    """
+    save_companion(folder, UPSCALER_NAME, network.state_dict(), {"config": asdict(network.config), "figures": figures})
+
+
+def load_upscaler(folder: Path) -> Upscaler | None:
+    """The upscaler that lies beside a model, in evaluation mode, with its `figures`; None if there is none.
+
+    It may be a stranger's: sizes, config and figures are checked before anything is allocated.
+
+    Raises:
+        ValueError: too large, damaged, or of another kind.
+    """
+    path = find_companion(folder, UPSCALER_NAME)
+    if path is None:
+        return None
+    _, metadata = read_header(path)
+    told = metadata if isinstance(metadata, dict) else {}
+    try:
+        config = to_config(parse_told(told.get("config"), MAX_TOLD, "config"), UpscalerConfig, path)
+        figures = parse_told(told.get("figures"), MAX_TOLD, "figures")
+        check_figures(figures)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}: {AGAIN}") from error
+    with torch.device("meta"), NoInitialValues():
+        network = Upscaler(config)
+    network.load_state_dict(load_weights(path, expected=network.state_dict()), strict=True, assign=True)
+    network.figures = figures
+    return network.requires_grad_(False).to(memory_format=torch.channels_last).eval()
+
+
+def check_figures(figures: Any) -> None:
+    """Refuse figures that are not of the form that `upscaling.measure_upscaler` gives; none at all are in order.
+
+    Raises:
+        ValueError: see above; what should be there.
+    """
+    if figures == {}:
+        return
+    if not isinstance(figures, dict) or figures.get("measured_by") not in MEASURED_BY:
+        raise ValueError(f"figures should be an object with measured_by, one of {', '.join(MEASURED_BY)}")
+    counts = [figures.get(name) for name in ("pictures", "resolution")]
+    if not all(isinstance(count, int) and not isinstance(count, bool) and 0 < count < 10**9 for count in counts):
+        raise ValueError("the figures' pictures and resolution should be whole numbers")
+    for measure in MEASURES:
+        found = figures.get(measure)
+        if not isinstance(found, dict) or not all(_is_number(found.get(method)) for method in METHODS):
+            raise ValueError(f"{measure} should tell a number of each of {', '.join(METHODS)}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e6
