@@ -20,8 +20,8 @@ EXAMPLES = """examples:
   accelerate launch train.py --output runs/mine --resume                goes on where it stopped
   accelerate launch train.py --output runs/mine --resume --images 800000
   accelerate launch train.py --init checkpoints/masters --data my_paintings/ --output runs/mine
-  accelerate launch train.py --task classifier --data my_paintings/ --output runs/eye --beside runs/mine/model
-  accelerate launch train.py --task prompt --data my_paintings/ --output runs/reader --beside runs/mine/model
+  accelerate launch train.py --task classifier --data my_paintings/ --output runs/classifier --beside runs/mine/model
+  accelerate launch train.py --task prompt --data my_paintings/ --output runs/prompt --beside runs/mine/model
   accelerate launch train.py --task upscaler --data my_paintings/ --output runs/upscaler --beside runs/mine/model
   accelerate launch train.py --data user/paintings --output runs/mine --push-to-hub user/my-painter --license cc0-1.0
 """
@@ -38,7 +38,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add(
         "--task",
         choices=TASKS,
-        help="a generator (default), a classifier of styles, a reader of phrases, or an upscaler",
+        help="a generator (default), a classifier of styles, a prompt model, or an upscaler",
     )
     add("--beside", metavar="MODEL", type=Path, help="put what --task gave into this model folder, on its card")
     add("--preset", choices=PRESETS, help="where all other values come from (default: cpu)")
@@ -94,14 +94,18 @@ def run(arguments: argparse.Namespace) -> None:
     check_tracker(tracker)
     task = choose_task(given.pop("task", None), output, resume)
     if task != TASKS[0]:
-        from artmodels.training.launch_supervised import describe_lesson, resolve_lesson, start_lesson
+        from artmodels.training.launch_supervised import (
+            describe_supervised_plan,
+            resolve_supervised_plan,
+            start_supervised_run,
+        )
 
         given = {name: value for name, value in given.items() if value is not False or name != "private"}
-        lesson = resolve_lesson(task, given, data, output, resume, test_data)
+        lesson = resolve_supervised_plan(task, given, data, output, resume, test_data)
         if dry_run:
-            print(describe_lesson(lesson, output))
+            print(describe_supervised_plan(lesson, output))
         else:
-            start_lesson(lesson, output, resume, tracker, beside)
+            start_supervised_run(lesson, output, resume, tracker, beside)
         return
     publisher = _publisher(given, read_statement(arguments))
     strange = sorted(given.keys() - {"init", *(field.name for field in fields(TrainConfig))})

@@ -36,15 +36,15 @@ def measure(chosen: argparse.Namespace) -> None:
     if chosen.card:
         check_card_target(chosen.model, "--card")
     model, settings = load_model(chosen.model), DreamSettings()
-    eye = load_classifier(model.folder)
-    if eye is None:
+    classifier = load_classifier(model.folder)
+    if classifier is None:
         raise ValueError(f"{chosen.model} has no eye: `train.py --task classifier` trains one")
-    side, styles = eye.config.resolution, eye.config.styles
+    side, styles = classifier.config.resolution, classifier.config.styles
     train, test = (load_dataset(path, 128) for path in (chosen.data, chosen.test_data))
     if train.styles != styles:
         raise ValueError(f"the eye knows {', '.join(styles)}, --data has {', '.join(train.styles)}: name its own data")
     look, reader = fit_reader(train)
-    lots = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     own: list[list[float]] = []
     judged: list[list[float]] = []
     seconds, pictures = [], []
@@ -52,14 +52,14 @@ def measure(chosen: argparse.Namespace) -> None:
     print("| --- | --- | ---: | ---: | ---: | ---: |")
     for label, style in enumerate(styles):
         others = np.flatnonzero([test.styles[each] != style for each in test.labels])
-        for place in lots.choice(others, chosen.each, replace=False):
+        for place in rng.choice(others, chosen.each, replace=False):
             photo = resized(test.batch(np.array([place])), settings.size, settings.size).clamp(-1, 1)
             started = time.perf_counter()
-            dreamt = finish(dream(photo, eye, side, label, settings))
+            dreamt = finish(dream(photo, classifier, side, label, settings))
             seconds.append(time.perf_counter() - started)
             pair = torch.cat([photo, dreamt])
             pictures.append(pair)
-            own.append(eye.probabilities(resized(pair, side, side))[:, label].tolist())
+            own.append(classifier.probabilities(resized(pair, side, side))[:, label].tolist())
             judged.append(reader(look(pair)).softmax(dim=1)[:, label].tolist())
             cells = " | ".join(f"{share:.2f}" for share in (*own[-1], *judged[-1]))
             print(f"| {style} | {test.styles[test.labels[place]]} | {cells} |", flush=True)

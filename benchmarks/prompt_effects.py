@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from artmodels.cli.arguments import OneLineParser, natural
 from artmodels.data.dataset import ArtDataset, load_dataset
-from artmodels.generate.prompt import paint_phrase
+from artmodels.generate.prompt import paint_prompt
 from artmodels.generate.sampling import contact_sheet, draw_latents, paint, to_images
 from artmodels.hub.companions.prompt import load_prompt
 from artmodels.hub.load import load_model
@@ -63,8 +63,8 @@ COLOURS = {
 def compare(chosen: argparse.Namespace) -> None:
     model = load_model(chosen.model)
     styles, resolution = model.generator.config.styles, model.generator.config.resolution
-    reader = load_prompt(model.folder, styles)
-    if reader is None:
+    prompt_model = load_prompt(model.folder, styles)
+    if prompt_model is None:
         raise ValueError(f"{model.folder} holds no reader: train one with train.py --task prompt")
     train, test = (load_dataset(path, resolution) for path in (chosen.data, chosen.test_data))
     judge = load_efficientnet(JUDGE_VARIANT)
@@ -81,7 +81,7 @@ def compare(chosen: argparse.Namespace) -> None:
     started = time.perf_counter()
 
     def row(phrase: str, measure: str, of_pictures: Callable[[Tensor], Tensor], before: Tensor) -> None:
-        painted = paint_phrase(model, reader, phrase, seeds, TRUNCATION).pictures
+        painted = paint_prompt(model, prompt_model, phrase, seeds, TRUNCATION).pictures
         sheets[phrase] = painted
         after = of_pictures(painted)
         effect = cohens_d(after, before)

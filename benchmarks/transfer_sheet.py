@@ -28,7 +28,13 @@ from artmodels.io.errors import main_with_clear_errors
 from artmodels.io.files import write_atomically
 from artmodels.models.efficientnet import load_efficientnet
 from artmodels.optimize.descent import finish, read_input
-from artmodels.optimize.style_transfer import TransferSettings, content_distance, manners_of, style_distance, transfer
+from artmodels.optimize.style_transfer import (
+    TransferSettings,
+    content_distance,
+    style_distance,
+    style_representations,
+    transfer,
+)
 
 PAINTED = ("baroque", 8)  # style and seed of the content that the model paints
 
@@ -177,10 +183,12 @@ def make(chosen: argparse.Namespace) -> None:
     typical = load_style_statistics(model.folder, model.generator.config.styles)
     if typical is None:
         raise ValueError(f"{chosen.model} has no manners of its styles: `python -m artmodels styles` makes them")
-    manners = {style: typical.manner(style) for style in chosen.styles}
+    representations = {style: typical.representation(style) for style in chosen.styles}
     for path in chosen.manner:
         file = read_input(path)
-        manners[path.stem] = manners_of(network, file.whole(settings.size // 2), file.whole(settings.size))
+        representations[path.stem] = style_representations(
+            network, file.whole(settings.size // 2), file.whole(settings.size)
+        )
     contents = {scene.__name__: to_tensor(scene(settings.size)[None]) for scene in (still_life, mountains, cat)}
     config, (style, seed) = model.generator.config, PAINTED
     painted = paint(model.generator, draw_latents([seed], config.latent_dim), one_hot(config.styles, style), 0.8)
@@ -191,11 +199,11 @@ def make(chosen: argparse.Namespace) -> None:
     print("| --- | --- | ---: | ---: | ---: | ---: |")
     for content, photo in contents.items():
         pictures.append(photo)
-        for name, manner in manners.items():
+        for name, representation in representations.items():
             started = time.perf_counter()
-            picture = finish(transfer(network, photo, manner, settings))
+            picture = finish(transfer(network, photo, representation, settings))
             seconds = time.perf_counter() - started
-            before, after = (style_distance(network, one, manner[-1]) for one in (photo, picture))
+            before, after = (style_distance(network, one, representation[-1]) for one in (photo, picture))
             moved = content_distance(network, picture, photo)
             print(f"| {content} | {name} | {seconds:.1f} | {before:.3f} | {after:.3f} | {moved:.2f} |", flush=True)
             pictures.append(picture)
@@ -216,7 +224,7 @@ def make(chosen: argparse.Namespace) -> None:
             "command": f"python benchmarks/transfer_sheet.py {chosen.model} --styles {named} --sheet sheet.png",
         }
         rewrite_card(model.folder, model.generator, {"descents": {"transfer": figures}})
-    sheet = contact_sheet(to_images(torch.cat(pictures)), columns=1 + len(manners))
+    sheet = contact_sheet(to_images(torch.cat(pictures)), columns=1 + len(representations))
     if chosen.width:
         sheet = sheet.resize((chosen.width, round(sheet.height * chosen.width / sheet.width)), Image.Resampling.LANCZOS)
     write_atomically(chosen.sheet, chunk_png(sheet, ""))

@@ -49,9 +49,9 @@ from artmodels.io.safetensors_io import read_header
 from artmodels.models.classifier import ClassifierConfig, StyleClassifier
 from artmodels.models.efficientnet import load_efficientnet
 from artmodels.models.generator import GeneratorConfig
-from artmodels.models.prompt import PromptConfig, PromptNetwork, PromptReader
+from artmodels.models.prompt import PromptConfig, PromptModel, PromptNetwork
 from artmodels.models.upscaler import Upscaler, UpscalerConfig
-from artmodels.optimize.style_transfer import manner_of
+from artmodels.optimize.style_transfer import style_representation
 
 ROOT = Path(__file__).resolve().parent.parent
 LONGEST = ("test_training.py", "test_resume.py", "test_studio_pages.py")
@@ -154,19 +154,21 @@ def steered_folder(tmp_path_factory, generator) -> Path:
 def add_companions(folder: Path, generator: ArtGenerator) -> None:
     """What a published folder may hold besides: an eye that never learned, neighbours, and the story of a training."""
     torch.manual_seed(2)
-    eye = StyleClassifier(ClassifierConfig(resolution=32, styles=generator.config.styles, width=8))
+    classifier = StyleClassifier(ClassifierConfig(resolution=32, styles=generator.config.styles, width=8))
     shares = {"accuracy": 0.5, "accuracy_interval": [0.4, 0.6], "balanced_accuracy": 0.5, "calibration_error": 0.03}
     of_each = {key: {"pictures": 10, "precision": 0.5, "recall": None} for key in generator.config.styles}
     table = [[5, 3, 2]] * 3
     told = {"measured_by": "test pictures", "pictures": 30, "reference": None, "confusion": table, "styles": of_each}
-    save_classifier(folder, eye, {**shares, **told})
+    save_classifier(folder, classifier, {**shares, **told})
     words = ("blue", "dark", "mosaic", "sea")
     network = PromptNetwork(PromptConfig(words, generator.config.styles, 4, 4, 4, 4, 32)).requires_grad_(False).eval()
     reference, unmeasured = torch.randn(20, 4), {"pictures": 0, "recall": {}}
-    save_prompt(folder, PromptReader(network, unmeasured, reference, sha256(folder / "model.safetensors")))
+    save_prompt(folder, PromptModel(network, unmeasured, reference, sha256(folder / "model.safetensors")))
     sight, looks = load_efficientnet(0), torch.rand(3, 2, 3, 64, 64) * 2 - 1
-    manners = [[manner_of(sight, pictures), manner_of(sight, pictures)] for pictures in looks]
-    save_style_statistics(folder, generator.config.styles, manners)
+    representations = [
+        [style_representation(sight, pictures), style_representation(sight, pictures)] for pictures in looks
+    ]
+    save_style_statistics(folder, generator.config.styles, representations)
     features = torch.randn(30, 1280, generator=torch.Generator().manual_seed(6))
     labels = tuple(f"<i>drawing</i> {place}, by nobody" for place in range(24))
     save_neighbours(folder, find_neighbours(features[:24], features[24:], labels, 2, 128))

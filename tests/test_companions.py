@@ -73,7 +73,7 @@ def test_a_damaged_one_is_never_published_and_a_strangers_costs_a_warning(name, 
 
 def test_the_card_tells_of_eye_and_reader(whole_folder):
     card = (whole_folder / "README.md").read_text()
-    assert "\n## The eye\n" in card and "\n## Phrases\n" in card
+    assert "\n## The classifier\n" in card and "\n## Prompts\n" in card
 
 
 def test_evaluate_keeps_the_nearest_training_pictures_on_demand(whole_folder, pictures, tmp_path, capsys):

@@ -18,7 +18,7 @@ from artmodels.models.classifier import ClassifierConfig, StyleClassifier
 from artmodels.models.efficientnet import load_efficientnet
 from artmodels.optimize.deep_dream import LARGEST_CHANGE, DreamSettings, dream
 from artmodels.optimize.descent import finish
-from artmodels.optimize.provenance import parse_derived
+from artmodels.optimize.provenance import parse_provenance
 
 SIDE = 64
 SETTINGS = DreamSettings(64, 12, 1.0, 2)
@@ -43,7 +43,7 @@ def eye_on(variant: int, first: int):
 
 
 @pytest.fixture(scope="module")
-def eye():
+def classifier():
     return eye_on(0, 0)
 
 
@@ -53,8 +53,8 @@ def photo() -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def dreamt(eye, photo) -> torch.Tensor:
-    return finish(dream(photo, eye, SIDE, WANTED, SETTINGS))
+def dreamt(classifier, photo) -> torch.Tensor:
+    return finish(dream(photo, classifier, SIDE, WANTED, SETTINGS))
 
 
 def test_an_eye_that_was_not_asked_sees_the_style_too(dreamt, photo):
@@ -71,15 +71,15 @@ def test_the_change_is_bounded_and_mostly_no_noise(dreamt, photo):
     assert coarse.square().mean() > 0.4 * change.square().mean()  # white noise would keep a quarter
 
 
-def test_less_strength_changes_less(eye, photo, dreamt):
-    little = finish(dream(photo, eye, SIDE, WANTED, replace(SETTINGS, strength=0.1)))
+def test_less_strength_changes_less(classifier, photo, dreamt):
+    little = finish(dream(photo, classifier, SIDE, WANTED, replace(SETTINGS, strength=0.1)))
     assert (little - photo).square().mean() < 0.7 * (dreamt - photo).square().mean()
     assert (little - photo).abs().max() <= 0.1 * LARGEST_CHANGE + 1e-5
 
 
-def test_the_same_seed_dreams_the_same_at_any_step(eye, photo, dreamt):
-    assert torch.equal(finish(dream(photo, eye, SIDE, WANTED, SETTINGS)), dreamt)
-    steps = dream(photo, eye, SIDE, WANTED, SETTINGS)
+def test_the_same_seed_dreams_the_same_at_any_step(classifier, photo, dreamt):
+    assert torch.equal(finish(dream(photo, classifier, SIDE, WANTED, SETTINGS)), dreamt)
+    steps = dream(photo, classifier, SIDE, WANTED, SETTINGS)
     assert next(steps).picture().shape == photo.shape
     steps.close()
 
@@ -99,7 +99,7 @@ def test_the_verb_needs_an_eye_and_says_what_it_knows(model_folder, tmp_path, ca
         flags = (*more, "--model", folder, "--style", style, "--size", "64", "--steps", "3", "--out", out)
         return run_here(lambda: main(["dream", str(source), *map(str, flags)]), capsys)
 
-    assert_one_clear_line(command(model_folder, "mosaic"), "has no eye", "--task classifier")
+    assert_one_clear_line(command(model_folder, "mosaic"), "has no classifier", "--task classifier")
     folder = shutil.copytree(model_folder, tmp_path / "seeing")
     torch.manual_seed(0)
     save_classifier(folder, StyleClassifier(ClassifierConfig(32, STYLES, width=4, blocks=1)), {})
@@ -109,11 +109,11 @@ def test_the_verb_needs_an_eye_and_says_what_it_knows(model_folder, tmp_path, ca
     assert result.returncode == 0, result.stderr
     first = out.read_bytes()
     assert command(folder, "mosaic").returncode == 0 and out.read_bytes() == first
-    recipe = parse_derived(read_chunk(out))
+    recipe = parse_provenance(read_chunk(out))
     assert (recipe.made_by, recipe.style, set(recipe.inputs)) == ("dream", "mosaic", {"picture"})
     assert image_array(out).shape == (64, 64, 3) and recipe.stopped_after is None
     assert command(folder, "mosaic", "--stop-after", "2").returncode == 0 and out.read_bytes() != first
-    stopped = parse_derived(read_chunk(out))
+    stopped = parse_provenance(read_chunk(out))
     assert stopped == replace(recipe, stopped_after=2) and stopped.command().endswith(
         "--stop-after 2 --seed 0 --out again.png"
     )

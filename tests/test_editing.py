@@ -9,7 +9,15 @@ import torch
 from conftest import draw_pictures
 from PIL import Image
 
-from artmodels.optimize.descent import PATIENCE, Descent, Pyramid, draw_curve, finish, read_input, total_variation
+from artmodels.optimize.descent import (
+    STEPS_WITHOUT_PROGRESS,
+    Descent,
+    Pyramid,
+    draw_curve,
+    finish,
+    read_input,
+    total_variation,
+)
 
 
 def run_stage(loss_of, parameters, steps=200, rate=0.1):
@@ -44,7 +52,7 @@ def test_l_bfgs_asks_for_no_loss_twice_at_one_point():
 def test_no_progress_ends_it_and_is_said():
     place = torch.ones(1, requires_grad=True)
     seen, _ = run_stage(lambda: 5 + 0 * place.sum(), [place], 1000)
-    assert len(seen) == PATIENCE + 1 and "no progress" in seen[-1].stopped
+    assert len(seen) == STEPS_WITHOUT_PROGRESS + 1 and "no progress" in seen[-1].stopped
     assert all(progress.stopped is None for progress in seen[:-1])
 
 

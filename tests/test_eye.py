@@ -38,16 +38,16 @@ from artmodels.hub.model_files import CLASSIFIER_NAME, MAX_CLASSIFIER_BYTES
 from artmodels.metrics.classification import (
     adherence,
     calibration_error,
+    classification_figures,
     fit_head,
     fit_temperature,
     labels_among,
     logits_of,
-    recognition_figures,
-    share_interval,
+    wilson_interval,
 )
 from artmodels.models.classifier import ClassifierConfig, StyleClassifier
 from artmodels.training.checkpoint import list_checkpoints
-from artmodels.training.classifier import eye_config, vary
+from artmodels.training.classifier import classifier_train_config, vary
 from artmodels.training.export import write_model_folder
 
 SMALL = ("--resolution", "32", "--width", "8", "--images", "2400", "--batch-size", "32", "--learning-rate", "0.005")
@@ -88,59 +88,61 @@ def folder(work, tmp_path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def eye(work) -> StyleClassifier:
+def classifier(work) -> StyleClassifier:
     return load_classifier(work / "run" / "model")
 
 
 # --- what training makes ---------------------------------------------------------------------------------------------
 
 
-def test_it_tells_unseen_drawings_apart(eye, work):
+def test_it_tells_unseen_drawings_apart(classifier, work):
     """Of 3 styles by lot a third would be right."""
     unseen = load_dataset(draw_unseen(work / "others", 9000, 15), 32)
-    probabilities = eye.probabilities(unseen.batch(range(len(unseen))))
-    right = probabilities.argmax(dim=1) == labels_among(unseen, eye.config.styles)
+    probabilities = classifier.probabilities(unseen.batch(range(len(unseen))))
+    right = probabilities.argmax(dim=1) == labels_among(unseen, classifier.config.styles)
     assert right.double().mean() > 0.85
     assert torch.allclose(probabilities.sum(dim=1), torch.ones(len(unseen)))
 
 
-def test_its_figures_are_those_of_the_file_that_is_read(eye, work):
+def test_its_figures_are_those_of_the_file_that_is_read(classifier, work):
     test = load_dataset(work / "test", 32)
-    again = recognition_figures(
-        torch.cat([eye.probabilities(part) for part in test.batch(range(len(test))).split(64)]),
-        labels_among(test, eye.config.styles),
-        eye.config.styles,
+    again = classification_figures(
+        torch.cat([classifier.probabilities(part) for part in test.batch(range(len(test))).split(64)]),
+        labels_among(test, classifier.config.styles),
+        classifier.config.styles,
     )
     for name in ("pictures", "confusion", "styles", "accuracy", "accuracy_interval"):
-        assert eye.figures[name] == again[name], name
-    assert eye.figures["calibration_error"] == pytest.approx(again["calibration_error"], abs=1e-4)
-    assert eye.figures["measured_by"] == "test pictures" and eye.figures["pictures"] == 60
-    assert eye.figures["held_out"]["pictures"] >= 16
-    assert eye.figures["reference"]["accuracy"] > 0.8  # features of ImageNet tell drawings apart, too
+        assert classifier.figures[name] == again[name], name
+    assert classifier.figures["calibration_error"] == pytest.approx(again["calibration_error"], abs=1e-4)
+    assert classifier.figures["measured_by"] == "test pictures" and classifier.figures["pictures"] == 60
+    assert classifier.figures["held_out"]["pictures"] >= 16
+    assert classifier.figures["reference"]["accuracy"] > 0.8  # features of ImageNet tell drawings apart, too
     assert (work / "run" / "model" / CLASSIFIER_NAME).stat().st_mode & 0o777 == 0o644
 
 
-def test_the_run_keeps_the_best_by_held_out_accuracy(eye, work):
+def test_the_run_keeps_the_best_by_held_out_accuracy(classifier, work):
     records = [record for record in read_jsonl(work / "run" / "metrics.jsonl") if "evaluation" in record]
     best = [record for record in records if record.get("best")][-1]
     assert best["evaluation"]["score"] == max(record["evaluation"]["score"] for record in records)
-    assert eye.figures["training"]["images"] == best["images"]
-    assert eye.figures["held_out"]["accuracy"] == pytest.approx(best["evaluation"]["score"], abs=0.07)  # half precision
+    assert classifier.figures["training"]["images"] == best["images"]
+    assert classifier.figures["held_out"]["accuracy"] == pytest.approx(
+        best["evaluation"]["score"], abs=0.07
+    )  # half precision
     told = json.loads((work / "run" / "figures.json").read_text())
-    assert {name: told[name] for name in eye.figures} == eye.figures
+    assert {name: told[name] for name in classifier.figures} == classifier.figures
 
 
-def test_it_is_put_beside_a_model_on_its_card(eye, work):
+def test_it_is_put_beside_a_model_on_its_card(classifier, work):
     beside = load_classifier(work / "painter")
-    assert beside.figures == eye.figures and load_model(work / "painter").generator
+    assert beside.figures == classifier.figures and load_model(work / "painter").generator
     card = (work / "painter" / "README.md").read_text()
-    section = card.split("\n## The eye\n")[1].split("\n## Limits\n")[0]
-    assert "On 60 test pictures" in section and f"{eye.figures['accuracy']:.1%} right" in section
-    assert f"{eye.figures['reference']['accuracy']:.1%} right" in section and "| mosaic | 20 |" in section
+    section = card.split("\n## The classifier\n")[1].split("\n## Limits\n")[0]
+    assert "On 60 test pictures" in section and f"{classifier.figures['accuracy']:.1%} right" in section
+    assert f"{classifier.figures['reference']['accuracy']:.1%} right" in section and "| mosaic | 20 |" in section
     assert not [path.name for path in work.glob(".*")]
 
 
-def test_resuming_a_finished_run_knows_its_task_and_finds_the_same(eye, work, tmp_path):
+def test_resuming_a_finished_run_knows_its_task_and_finds_the_same(classifier, work, tmp_path):
     output = shutil.copytree(work / "run", tmp_path / "run")
     shutil.rmtree(output / "model")
     (output / "figures.json").unlink()
@@ -148,7 +150,7 @@ def test_resuming_a_finished_run_knows_its_task_and_finds_the_same(eye, work, tm
     assert result.returncode == 0 and "this run is finished" in result.stdout, result.stderr
     first, second = (load_file(path / "model" / CLASSIFIER_NAME) for path in (work / "run", output))
     assert all(torch.equal(first[name], second[name]) for name in first)
-    assert load_classifier(output / "model").figures == eye.figures
+    assert load_classifier(output / "model").figures == classifier.figures
     assert len(list_checkpoints(output)) in (2, 3)
 
 
@@ -217,13 +219,13 @@ def test_the_mean_of_its_maps_are_its_logits():
     assert torch.allclose(maps.mean(dim=(2, 3)), network(pictures), atol=1e-5)
 
 
-def test_its_map_is_strongest_where_the_style_is(eye):
+def test_its_map_is_strongest_where_the_style_is(classifier):
     """Half a picture is of the one style, half of another: each style's map prefers its own half."""
     right = 0
     for index in range(8):
         halves = [torch.from_numpy(procedural.draw(style, 7000 + index, 32).copy()) for style in STYLES[:2]]
         both = torch.cat([halves[0][:, :16], halves[1][:, 16:]], dim=1).permute(2, 0, 1)[None].float() / 127.5 - 1
-        maps = eye.activation_maps(both)[0]
+        maps = classifier.activation_maps(both)[0]
         contrast = maps[0] - maps[1]
         right += int(contrast[:, :2].mean() > contrast[:, 2:].mean())
     assert right >= 7
@@ -241,10 +243,10 @@ def test_it_takes_any_size_and_has_a_gradient_to_it(size):
     assert (better[:, 1] > logits[:, 1]).all()
 
 
-def test_a_smaller_copy_is_the_same_picture_to_it(eye):
+def test_a_smaller_copy_is_the_same_picture_to_it(classifier):
     large = torch.from_numpy(procedural.draw("mosaic", 8000, 128).copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
     small = F.interpolate(large, size=(32, 32), mode="bicubic", antialias=True)
-    assert torch.allclose(eye(large), eye(small), atol=1e-4)
+    assert torch.allclose(classifier(large), classifier(small), atol=1e-4)
 
 
 def test_what_is_shown_varies_by_its_own_generator_alone():
@@ -289,7 +291,7 @@ def test_a_temperature_that_was_multiplied_in_is_found():
 def test_figures_of_known_guesses():
     labels = torch.tensor([0, 0, 0, 0, 1, 1, 3])
     guesses = torch.eye(4)[torch.tensor([0, 0, 0, 1, 1, 0, 1])]
-    found = recognition_figures(guesses, labels, ("a", "b", "c", "d"))
+    found = classification_figures(guesses, labels, ("a", "b", "c", "d"))
     assert found["confusion"] == [[3, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [0, 1, 0, 0]]
     assert found["accuracy"] == pytest.approx(4 / 7) and found["balanced_accuracy"] == pytest.approx(
         (0.75 + 0.5 + 0) / 3
@@ -300,10 +302,10 @@ def test_figures_of_known_guesses():
 
 
 def test_intervals_of_shares():
-    assert share_interval(50, 100) == pytest.approx([0.4038, 0.5962], abs=1e-4)
-    assert share_interval(0, 10) == pytest.approx([0, 0.2775], abs=1e-4)
-    assert share_interval(10, 10) == pytest.approx([0.7225, 1], abs=1e-4)
-    assert share_interval(0, 0) == [0, 1]
+    assert wilson_interval(50, 100) == pytest.approx([0.4038, 0.5962], abs=1e-4)
+    assert wilson_interval(0, 10) == pytest.approx([0, 0.2775], abs=1e-4)
+    assert wilson_interval(10, 10) == pytest.approx([0.7225, 1], abs=1e-4)
+    assert wilson_interval(0, 0) == [0, 1]
 
 
 def test_the_head_reads_what_is_linear_in_the_features_and_not_what_is_not():
@@ -324,51 +326,51 @@ def test_the_head_reads_what_is_linear_in_the_features_and_not_what_is_not():
 def judged(generator, tmp_path_factory):
     """An eye that learned the generator's own styles from its paintings, and a few of them as test pictures."""
     torch.manual_seed(0)
-    eye = StyleClassifier(ClassifierConfig(32, STYLES, width=8, blocks=1)).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(eye.parameters(), 1e-2)
+    classifier = StyleClassifier(ClassifierConfig(32, STYLES, width=8, blocks=1)).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(classifier.parameters(), 1e-2)
     latents = draw_latents(range(1000, 1384), generator.config.latent_dim)
     labels = torch.arange(len(latents)) % 3
     pictures = paint(generator, latents, torch.eye(3)[labels], 1.0).clone()
     for step in range(120):
         rows = torch.arange(step * 32, step * 32 + 32) % len(latents)
         optimizer.zero_grad()
-        F.cross_entropy(eye(pictures[rows]), labels[rows]).backward()
+        F.cross_entropy(classifier(pictures[rows]), labels[rows]).backward()
         optimizer.step()
     folder = tmp_path_factory.mktemp("judged")
     for index, (picture, label) in enumerate(zip(pictures[:30], labels[:30], strict=True)):
         (folder / STYLES[label]).mkdir(exist_ok=True)
         levels = ((picture + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0)
         Image.fromarray(levels.numpy()).save(folder / STYLES[label] / f"{index}.png")
-    return eye.requires_grad_(False).eval(), load_dataset(folder, 32), folder
+    return classifier.requires_grad_(False).eval(), load_dataset(folder, 32), folder
 
 
 def test_a_generator_whose_labels_are_permuted_adheres_little(generator, judged):
-    eye, test, _ = judged
-    honest = adherence(generator, eye, test, seeds=40)
+    classifier, test, _ = judged
+    honest = adherence(generator, classifier, test, seeds=40)
     assert honest["overall"] > 0.7 and honest["real"] > 0.7 and honest["unknown"] == []
     permuted = make_generator()
     permuted.config = dataclasses.replace(permuted.config, styles=(*STYLES[1:], STYLES[0]))
-    found = adherence(permuted, eye, test, seeds=40)
+    found = adherence(permuted, classifier, test, seeds=40)
     assert found["overall"] < 0.2 and found["real"] == honest["real"]
     assert found["styles"][STYLES[1]]["mistaken_for"] == STYLES[0]  # which is what its first label paints
 
 
 def test_only_styles_that_both_know_are_judged(generator, judged):
-    eye, test, _ = judged
+    classifier, test, _ = judged
     other = make_generator(("mosaic", "sepia"))
-    found = adherence(other, eye, test, seeds=8)
+    found = adherence(other, classifier, test, seeds=8)
     assert list(found["styles"]) == ["mosaic"] and found["unknown"] == ["sepia"]
     assert found["styles"]["mosaic"]["test_pictures"] == 10
-    assert adherence(make_generator(("sepia",)), eye, test, seeds=8) is None
+    assert adherence(make_generator(("sepia",)), classifier, test, seeds=8) is None
 
 
 def test_evaluate_reports_it_and_the_card_tells(judged, tmp_path, capsys):
-    eye, _, pictures = judged
+    classifier, _, pictures = judged
     model, own = tmp_path / "sketcher", tmp_path / "eye"
     for folder in (model, own):
         folder.mkdir()
     write_model_folder(model, make_generator(), TRAINING, [{"images": 10}])
-    save_classifier(own, eye, {})
+    save_classifier(own, classifier, {})
     flags = ["--data", str(pictures), "--test-data", str(pictures), "--samples", "24"]
     verb = ["evaluate", "--model", str(model), *flags]
     assert main([*verb, "--classifier", str(own)]) == 0
@@ -378,7 +380,7 @@ def test_evaluate_reports_it_and_the_card_tells(judged, tmp_path, capsys):
 
     evaluation = {**FIGURES, "adherence": told}
     rewrite_card(model, make_generator(), {"evaluation": evaluation})
-    section = (model / "README.md").read_text().split("\n## The eye\n")[1].split("\n## Limits\n")[0]
+    section = (model / "README.md").read_text().split("\n## The classifier\n")[1].split("\n## Limits\n")[0]
     assert f"{told['overall']:.0%} in the mean over styles" in section and "| mosaic |" in section
 
 
@@ -475,22 +477,22 @@ def save_whole(content: bytes, path: Path) -> Path:
     return path
 
 
-def test_a_round_trip_is_exact_but_for_half_precision(eye, tmp_path):
-    save_classifier(tmp_path, eye, eye.figures)
+def test_a_round_trip_is_exact_but_for_half_precision(classifier, tmp_path):
+    save_classifier(tmp_path, classifier, classifier.figures)
     again = load_classifier(tmp_path)
-    assert again.config == eye.config and again.figures == eye.figures and not again.training
-    assert all(torch.equal(value, eye.state_dict()[name]) for name, value in again.state_dict().items())
+    assert again.config == classifier.config and again.figures == classifier.figures and not again.training
+    assert all(torch.equal(value, classifier.state_dict()[name]) for name, value in again.state_dict().items())
     assert [path.name for path in tmp_path.iterdir()] == [CLASSIFIER_NAME]
 
 
 def test_the_dials_make_a_file_that_is_small_enough(tmp_path):
     for styles in (9, 100):
-        config = eye_config().classifier_config(tuple(f"style {number}" for number in range(styles)))
+        config = classifier_train_config().classifier_config(tuple(f"style {number}" for number in range(styles)))
         save_classifier(tmp_path, StyleClassifier(config), {})
         assert (tmp_path / CLASSIFIER_NAME).stat().st_size < 6 * 2**20
 
 
-def test_logits_of_a_set_keep_their_order(eye, work):
+def test_logits_of_a_set_keep_their_order(classifier, work):
     dataset = load_dataset(work / "test", 32)
-    whole = logits_of(eye, dataset)
-    assert torch.allclose(whole[17], eye(dataset.batch([17]))[0], atol=1e-4) and len(whole) == len(dataset)
+    whole = logits_of(classifier, dataset)
+    assert torch.allclose(whole[17], classifier(dataset.batch([17]))[0], atol=1e-4) and len(whole) == len(dataset)

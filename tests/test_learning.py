@@ -15,11 +15,11 @@ from conftest import ROOT, read_jsonl
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from artmodels.data.sampler import PictureOrder
+from artmodels.data.sampler import PictureSampler
 from artmodels.training.checkpoint import list_checkpoints
-from artmodels.training.supervised import LessonConfig, learn, make_optimizer, set_learning_rate
+from artmodels.training.supervised import SupervisedConfig, make_optimizer, set_learning_rate, train_supervised
 
-LESSON = LessonConfig(
+LESSON = SupervisedConfig(
     images=320,
     batch_size=8,
     learning_rate=0.02,
@@ -38,7 +38,7 @@ LESSON = LessonConfig(
 def teach(
     output: Path,
     resume: bool = False,
-    config: LessonConfig = LESSON,
+    config: SupervisedConfig = LESSON,
     end: str = "",
     at: int = 0,
     by: int = signal.SIGKILL,
@@ -70,7 +70,9 @@ def teach(
         called("keep")
         save_file(learned.state_dict(), output / "kept.safetensors", {"score": str(figures["score"])})
 
-    return learn(network, loss, measure, keep, PictureOrder(labels.numpy(), config.seed), config, output, resume)
+    return train_supervised(
+        network, loss, measure, keep, PictureSampler(labels.numpy(), config.seed), config, output, resume
+    )
 
 
 def killed(output: Path, resume: bool, kill: str, at: int) -> None:
@@ -164,12 +166,12 @@ def test_divergence_stops_with_one_line_and_saves_nothing(tmp_path):
         output = tmp_path / "run"
         output.mkdir()
         network = nn.Linear(2, 1)
-        learn(
+        train_supervised(
             network,
             loss=lambda wrapped, indices, random, done: wrapped(torch.full((len(indices), 2), torch.nan)).mean(),
             measure=lambda learned: {"score": 0.0},
             keep=lambda learned, figures: None,
-            order=PictureOrder(np.zeros(9, dtype=int), 0),
+            sampler=PictureSampler(np.zeros(9, dtype=int), 0),
             config=LESSON,
             output=output,
         )
@@ -178,7 +180,9 @@ def test_divergence_stops_with_one_line_and_saves_nothing(tmp_path):
 
 def test_a_checkpoint_of_another_network_is_refused(whole, tmp_path):
     with pytest.raises(ValueError, match="is not of this run"):
-        learn(nn.Linear(2, 2), None, None, None, PictureOrder(np.zeros(9, dtype=int), 0), LESSON, whole, resume=True)
+        train_supervised(
+            nn.Linear(2, 2), None, None, None, PictureSampler(np.zeros(9, dtype=int), 0), LESSON, whole, resume=True
+        )
 
 
 def test_the_rate_rises_in_a_line_and_falls_to_nothing():
@@ -216,4 +220,4 @@ def test_dials_out_of_range_are_refused(name, value):
 
 
 def test_dials_survive_json():
-    assert LessonConfig(**json.loads(json.dumps(LESSON.to_json()))) == LESSON
+    assert SupervisedConfig(**json.loads(json.dumps(LESSON.to_json()))) == LESSON

@@ -2,7 +2,7 @@
 
 import pytest
 
-from artmodels.training.monitor import PATIENCE, is_best, measuring_command, warnings_of
+from artmodels.training.monitor import MAX_WITHOUT_PROGRESS, is_best, measuring_command, warnings_of
 
 HEADS = 4
 
@@ -24,7 +24,7 @@ def healthy(count: int) -> list[dict]:
 
 
 def test_a_healthy_run_is_left_in_peace():
-    for count in range(1, 2 * PATIENCE):
+    for count in range(1, 2 * MAX_WITHOUT_PROGRESS):
         assert warnings_of(healthy(count), HEADS) == []
 
 
@@ -53,7 +53,7 @@ def test_a_run_that_has_only_begun_is_no_collapse(figures):
 
 
 def test_a_run_without_progress_is_told_its_best():
-    past = [judged(1000, kernel_distance=0.001), *(judged(1000 * n) for n in range(2, PATIENCE + 1))]
+    past = [judged(1000, kernel_distance=0.001), *(judged(1000 * n) for n in range(2, MAX_WITHOUT_PROGRESS + 1))]
     past = [
         past[0],
         *({**record, "evaluation": {**record["evaluation"], "kernel_distance": 0.1}} for record in past[1:]),

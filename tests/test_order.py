@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from artmodels.data.sampler import PictureOrder
+from artmodels.data.sampler import PictureSampler
 
 LABELS = np.repeat([0, 1, 2], [20, 5, 5])
 
 
 def take(start: int, size: int, labels: np.ndarray = LABELS, seed: int = 3, balance: float = 0.0) -> np.ndarray:
-    return PictureOrder(labels, seed, balance).take(start, size)
+    return PictureSampler(labels, seed, balance).take(start, size)
 
 
 def test_each_epoch_shows_each_picture_once_and_any_start_gives_the_same_order():
@@ -19,8 +19,8 @@ def test_each_epoch_shows_each_picture_once_and_any_start_gives_the_same_order()
     assert len({tuple(epoch) for epoch in epochs}) == 4
     assert np.array_equal(take(17, 29), whole[17:46])
     assert not np.array_equal(take(0, 120, seed=4), whole)
-    order = PictureOrder(LABELS, 3)
-    parts = [order.take(start, 7) for start in range(0, 119, 7)]
+    sampler = PictureSampler(LABELS, 3)
+    parts = [sampler.take(start, 7) for start in range(0, 119, 7)]
     assert np.array_equal(np.concatenate(parts)[:119], whole[:119])
 
 

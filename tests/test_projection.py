@@ -54,8 +54,8 @@ def found_recipe(generator, seed: int = 1, offset: float = 0.0) -> Recipe:
     """As a projection leaves it: a latent of its own, and with `offset` rows of its own."""
     config = generator.config
     z = draw_latents([seed], config.latent_dim)
-    lots = torch.Generator().manual_seed(seed)
-    rows = torch.cat([z, offset * torch.randn(config.layers, config.latent_dim, generator=lots)]) if offset else z
+    rng = torch.Generator().manual_seed(seed)
+    rows = torch.cat([z, offset * torch.randn(config.layers, config.latent_dim, generator=rng)]) if offset else z
     return Recipe("sketcher", "0" * 64, (Latent(seed, rows=pack_rows(rows)),), {"mosaic": 1.0}, 0.8, projection=ORIGIN)
 
 

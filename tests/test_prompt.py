@@ -14,21 +14,21 @@ from test_card import TRAINING
 from artmodels.cli.main import main
 from artmodels.data.dataset import load_dataset
 from artmodels.data.split import split
-from artmodels.generate.prompt import LARGEST_AMOUNT, MIXED, paint_phrase, with_reference
+from artmodels.generate.prompt import LARGEST_AMOUNT, MIXED, paint_prompt, with_reference
 from artmodels.generate.recipe import read_recipes
 from artmodels.generate.sampling import draw_latents, one_hot, paint, paint_rows, rows_of, to_images
 from artmodels.hub.card import rewrite_card
-from artmodels.hub.companions.prompt import REFERENCE, TOLD, load_prompt, save_prompt
+from artmodels.hub.companions.prompt import METADATA_KEY, REFERENCE, load_prompt, save_prompt
 from artmodels.hub.load import load_model
 from artmodels.hub.model_files import DIRECTIONS_NAME, PROMPT_NAME
 from artmodels.models.image_statistics import COLOUR_STATISTICS, brightness, colour_statistics, saturation
 from artmodels.models.prompt import (
-    MAX_PHRASE,
+    MAX_PROMPT,
     MAX_VOCABULARY,
     MAX_WORD,
     PromptConfig,
+    PromptModel,
     PromptNetwork,
-    PromptReader,
     known_form,
     pad_words,
     split_words,
@@ -39,13 +39,13 @@ from artmodels.training.export import write_model_folder
 from artmodels.training.launch_supervised import put_beside
 from artmodels.training.prompt import (
     NOT_MEASURED,
-    Lesson,
+    PromptExamples,
+    add_prompt_reference,
+    contrastive_loss,
+    prompt_train_config,
     rank_captions,
-    reader_config,
-    reading_loss,
     same_pairs,
-    settle_reader,
-    train_reader,
+    train_prompt_model,
 )
 
 STYLES = ("flow-field", "mosaic", "op-art")
@@ -106,25 +106,25 @@ def read_model(collection, colourful_folder, tmp_path_factory):
     train, held_out = split(collection, 0.2)
     dims = {"feature_resolution": 32, "embedding_dim": 16, "hidden_dim": 32, "sight_dim": 48, "joint_dim": 24}
     paces = {"images": 7200, "batch_size": 60, "warm_up": 600, "checkpoint_every": 3600, "learning_rate": 0.015}
-    config = replace(reader_config(), resolution=32, **dims, **paces)
+    config = replace(prompt_train_config(), resolution=32, **dims, **paces)
     output = tmp_path_factory.mktemp("run")
     threads = torch.get_num_threads()
     with one_core():
-        assert train_reader(config, train, held_out, None, output)
+        assert train_prompt_model(config, train, held_out, None, output)
     torch.set_num_threads(threads)
-    put_beside(output / "model" / PROMPT_NAME, folder, settle_reader)
+    put_beside(output / "model" / PROMPT_NAME, folder, add_prompt_reference)
     return load_model(folder)
 
 
 @pytest.fixture(scope="module")
-def reader(read_model) -> PromptReader:
+def prompt_model(read_model) -> PromptModel:
     return load_prompt(read_model.folder, STYLES)
 
 
-def small_reader(words=("blue", "sea"), count: int = 3) -> PromptReader:
+def small_reader(words=("blue", "sea"), count: int = 3) -> PromptModel:
     torch.manual_seed(0)
     network = PromptNetwork(PromptConfig(words, STYLES, 4, 4, 4, 4, 32)).requires_grad_(False).eval()
-    return PromptReader(network, NOT_MEASURED, torch.randn(count, 4).half().float(), "0" * 64)
+    return PromptModel(network, NOT_MEASURED, torch.randn(count, 4).half().float(), "0" * 64)
 
 
 # --- words -----------------------------------------------------------------------------------------------------------
@@ -182,8 +182,8 @@ def test_training_texts_hold_any_part_and_nothing_else(collection):
     measured = torch.ones(len(collection), len(TONES))
     words = picture_words(collection, measured, torch.full((len(TONES),), 0.5))[0]
     wordings = {word for tone in words.tones for wording in tone for word in wording}
-    lots = random.Random(0)
-    texts = [training_text(words, lots) for _ in range(200)]
+    rng = random.Random(0)
+    texts = [training_text(words, rng) for _ in range(200)]
     allowed = {*words.all(), *wordings}
     assert all(texts) and all(set(text) <= allowed for text in texts)
     assert {word for text in texts for word in text} == allowed
@@ -222,14 +222,16 @@ def test_pictures_with_the_same_words_are_no_negatives_for_each_other():
     # Each knows its own but for the one with the same words: only without the mask is that a mistake.
     logits = torch.tensor([[9.0, 9.0, 0.0], [9.0, 9.0, 0.0], [0.0, 0.0, 9.0]])
     styles, labels = torch.tensor([[50.0, 0.0]] * 3), torch.zeros(3, dtype=torch.long)
-    assert reading_loss(logits, styles, labels, same) < 0.01
-    assert reading_loss(logits, styles, labels, torch.zeros(3, 3, dtype=torch.bool)) > 0.4
+    assert contrastive_loss(logits, styles, labels, same) < 0.01
+    assert contrastive_loss(logits, styles, labels, torch.zeros(3, 3, dtype=torch.bool)) > 0.4
 
 
-def test_ranks_are_those_of_a_reader_that_knows_all_and_of_one_that_knows_nothing(reader, collection):
+def test_ranks_are_those_of_a_reader_that_knows_all_and_of_one_that_knows_nothing(prompt_model, collection):
     words = picture_words(collection, torch.zeros(len(collection), len(TONES)), torch.ones(len(TONES)))
-    lesson = Lesson(torch.randn(1, len(words), reader.network.feature_mean.numel()).half(), words, torch.zeros(1))
-    ranks = rank_captions(reader.network, lesson)
+    examples = PromptExamples(
+        torch.randn(1, len(words), prompt_model.network.feature_mean.numel()).half(), words, torch.zeros(1)
+    )
+    ranks = rank_captions(prompt_model.network, examples)
     assert set(ranks) == {"all words", "without style, subject and artist", "title alone"}
     assert 40 < ranks["all words"].double().mean() < 60  # features that say nothing: by chance
 
@@ -237,9 +239,9 @@ def test_ranks_are_those_of_a_reader_that_knows_all_and_of_one_that_knows_nothin
 # --- a phrase ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_toy_reader_learned_its_styles(reader):
+def test_the_toy_reader_learned_its_styles(prompt_model):
     for style, caption in CAPTIONS.items():
-        weights = reader.read(f"{caption}, {style.replace('-', ' ')}").style_weights
+        weights = prompt_model.read(f"{caption}, {style.replace('-', ' ')}").style_weights
         assert max(weights, key=weights.get) == style
         assert sum(weights.values()) == pytest.approx(1)
 
@@ -258,19 +260,19 @@ def lead_of(channel: int):
         ("green", lead_of(1)),
     ],
 )
-def test_a_phrase_moves_what_it_names(read_model, reader, phrase, measure):
+def test_a_phrase_moves_what_it_names(read_model, prompt_model, phrase, measure):
     """Against the same seeds with styles in turn: Cohen's d of at least a half."""
     latents = draw_latents(SEEDS, read_model.generator.config.latent_dim)
     before = measure(paint(read_model.generator, latents, torch.eye(3)[torch.arange(len(SEEDS)) % 3], 0.8))
-    after = measure(paint_phrase(read_model, reader, phrase, SEEDS).pictures)
+    after = measure(paint_prompt(read_model, prompt_model, phrase, SEEDS).pictures)
     assert (after.mean() - before.mean()) / ((after.var() + before.var()) / 2).sqrt() > 0.5
 
 
-def test_refining_never_lowers_the_match_and_stays_within_bounds(read_model, reader):
-    chosen = paint_phrase(read_model, reader, "blue tiles", range(6), steps=0)
-    refined = paint_phrase(read_model, reader, "blue tiles", range(6))
-    vector = reader.read("blue tiles").vector
-    before, after = (reader.see(found.pictures) @ vector for found in (chosen, refined))
+def test_refining_never_lowers_the_match_and_stays_within_bounds(read_model, prompt_model):
+    chosen = paint_prompt(read_model, prompt_model, "blue tiles", range(6), steps=0)
+    refined = paint_prompt(read_model, prompt_model, "blue tiles", range(6))
+    vector = prompt_model.read("blue tiles").vector
+    before, after = (prompt_model.see(found.pictures) @ vector for found in (chosen, refined))
     assert (after > before - 1e-3).all() and after.mean() > before.mean() + 0.01
     for recipe in refined.recipes:
         assert sum(edit.amount**2 for edit in recipe.edits) <= LARGEST_AMOUNT**2 + 1e-3
@@ -278,50 +280,52 @@ def test_refining_never_lowers_the_match_and_stays_within_bounds(read_model, rea
         assert len({latent.seed for latent in recipe.latents}) == len(recipe.latents)
 
 
-def test_a_recipe_of_a_phrase_repaints_the_very_picture_without_the_reader(read_model, reader):
-    found = paint_phrase(read_model, reader, "red rings", range(3))
+def test_a_recipe_of_a_phrase_repaints_the_very_picture_without_the_reader(read_model, prompt_model):
+    found = paint_prompt(read_model, prompt_model, "red rings", range(3))
     for recipe, picture in zip(found.recipes, found.pictures, strict=True):
         again = paint_rows(read_model.generator, rows_of(read_model.generator, recipe, read_model.directions))
         torch.testing.assert_close(again[0], picture, atol=1e-4, rtol=0)
 
 
-def test_a_seeds_picture_is_the_same_alone_among_others_and_again(read_model, reader):
-    together = paint_phrase(read_model, reader, "blue rings", [3, 4, 5])
-    alone = paint_phrase(read_model, reader, "blue rings", [4])
+def test_a_seeds_picture_is_the_same_alone_among_others_and_again(read_model, prompt_model):
+    together = paint_prompt(read_model, prompt_model, "blue rings", [3, 4, 5])
+    alone = paint_prompt(read_model, prompt_model, "blue rings", [4])
     torch.testing.assert_close(alone.pictures[0], together.pictures[1], atol=0.01, rtol=0)
     assert alone.recipes[0].latents[0].seed == together.recipes[1].latents[0].seed
-    again = paint_phrase(read_model, reader, "blue rings", [3, 4, 5])
+    again = paint_prompt(read_model, prompt_model, "blue rings", [3, 4, 5])
     assert again.recipes == together.recipes and again.matches == together.matches
     assert len({recipe.latents for recipe in together.recipes}) == 3
 
 
-def test_a_named_style_is_painted_and_a_colour_alone_is_painted_in_several(read_model, reader):
-    named = paint_phrase(read_model, reader, "square tiles, mosaic", range(8), steps=0).recipes
+def test_a_named_style_is_painted_and_a_colour_alone_is_painted_in_several(read_model, prompt_model):
+    named = paint_prompt(read_model, prompt_model, "square tiles, mosaic", range(8), steps=0).recipes
     assert all(max(recipe.style_weights, key=recipe.style_weights.get) == "mosaic" for recipe in named)
-    free = paint_phrase(read_model, reader, "by a seed", range(24), steps=0).recipes
+    free = paint_prompt(read_model, prompt_model, "by a seed", range(24), steps=0).recipes
     drawn = [max(recipe.style_weights, key=recipe.style_weights.get) for recipe in free]
     assert len(set(drawn)) > 1 and all(max(recipe.style_weights.values()) > 0.6 for recipe in free)
 
 
-def test_matches_are_shares_of_the_models_own_pictures(read_model, reader):
-    found = paint_phrase(read_model, reader, "dark", range(4))
-    assert reader.reference_sha256 == read_model.weights_sha256 and len(reader.reference) > 100
-    scores = reader.see(found.pictures) @ found.reading.vector
-    shares = [(reader.reference @ found.reading.vector < score).double().mean().item() for score in scores]
+def test_matches_are_shares_of_the_models_own_pictures(read_model, prompt_model):
+    found = paint_prompt(read_model, prompt_model, "dark", range(4))
+    assert prompt_model.reference_sha256 == read_model.weights_sha256 and len(prompt_model.reference) > 100
+    scores = prompt_model.see(found.pictures) @ found.encoded.vector
+    shares = [(prompt_model.reference @ found.encoded.vector < score).double().mean().item() for score in scores]
     assert list(found.matches) == pytest.approx(shares) and min(found.matches) > 0.5
-    assert with_reference(read_model, reader) is reader  # nothing is painted again
+    assert with_reference(read_model, prompt_model) is prompt_model  # nothing is painted again
 
 
-def test_a_reader_without_a_reference_gets_one_that_is_kept(read_model, reader, monkeypatch):
-    bare = replace(reader, reference=reader.reference[:0], reference_sha256="")
+def test_a_reader_without_a_reference_gets_one_that_is_kept(read_model, prompt_model, monkeypatch):
+    bare = replace(prompt_model, reference=prompt_model.reference[:0], reference_sha256="")
     first = with_reference(read_model, bare)
-    torch.testing.assert_close(first.reference, reader.reference, atol=2e-3, rtol=0)  # the file's is in half precision
+    torch.testing.assert_close(
+        first.reference, prompt_model.reference, atol=2e-3, rtol=0
+    )  # the file's is in half precision
     monkeypatch.setattr("artmodels.generate.prompt._paint_and_see", None)
     assert torch.equal(with_reference(read_model, bare).reference, first.reference)
 
 
-def test_a_model_without_directions_paints_phrases_too(reader, model):
-    found = paint_phrase(model, replace(reader, reference_sha256=model.weights_sha256), "blue", [1, 2])
+def test_a_model_without_directions_paints_phrases_too(prompt_model, model):
+    found = paint_prompt(model, replace(prompt_model, reference_sha256=model.weights_sha256), "blue", [1, 2])
     assert all(recipe.edits == () for recipe in found.recipes)
 
 
@@ -340,9 +344,9 @@ def test_a_word_is_known_in_its_other_forms():
     assert known_form("storm", known) == "storm" and known_form("story", known) is None
 
 
-def test_unknown_words_are_said_to_be_unknown(reader):
-    reading = reader.read("blue zeppelins over a mosaic tile, zeppelins")
-    assert reading.unknown == ("zeppelins", "over") and reading.known == ("blue", "mosaic", "tiles")
+def test_unknown_words_are_said_to_be_unknown(prompt_model):
+    encoded = prompt_model.read("blue zeppelins over a mosaic tile, zeppelins")
+    assert encoded.unknown == ("zeppelins", "over") and encoded.known == ("blue", "mosaic", "tiles")
 
 
 @pytest.mark.parametrize(
@@ -351,13 +355,13 @@ def test_unknown_words_are_said_to_be_unknown(reader):
         ("", "no word"),
         ("  1923 - !", "no word"),
         ("zeppelin quark", "zeppelin, quark; it knows, for example, flow, .*violet"),
-        ("x" * (MAX_PHRASE + 1), f"at most {MAX_PHRASE} characters, found {MAX_PHRASE + 1}"),
+        ("x" * (MAX_PROMPT + 1), f"at most {MAX_PROMPT} characters, found {MAX_PROMPT + 1}"),
         ("blue " * 41, "at most 40 words, found 41"),
     ],
 )
-def test_phrases_that_say_nothing_or_too_much_are_refused(reader, phrase, expected):
+def test_phrases_that_say_nothing_or_too_much_are_refused(prompt_model, phrase, expected):
     with pytest.raises(ValueError, match=expected):
-        reader.read(phrase)
+        prompt_model.read(phrase)
 
 
 def test_the_verb_paints_a_phrase_and_says_what_it_understood(read_model, tmp_path, capsys):
@@ -374,7 +378,7 @@ def test_the_verb_paints_a_phrase_and_says_what_it_understood(read_model, tmp_pa
 
 def test_a_model_without_a_reader_says_so(model_folder, tmp_path, capsys):
     words = ["generate", "--model", str(model_folder), "--out", str(tmp_path / "none"), "--prompt", "blue"]
-    assert_one_clear_line(run_here(lambda: main(words), capsys), "reads no phrases", "--task prompt")
+    assert_one_clear_line(run_here(lambda: main(words), capsys), "reads no prompts", "--task prompt")
     assert not (tmp_path / "none").exists()
 
 
@@ -420,12 +424,12 @@ def test_a_reader_comes_back_as_it_was_saved(tmp_path):
     ],
 )
 def test_readers_of_strangers_are_checked(tmp_path, change, expected):
-    reader = small_reader()
-    told = {"config": asdict(reader.config), "figures": reader.figures, "reference_sha256": "0" * 64}
+    prompt_model = small_reader()
+    told = {"config": asdict(prompt_model.config), "figures": prompt_model.figures, "reference_sha256": "0" * 64}
     for key, value in change.items():
         told[key] = {**told[key], **value} if key == "config" else value
-    tensors = {**reader.network.state_dict(), REFERENCE: reader.reference}
-    save_file(tensors, tmp_path / PROMPT_NAME, {TOLD: json.dumps(told)})
+    tensors = {**prompt_model.network.state_dict(), REFERENCE: prompt_model.reference}
+    save_file(tensors, tmp_path / PROMPT_NAME, {METADATA_KEY: json.dumps(told)})
     with pytest.raises(ValueError, match=expected):
         load_prompt(tmp_path, STYLES)
 
@@ -443,27 +447,31 @@ def test_readers_of_strangers_are_checked(tmp_path, change, expected):
     ],
 )
 def test_tensors_of_strangers_are_checked(tmp_path, attack, expected):
-    reader = small_reader()
-    told = {"config": asdict(reader.config), "figures": reader.figures, "reference_sha256": "0" * 64}
-    tensors = attack({**reader.network.state_dict(), REFERENCE: reader.reference})
-    save_file(tensors, tmp_path / PROMPT_NAME, {TOLD: json.dumps(told)})
+    prompt_model = small_reader()
+    told = {"config": asdict(prompt_model.config), "figures": prompt_model.figures, "reference_sha256": "0" * 64}
+    tensors = attack({**prompt_model.network.state_dict(), REFERENCE: prompt_model.reference})
+    save_file(tensors, tmp_path / PROMPT_NAME, {METADATA_KEY: json.dumps(told)})
     with pytest.raises(ValueError, match=expected):
         load_prompt(tmp_path, STYLES)
 
 
 @pytest.mark.parametrize("text", [None, "{", "[1]", "{}", '{"config": NaN}', "x" * 1_000_001])
 def test_what_is_said_of_a_strangers_reader_is_checked(tmp_path, text):
-    save_file({REFERENCE: torch.zeros(1, 4)}, tmp_path / PROMPT_NAME, {TOLD: text} if text else None)
-    with pytest.raises(ValueError, match="train the reader anew"):
+    save_file({REFERENCE: torch.zeros(1, 4)}, tmp_path / PROMPT_NAME, {METADATA_KEY: text} if text else None)
+    with pytest.raises(ValueError, match="train the prompt model anew"):
         load_prompt(tmp_path, STYLES)
 
 
-def test_a_card_tells_of_the_reader(read_model, reader):
+def test_a_card_tells_of_the_reader(read_model, prompt_model):
     card = (read_model.folder / "README.md").read_text("utf-8")
-    assert "## Phrases" in card and f"reads {len(reader.config.words)} words" in card and "knows no words" not in card
+    assert (
+        "## Prompts" in card
+        and f"reads {len(prompt_model.config.words)} words" in card
+        and "knows no words" not in card
+    )
     assert "by chance" not in card  # fewer than 100 pictures measure nothing
     save_prompt(
-        read_model.folder, replace(reader, figures={"pictures": 808, "recall": {"all words": [0.55, 0.87, 0.9]}})
+        read_model.folder, replace(prompt_model, figures={"pictures": 808, "recall": {"all words": [0.55, 0.87, 0.9]}})
     )
     rewrite_card(read_model.folder, read_model.generator, {})
     assert "| all words | 55 % | 87 % | 90 % |" in (read_model.folder / "README.md").read_text("utf-8")
@@ -473,7 +481,7 @@ def test_a_reader_beside_a_model_of_other_styles_is_refused(tmp_path):
     make_generator(("indigo", "sepia")).save_pretrained(tmp_path)
     save_prompt(tmp_path, small_reader())
     with pytest.raises(ValueError, match="not those of the model"):
-        settle_reader(tmp_path)
+        add_prompt_reference(tmp_path)
 
 
 def test_words_are_numbered_from_one():

@@ -155,7 +155,7 @@ def test_after_a_fault_nothing_is_half_published_and_a_retry_succeeds(hub, folde
 
 
 def test_a_hub_that_says_nothing_is_not_waited_for_for_ever(hub, folder, monkeypatch):
-    monkeypatch.setattr(remote, "PATIENCE", 0.3)
+    monkeypatch.setattr(remote, "HUB_TIMEOUT", 0.3)
     hub.fail("POST /api/repos/create", "stall", 9)
     started = time.monotonic()
     with pytest.raises(remote.Unreachable, match=r"cannot be reached \(ReadTimeout\)"):

@@ -25,7 +25,7 @@ from artmodels.studio import handlers
 from artmodels.studio.batching import MicroBatcher
 from artmodels.studio.context import read_recipes_data
 from artmodels.studio.handlers import ALL_STYLES, MAX_COUNT, generate
-from artmodels.studio.i18n import WORDS, Complaint, say, say_error
+from artmodels.studio.i18n import WORDS, Complaint, translate, translate_error
 from artmodels.studio.pages.breed import generations_of
 from artmodels.studio.pages.paint import designs_of
 from artmodels.studio.pages.picked import read_and_delete
@@ -301,7 +301,7 @@ def test_each_text_is_used():
     code = "".join(
         path.read_text("utf-8") for path in (ROOT / "artmodels" / "studio").glob("*.py") if path.stem != "words"
     )
-    code += inspect.getsource(say_error)
+    code += inspect.getsource(translate_error)
     built = ("direction-", "found-", "page-", "name-", "way-")  # put together from what they name
     assert [key for key in WORDS if not re.search(f"[\"']{key}[\"']", code) and not key.startswith(built)] == []
 
@@ -309,10 +309,14 @@ def test_each_text_is_used():
 def test_complaints_are_said_in_the_visitors_language():
     with pytest.raises(Complaint) as caught:
         handlers.whole_number("seed", -3, 0, 9)
-    assert say_error(caught.value, "en") == str(caught.value) == "seed must be a whole number between 0 and 9, found -3"
-    assert say_error(caught.value, "zh") == "种子 须为 0 与 9 之间的整数，而得到 -3"
-    assert say_error(OSError("the Hub is away"), "zh") == "the Hub is away"
-    assert say("fr", "dice") == say("en", "dice")
+    assert (
+        translate_error(caught.value, "en")
+        == str(caught.value)
+        == "seed must be a whole number between 0 and 9, found -3"
+    )
+    assert translate_error(caught.value, "zh") == "种子 须为 0 与 9 之间的整数，而得到 -3"
+    assert translate_error(OSError("the Hub is away"), "zh") == "the Hub is away"
+    assert translate("fr", "dice") == translate("en", "dice")
 
 
 def test_a_caption_tells_ancestors_and_edits(model):

@@ -26,15 +26,15 @@ from artmodels.hub.model_files import STATISTICS_NAME
 from artmodels.io.safetensors_io import read_header
 from artmodels.models.efficientnet import load_efficientnet, texture_channels
 from artmodels.optimize.descent import finish
-from artmodels.optimize.provenance import DerivedRecipe, parse_derived
+from artmodels.optimize.provenance import Provenance, parse_provenance
 from artmodels.optimize.style_transfer import (
     TransferSettings,
     content_distance,
-    find_manners,
-    manner_of,
-    manners_of,
+    find_style_representations,
     recolour,
     style_distance,
+    style_representation,
+    style_representations,
     transfer,
     typical_paintings,
 )
@@ -52,9 +52,9 @@ def network():
 
 
 @pytest.fixture(scope="module")
-def manners(network):
+def representations(network):
     painting = drawn("stained-glass", 1)
-    return manners_of(network, torch.nn.functional.avg_pool2d(painting, 2), painting)
+    return style_representations(network, torch.nn.functional.avg_pool2d(painting, 2), painting)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def styled_folder(tmp_path_factory, network):
     folder = tmp_path_factory.mktemp("styled") / "sketcher"
     make_generator().save_pretrained(folder)
     data = load_dataset(draw_pictures(tmp_path_factory.mktemp("data") / "drawn", 2), 128)
-    save_style_statistics(folder, STYLES, find_manners(network, data, STYLES))
+    save_style_statistics(folder, STYLES, find_style_representations(network, data, STYLES))
     return folder
 
 
@@ -73,54 +73,57 @@ def test_textures_are_what_the_network_computes(network):
     assert content.shape == (1, 80, 4, 4) and all(features.min() >= 0 for features in maps)
 
 
-def test_a_transfer_comes_near_the_manner_and_stays_near_the_content(network, manners):
+def test_a_transfer_comes_near_the_manner_and_stays_near_the_content(network, representations):
     photo, other = drawn("flow-field", 2), drawn("mosaic", 5)
-    picture = finish(transfer(network, photo, manners, SETTINGS))
+    picture = finish(transfer(network, photo, representations, SETTINGS))
     assert picture.shape == photo.shape and picture.abs().max() <= 1
-    assert style_distance(network, picture, manners[1]) < 0.6 * style_distance(network, photo, manners[1])
+    assert style_distance(network, picture, representations[1]) < 0.6 * style_distance(
+        network, photo, representations[1]
+    )
     assert content_distance(network, picture, photo) < 0.6 * content_distance(network, other, photo)
 
 
-def test_more_strength_comes_nearer_the_manner(network, manners):
+def test_more_strength_comes_nearer_the_manner(network, representations):
     photo = drawn("flow-field", 2)
     weak, strong = (
-        finish(transfer(network, photo, manners, replace(SETTINGS, steps=8, strength=strength)))
+        finish(transfer(network, photo, representations, replace(SETTINGS, steps=8, strength=strength)))
         for strength in (0.1, 4)
     )
-    assert style_distance(network, strong, manners[1]) < style_distance(network, weak, manners[1])
+    assert style_distance(network, strong, representations[1]) < style_distance(network, weak, representations[1])
     assert content_distance(network, weak, photo) < content_distance(network, strong, photo)
 
 
-def test_the_same_seed_makes_the_same_picture_and_another_seed_another(network, manners):
+def test_the_same_seed_makes_the_same_picture_and_another_seed_another(network, representations):
     photo = drawn("flow-field", 2)
     settings = replace(SETTINGS, steps=4)
     one, again, other = (
-        finish(transfer(network, photo, manners, chosen)) for chosen in (settings, settings, replace(settings, seed=4))
+        finish(transfer(network, photo, representations, chosen))
+        for chosen in (settings, settings, replace(settings, seed=4))
     )
     assert torch.equal(one, again) and not torch.equal(one, other)
 
 
-def test_a_page_sees_every_step_and_may_stop_at_any(network, manners):
-    steps = transfer(network, drawn("flow-field", 2), manners, SETTINGS)
+def test_a_page_sees_every_step_and_may_stop_at_any(network, representations):
+    steps = transfer(network, drawn("flow-field", 2), representations, SETTINGS)
     first = next(steps)
     assert first.step == 1 and first.steps == SETTINGS.steps and first.picture().shape == (1, 3, 64, 64)
     steps.close()
 
 
-def test_a_picture_that_is_no_number_stops_at_once(network, manners):
-    assert list(transfer(network, torch.full((1, 3, 64, 64), torch.nan), manners, SETTINGS)) == []
+def test_a_picture_that_is_no_number_stops_at_once(network, representations):
+    assert list(transfer(network, torch.full((1, 3, 64, 64), torch.nan), representations, SETTINGS)) == []
 
 
 def test_the_manner_of_a_picture_is_at_no_distance_from_it(network):
     picture = drawn("mosaic", 1)
-    assert style_distance(network, picture, manner_of(network, picture)) < 1e-9
-    flat = manner_of(network, torch.ones(1, 3, 64, 64))
+    assert style_distance(network, picture, style_representation(network, picture)) < 1e-9
+    flat = style_representation(network, torch.ones(1, 3, 64, 64))
     assert all(tensor.isfinite().all() for tensor in (*flat.scales, *flat.quantiles, flat.palette))
 
 
 def test_recolouring_brings_the_palette_and_leaves_shapes(network):
     photo, painting = drawn("flow-field", 2), drawn("stained-glass", 1)
-    found = recolour(photo, manner_of(network, painting))
+    found = recolour(photo, style_representation(network, painting))
     for statistic in (lambda x: x.mean(dim=(2, 3)), lambda x: x.std(dim=(2, 3))):
         before, after = ((statistic(one) - statistic(painting)).norm() for one in (photo, found))
         assert after < 0.3 * before
@@ -137,13 +140,13 @@ def test_the_typical_are_those_farthest_towards_their_style(tmp_path):
 
 def test_statistics_survive_their_file_and_are_those_of_the_styles(styled_folder, network):
     statistics = load_style_statistics(styled_folder, STYLES)
-    assert statistics.styles == STYLES and len(statistics.manner("mosaic")) == len(SIZES)
+    assert statistics.styles == STYLES and len(statistics.representation("mosaic")) == len(SIZES)
     for style in STYLES:
         own = drawn(style, 9, 128)
-        distances = {other: style_distance(network, own, statistics.manner(other)[0]) for other in STYLES}
+        distances = {other: style_distance(network, own, statistics.representation(other)[0]) for other in STYLES}
         assert min(distances, key=distances.get) == style
     with pytest.raises(ValueError, match="no style 'cubism'"):
-        statistics.manner("cubism")
+        statistics.representation("cubism")
     assert load_style_statistics(styled_folder.parent, STYLES) is None
 
 
@@ -194,7 +197,7 @@ def test_a_transfer_is_made_again_from_its_recipe(tmp_path, photo, capsys):
     assert image_array(out).shape == (64, 64, 3) and image_array(curve).shape == (240, 480, 3)
     told = command(capsys, "recipe", out)
     assert told.returncode == 0, told.stderr
-    recipe = parse_derived(told.stdout.splitlines()[0])
+    recipe = parse_provenance(told.stdout.splitlines()[0])
     assert set(recipe.inputs) == {"picture", "manner"} and recipe.inputs["picture"] in told.stdout
     typed = recipe.command().split("artmodels ")[1].replace("PICTURE", str(photo)).replace("MANNER", str(painting))
     again = tmp_path / "again.png"
@@ -208,7 +211,7 @@ def test_a_models_style_is_a_manner_too(tmp_path, photo, styled_folder, capsys):
     out = tmp_path / "out.png"
     flags = ("--model", styled_folder, "--style", "mosaic", "--size", 64, "--steps", 4, "--out", out)
     assert command(capsys, "transfer", photo, *flags).returncode == 0
-    recipe = parse_derived(read_chunk(out))
+    recipe = parse_provenance(read_chunk(out))
     assert (recipe.style, recipe.companion_sha256) == ("mosaic", load_style_statistics(styled_folder, STYLES).sha256)
 
 
@@ -238,10 +241,10 @@ def test_wrong_flags_get_one_line_and_write_nothing(
 
 
 def test_recipes_of_made_pictures_are_checked(tmp_path, capsys):
-    good = DerivedRecipe(
+    good = Provenance(
         "dream", {"picture": "0" * 64}, {"size": 64, "steps": 4, "strength": 1, "seed": 0}, "1.0", 1, "m", "s", "1" * 64
     )
-    assert parse_derived(good.to_json()) == good
+    assert parse_provenance(good.to_json()) == good
     for field, value in {
         "made_by": "magic",
         "inputs": {"picture": "xyz"},
@@ -254,6 +257,6 @@ def test_recipes_of_made_pictures_are_checked(tmp_path, capsys):
     }.items():
         text = json.dumps({**json.loads(good.to_json()), field: value})
         with pytest.raises(ValueError, match="recipe"):
-            parse_derived(text)
+            parse_provenance(text)
         (tmp_path / "a.png").write_bytes(chunk_png(Image.new("RGB", (8, 8)), text))
         assert_one_clear_line(command(capsys, "recipe", tmp_path / "a.png"), "recipe")

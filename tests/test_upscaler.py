@@ -29,7 +29,7 @@ from artmodels.metrics.distances import perceptual_distances, signal_to_noise, u
 from artmodels.models.efficientnet import load_efficientnet
 from artmodels.models.upscaler import TILE, Upscaler, UpscalerConfig
 from artmodels.studio import handlers
-from artmodels.training.upscaler import Upscaling, halved, measure_upscaler, upscaling_config
+from artmodels.training.upscaler import UpscalerWithHeads, halved, measure_upscaler, upscaler_train_config
 
 FIGURES = {
     "measured_by": "test pictures",
@@ -81,10 +81,10 @@ def test_distances_of_equal_pictures_are_nothing_and_grow_with_noise():
 
 
 def test_neither_loss_reaches_the_parameters_of_the_other():
-    config = replace(upscaling_config(), resolution=32, width=8, blocks=1)
+    config = replace(upscaler_train_config(), resolution=32, width=8, blocks=1)
     small, large = noise(4, 3, 16, 16), noise(4, 3, 32, 32)
-    lots = torch.Generator().manual_seed(3)
-    weights = [torch.randn(channels, 3, 1, 1, generator=lots) for channels in (64, 128, 256, 256)]
+    rng = torch.Generator().manual_seed(3)
+    weights = [torch.randn(channels, 3, 1, 1, generator=rng) for channels in (64, 128, 256, 256)]
 
     def project(pictures: torch.Tensor) -> list[torch.Tensor]:
         sizes = zip(weights, (4, 8, 16, 32), strict=True)
@@ -93,11 +93,11 @@ def test_neither_loss_reaches_the_parameters_of_the_other():
     gradients = {}
     for weight in (0.0, 1.0):
         torch.manual_seed(0)
-        network = Upscaling(replace(config, adversarial_weight=weight))
+        network = UpscalerWithHeads(replace(config, adversarial_weight=weight))
         network(small, large, project).backward()
         gradients[weight] = {name: value.grad for name, value in network.named_parameters() if value.grad is not None}
     torch.manual_seed(0)
-    alone = Upscaling(config)
+    alone = UpscalerWithHeads(config)
     alone(small, large, None).backward()
     plain, judged = gradients[0.0], gradients[1.0]
     for name, gradient in plain.items():
@@ -173,7 +173,9 @@ def test_larger_downloads_are_made_by_it_where_it_is_better(model):
 
     def downloaded(upscaler: Upscaler | None) -> bytes:
         written = []
-        handlers.save_image(replace(model, upscaler=upscaler), lambda png, name: written.append(png), recipe, image, 2)
+        handlers.save_enlarged(
+            replace(model, upscaler=upscaler), lambda png, name: written.append(png), recipe, image, 2
+        )
         return Image.open(io.BytesIO(written[0])).tobytes()
 
     upscaler = make_upscaler()

@@ -30,7 +30,7 @@ from artmodels.io.device import describe_machine
 APP = "import sys; from artmodels.studio.app import main; sys.exit(main())"
 IMPORTS = "import torch, gradio"
 READY_GOAL = 1.3  # times the bare imports
-START_PATIENCE, ANSWER_PATIENCE = 120, 120  # seconds
+START_TIMEOUT, ANSWER_TIMEOUT = 120, 120  # seconds
 LOOK_EVERY = 0.02  # seconds, for the first answer
 MEMORY_EVERY = 0.2
 CONNECTIONS = 6  # at once to one server, as in a browser
@@ -162,8 +162,8 @@ def _serving(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen, st
 
 
 def _wait_for_answer(process: subprocess.Popen, address: str, log: Path) -> None:
-    deadline = time.monotonic() + START_PATIENCE
-    with httpx.Client(trust_env=False, verify=ssl.create_default_context(), timeout=ANSWER_PATIENCE) as client:
+    deadline = time.monotonic() + START_TIMEOUT
+    with httpx.Client(trust_env=False, verify=ssl.create_default_context(), timeout=ANSWER_TIMEOUT) as client:
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 told = log.read_text("utf-8", "replace").strip().splitlines() or ["without a word"]
@@ -172,7 +172,7 @@ def _wait_for_answer(process: subprocess.Popen, address: str, log: Path) -> None
                 if client.get(address).status_code == 200:
                     return
             time.sleep(LOOK_EVERY)
-    raise OSError(f"the app did not answer within {START_PATIENCE} seconds")
+    raise OSError(f"the app did not answer within {START_TIMEOUT} seconds")
 
 
 class _Memory:
@@ -246,7 +246,7 @@ def _browser(address: str, context: ssl.SSLContext) -> httpx.AsyncClient:
         base_url=address,
         verify=context,
         trust_env=False,
-        timeout=httpx.Timeout(ANSWER_PATIENCE, pool=None),
+        timeout=httpx.Timeout(ANSWER_TIMEOUT, pool=None),
         limits=httpx.Limits(max_connections=CONNECTIONS),
     )
 
@@ -266,7 +266,7 @@ async def _visitor(
         while time.monotonic() < until:
             began, rest = time.monotonic(), chance.uniform(0, 2 * visit.pause)
             try:
-                async with asyncio.timeout(ANSWER_PATIENCE):
+                async with asyncio.timeout(ANSWER_TIMEOUT):
                     await _ask(browser, f"visitor-{number}", parameters, chance.randrange(SEED_LIMIT), visit.pictures)
                 tally.latencies.append(time.monotonic() - began)
             except (Refused, httpx.HTTPError, TimeoutError) as error:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from artmodels.data.dataset import ArtDataset, load_dataset
-from artmodels.data.sampler import PictureOrder
+from artmodels.data.sampler import PictureSampler
 from artmodels.io.device import describe_machine
 from artmodels.io.random import seeded_generator
 from artmodels.training.config import TrainConfig
@@ -56,14 +56,14 @@ def benchmark_training(config: TrainConfig, data: str | None, steps: int) -> dic
     styles = ("all",) if config.unconditional else dataset.styles
     nets = build_networks(config, styles, device)
     passes = prepare_passes(accelerator, nets, config.compile)
-    order = PictureOrder(dataset.labels, config.seed, config.balance)
+    sampler = PictureSampler(dataset.labels, config.seed, config.balance)
     labels = torch.from_numpy(dataset.labels) * (not config.unconditional)
     one_hot, watch = torch.eye(len(styles)), Stopwatch(device)
 
     def step(number: int, stage: Callable) -> StepResult:
         images = number * config.batch_size
         with stage("reading"):
-            indices = order.take(images, config.batch_size)
+            indices = sampler.take(images, config.batch_size)
             real, style = dataset.batch(indices, device), one_hot[labels[indices]].to(device)
         random = seeded_generator(config.seed, images, 0)
         result = adversarial_step(nets, passes, config, real, style, random, config.augment)
@@ -93,17 +93,17 @@ def benchmark_training(config: TrainConfig, data: str | None, steps: int) -> dic
         "compiled": config.compile,
         "steps": steps,
         "images_per_second": config.batch_size / seconds,
-        "loader_images_per_second": time_loader(dataset, order, config.batch_size),
+        "loader_images_per_second": time_loader(dataset, sampler, config.batch_size),
         "stages": {title: total / steps for title, total in watch.seconds.items()},
         "peak_gpu_bytes": torch.cuda.max_memory_allocated() if device.type == "cuda" else None,
     }
 
 
-def time_loader(dataset: ArtDataset, order: PictureOrder, size: int) -> float:
+def time_loader(dataset: ArtDataset, sampler: PictureSampler, size: int) -> float:
     """Images/s of reading alone: shuffled batches from the array on disk to float tensors."""
     began = time.perf_counter()
     for number in range(LOADER_BATCHES):
-        dataset.batch(order.take(number * size, size))
+        dataset.batch(sampler.take(number * size, size))
     return LOADER_BATCHES * size / (time.perf_counter() - began)
 
 

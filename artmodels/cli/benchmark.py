@@ -50,8 +50,8 @@ def _benchmark_train(chosen: argparse.Namespace) -> None:
 
     if chosen.preset not in PRESETS:
         raise ValueError(f"--preset must be one of {', '.join(PRESETS)}, found {chosen.preset!r}")
-    dials = ("preset", "batch_size", "precision", "compile")
-    given = {name: getattr(chosen, name) for name in dials if getattr(chosen, name) is not None}
+    hyperparameters = ("preset", "batch_size", "precision", "compile")
+    given = {name: getattr(chosen, name) for name in hyperparameters if getattr(chosen, name) is not None}
     plan = resolve_plan(given, chosen.data, Path(), resume=False)
     found = benchmark_training(plan.config, plan.data, chosen.steps)
     _tell(describe(found), found, chosen.out)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from artmodels.cli.arguments import check_out, natural
 
 if TYPE_CHECKING:
-    from artmodels.optimize.jobs import Work
+    from artmodels.optimize.jobs import Job
 
 
 def add_descent_flags(parser: argparse.ArgumentParser, steps: int) -> None:
@@ -24,7 +24,7 @@ def check_descent_files(chosen: argparse.Namespace) -> None:
     check_out(chosen.curve, "--curve", ".png")
 
 
-def run_job(chosen: argparse.Namespace, work: "Work") -> None:
+def run_job(chosen: argparse.Namespace, job: "Job") -> None:
     """Run a descent under a progress bar, say why it stopped early, and write what it left, and the curve if wanted."""
     from tqdm import tqdm
 
@@ -34,13 +34,13 @@ def run_job(chosen: argparse.Namespace, work: "Work") -> None:
 
     last = None
     with tqdm(total=chosen.steps, unit=" steps") as bar:
-        for last in work.steps():
+        for last in job.steps():
             bar.update(last.step - bar.n)
             bar.set_postfix_str(f"loss {last.loss:.4g}", refresh=False)
             if chosen.stop_after and last.step >= chosen.stop_after:
-                work.leave(last)
+                job.leave(last)
                 break
-    done = work.finish()
+    done = job.finish()
     if last.stopped:
         print(f"stopped early: {last.stopped}", file=sys.stderr)
     write_atomically(chosen.out, done.png)

@@ -17,7 +17,7 @@ def add_evaluate(verbs: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("--truncation", type=float, default=1.0, help="0 to 1.5 (default: 1)")
     parser.add_argument(
-        "--classifier", type=Path, metavar="FOLDER", help="whose eye sees it (default: the model's own)"
+        "--classifier", type=Path, metavar="FOLDER", help="whose classifier sees it (default: the model's own)"
     )
     parser.add_argument("--out", type=Path, help="where to write the figures as JSON too")
     parser.add_argument(
@@ -65,8 +65,8 @@ def _evaluate(chosen: argparse.Namespace) -> None:
     if chosen.write_card or chosen.neighbours:
         check_card_target(chosen.model, "--write-card" if chosen.write_card else "--neighbours")
     model = load_model(chosen.model)
-    eye = load_classifier(chosen.classifier or model.folder)
-    if chosen.classifier and not eye:
+    classifier = load_classifier(chosen.classifier or model.folder)
+    if chosen.classifier and not classifier:
         raise ValueError(
             f"--classifier {chosen.classifier} holds no {CLASSIFIER_NAME}: train.py --task classifier makes one"
         )
@@ -87,9 +87,9 @@ def _evaluate(chosen: argparse.Namespace) -> None:
     figures = evaluate(model.generator, real, samples, chosen.truncation)
     command = measuring_command(chosen.data, chosen.test_data, chosen.samples, chosen.model)
     figures["command"] = f"{command} --truncation {chosen.truncation:g}"
-    if eye:
+    if classifier:
         seeds = min(samples, ADHERENCE_SEEDS)
-        figures["adherence"] = adherence(model.generator, eye, test, seeds, chosen.truncation)
+        figures["adherence"] = adherence(model.generator, classifier, test, seeds, chosen.truncation)
     directions = add_directions(model.folder) if chosen.write_card else model.directions
     told = {**figures, "directions": directions.figures} if directions else figures
     print(json.dumps(told, indent=2))

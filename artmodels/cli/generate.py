@@ -33,16 +33,16 @@ def _generate(chosen: argparse.Namespace) -> None:
     if chosen.out.exists() and not chosen.out.is_dir():
         raise ValueError(f"--out {chosen.out} is a file: name a folder")
     if chosen.prompt is not None and chosen.style is not None:
-        raise ValueError("--prompt and --style do not go together: name the style in the phrase")
+        raise ValueError("--prompt and --style do not go together: name the style in the prompt")
 
-    from artmodels.generate.save import paint_phrase_to_folder, paint_to_folder
+    from artmodels.generate.save import paint_prompt_to_folder, paint_to_folder
     from artmodels.hub.load import load_model
     from artmodels.io.device import pick_device
 
     model = load_model(chosen.model, pick_device(chosen.device))
     if chosen.prompt is not None:
         print(
-            paint_phrase_to_folder(
+            paint_prompt_to_folder(
                 model, chosen.prompt, seeds, chosen.truncation, chosen.out, chosen.grid, chosen.enlarge
             )
         )

@@ -20,14 +20,14 @@ def _project(chosen: argparse.Namespace) -> None:
     check_descent_files(chosen)
     from artmodels.hub.load import load_model
     from artmodels.optimize.descent import read_input
-    from artmodels.optimize.jobs import begin_projection
+    from artmodels.optimize.jobs import projection_job
     from artmodels.optimize.projection import ProjectionSettings
 
     settings = ProjectionSettings(chosen.steps, chosen.seed)
     picture = read_input(chosen.picture)
     picture.square(64)  # whether it is one, before a model is loaded
-    work = begin_projection(picture, load_model(chosen.model), settings)
-    run_job(chosen, work)
-    found = work.result
+    job = projection_job(picture, load_model(chosen.model), settings)
+    run_job(chosen, job)
+    found = job.result
     shares = ", ".join(f"{style} {share:.0%}" for style, share in found.style_weights.items() if share >= 0.01)
     print(f"styles {shares}; distance {found.distance:.3f}")

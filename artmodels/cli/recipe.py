@@ -17,10 +17,10 @@ def add_recipe(verbs: argparse._SubParsersAction) -> None:
 
 def _recipe(chosen: argparse.Namespace) -> None:
     from artmodels.generate.recipe import parse_recipes, read_chunk
-    from artmodels.optimize.provenance import parse_derived
+    from artmodels.optimize.provenance import parse_provenance
 
     text = read_chunk(chosen.picture)
-    if derived := parse_derived(text):
+    if derived := parse_provenance(text):
         print(derived.to_json())
         print(f"needs\n{derived.needs()}\nthen, on this machine the very same picture:\n  {derived.command()}")
         if chosen.repaint:

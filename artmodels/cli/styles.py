@@ -8,7 +8,7 @@ from artmodels.cli.arguments import add_verb
 
 def add_styles(verbs: argparse._SubParsersAction) -> None:
     example = "python -m artmodels styles checkpoints/masters --data paintings.zip"
-    summary = "Keep the manner of each style beside a model, for transfer --style."
+    summary = "Keep the statistics of each style beside a model, for transfer --style."
     parser = add_verb(verbs, "styles", _styles, summary, example)
     parser.add_argument("model", type=Path, help="a model folder of one's own")
     parser.add_argument("--data", help="its training pictures; without it, the small drawn set")
@@ -20,10 +20,10 @@ def _styles(chosen: argparse.Namespace) -> None:
     from artmodels.hub.model_files import STATISTICS_NAME
     from artmodels.hub.pretrained import load_generator
     from artmodels.models.efficientnet import load_efficientnet
-    from artmodels.optimize.style_transfer import find_manners
+    from artmodels.optimize.style_transfer import find_style_representations
 
     styles = load_generator(chosen.model).config.styles
-    manners = find_manners(load_efficientnet(0), load_dataset(chosen.data, 128), styles)
-    save_style_statistics(chosen.model, styles, manners)
+    representations = find_style_representations(load_efficientnet(0), load_dataset(chosen.data, 128), styles)
+    save_style_statistics(chosen.model, styles, representations)
     path = chosen.model / STATISTICS_NAME
-    print(f"{path}: the manners of {len(styles)} styles, {path.stat().st_size:,} bytes")
+    print(f"{path}: statistics of {len(styles)} styles, {path.stat().st_size:,} bytes")

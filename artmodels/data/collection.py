@@ -14,8 +14,10 @@ from pathlib import Path, PurePosixPath
 
 from artmodels.hub.download import HUB_ID, leads_out
 
-SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"))
-UNREAD_SUFFIXES = frozenset((".heic", ".heif", ".jp2", ".jxl", ".psd", ".svg", ".eps", ".pdf", ".dng", ".cr2", ".nef"))
+PICTURE_SUFFIXES = frozenset((".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif"))
+UNREAD_PICTURE_SUFFIXES = frozenset(
+    (".heic", ".heif", ".jp2", ".jxl", ".psd", ".svg", ".eps", ".pdf", ".dng", ".cr2", ".nef")
+)
 MAX_FILE_BYTES = 400_000_000
 MAX_METADATA_BYTES = 500_000_000
 METADATA_NAME = "metadata.jsonl"
@@ -72,11 +74,11 @@ def open_files(path: Path) -> Collection:
         raise FileNotFoundError(f"{path}: there is no such folder or zip; check the path")
 
     names = [name for name in files if not _is_hidden(name)]
-    pictures = [name for name in names if PurePosixPath(name).suffix.lower() in SUFFIXES]
+    pictures = [name for name in names if PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES]
     refused += [
         (name, "this format is not read: save it as PNG or JPEG")
         for name in names
-        if PurePosixPath(name).suffix.lower() in UNREAD_SUFFIXES
+        if PurePosixPath(name).suffix.lower() in UNREAD_PICTURE_SUFFIXES
     ]
     if not pictures:
         raise ValueError(_nothing_found(path, names))
@@ -111,7 +113,7 @@ def _nothing_found(path: Path, names: list[str]) -> str:
     suffixes = Counter(PurePosixPath(name).suffix.lower() or "no suffix" for name in names)
     found = ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common(5)) or "no file at all"
     return (
-        f"{path} holds no picture: looked for {' '.join(sorted(SUFFIXES))} in it and its sub-folders, "
+        f"{path} holds no picture: looked for {' '.join(sorted(PICTURE_SUFFIXES))} in it and its sub-folders, "
         f"found {found}; put the pictures into one sub-folder per style, or all into this folder"
     )
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-class PictureOrder:
+class PictureSampler:
     """Places of an endless reading of `len(labels)` pictures, each epoch shuffled anew from (seed, epoch).
 
     The order depends on nothing else, so a run that resumes at an image sees what it would have seen. With `balance` b,

@@ -51,16 +51,16 @@ def held_out(dataset: ArtDataset, share: float) -> np.ndarray:
     share = share_held_out(len(dataset), share)
     if share == 0:
         return np.zeros(len(dataset), dtype=bool)
-    lots = np.array([int(digest, 16) / 16 ** len(digest) for digest in dataset.file_digests])  # 0..1
+    rng = np.array([int(digest, 16) / 16 ** len(digest) for digest in dataset.file_digests])  # 0..1
     groups = copies(dataset)
     lot_of_group = np.ones(len(dataset))
-    np.minimum.at(lot_of_group, groups, lots)
-    lots = lot_of_group[groups]
-    chosen = lots < share
+    np.minimum.at(lot_of_group, groups, rng)
+    rng = lot_of_group[groups]
+    chosen = rng < share
     for label in np.unique(dataset.labels):
         of_style = dataset.labels == label
         if chosen[of_style].all():
-            chosen[lots == lots[of_style].max()] = False
+            chosen[rng == rng[of_style].max()] = False
     return chosen if chosen.sum() >= FEWEST else np.zeros(len(dataset), dtype=bool)
 
 

@@ -21,7 +21,7 @@ MIN_SECONDS, MAX_SECONDS = 1, 30
 MIN_RATE, MAX_RATE = 8, 30  # frames per second
 MIN_SIZE, MAX_SIZE = 32, 512  # px, even: H.264 keeps colours at half the size
 EASINGS = ("even", "smooth")
-SUFFIXES = (".mp4", ".webp")
+FILM_SUFFIXES = (".mp4", ".webp")
 MAX_WEBP_PIXELS = 64_000_000  # of all frames: Pillow holds them at once, three bytes each
 AVCOL_SPACE_BT709 = 1  # as FFmpeg numbers it
 H264_OPTIONS = {"preset": "fast", "crf": "17"}  # nearly without visible loss
@@ -75,7 +75,7 @@ def check_film(pictures: int, path: Path, spec: FilmSpec) -> None:
     if not MIN_PICTURES <= pictures <= MAX_PICTURES:
         raise ValueError(f"a film walks through {MIN_PICTURES} to {MAX_PICTURES} pictures, found {pictures}")
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
+    if suffix not in FILM_SUFFIXES:
         raise ValueError(f"a film is an .mp4 or a .webp, found {path.name[:80]!r}: try film.mp4")
     if suffix == ".mp4" and importlib.util.find_spec("av") is None:
         raise ValueError("an MP4 needs the package av, which is not installed: pip install av, or make a .webp")

@@ -45,12 +45,12 @@ def children(parents: Sequence[Recipe], count: int, seed: int, mutation: float) 
         raise ValueError("these parents were painted by different models: choose pictures of one")
     if not 0 <= mutation <= 1:
         raise ValueError(f"mutation must be between 0 and 1, found {mutation:g}")
-    lots = random.Random(seed)
-    return [_child(parents, lots, mutation) for _ in range(count)]
+    rng = random.Random(seed)
+    return [_child(parents, rng, mutation) for _ in range(count)]
 
 
-def _child(parents: Sequence[Recipe], lots: random.Random, mutation: float) -> Recipe:
-    drawn = [lots.expovariate(1) for _ in parents]  # evenly from all shares that sum to 1
+def _child(parents: Sequence[Recipe], rng: random.Random, mutation: float) -> Recipe:
+    drawn = [rng.expovariate(1) for _ in parents]  # evenly from all shares that sum to 1
     shares = [part / sum(drawn) for part in drawn]
     near, far = math.cos(mutation * math.pi / 2), math.sin(mutation * math.pi / 2)
     mixed = [
@@ -64,22 +64,22 @@ def _child(parents: Sequence[Recipe], lots: random.Random, mutation: float) -> R
         for style, weight in parent.style_weights.items():
             styles[style] += share * weight
     return replace(
-        lots.choices(parents, shares)[0],
-        latents=collect([*latents, Latent(lots.randrange(SEED_LIMIT), far)]),
+        rng.choices(parents, shares)[0],
+        latents=collect([*latents, Latent(rng.randrange(SEED_LIMIT), far)]),
         style_weights=convex(styles),
         truncation=round(sum(share * parent.truncation for parent, share in zip(parents, shares, strict=True)), DIGITS),
-        edits=_inherited_edits(parents, shares, lots),
+        edits=_inherited_edits(parents, shares, rng),
         projection=None,
     )
 
 
-def _inherited_edits(parents: Sequence[Recipe], shares: Sequence[float], lots: random.Random) -> tuple[Edit, ...]:
+def _inherited_edits(parents: Sequence[Recipe], shares: Sequence[float], rng: random.Random) -> tuple[Edit, ...]:
     amounts: dict[tuple[str, str], float] = defaultdict(float)
     for parent, share in zip(parents, shares, strict=True):
         for edit in parent.edits:
             if isinstance(edit, Shift):
                 amounts[edit.name, edit.sha256] += share * edit.amount
-    (chosen,) = lots.choices(parents, shares)
+    (chosen,) = rng.choices(parents, shares)
     layers = [edit for edit in chosen.edits if isinstance(edit, LayerMix)]
     shifts = [Shift(name, round(amount, DIGITS), sha256) for (name, sha256), amount in amounts.items()]
     return (*layers, *shifts)[:MAX_EDITS]

@@ -27,9 +27,9 @@ MAX_LINK = 6000  # characters: what servers and chat programs let through
 MAX_ITEMS = 1000
 MAX_EDITS = 16
 MAX_AMOUNT = 10.0  # of a shift, in standard deviations
-MAX_PIXELS = 300_000_000  # of a PNG that is read whole
+MAX_PNG_PIXELS = 300_000_000  # of a PNG that is read whole
 MAX_ROWS_BYTES = 2 * 9 * 2048  # of the largest model's w, in half precision
-MADE_BY = ("transfer", "dream")  # pictures that are made from pictures; `derived.py` reads their recipes
+MADE_BY = ("transfer", "dream")  # pictures that are made from pictures; `optimize/provenance.py` reads their recipes
 MAX_ROW = 1000.0  # of one number of w
 
 
@@ -359,7 +359,7 @@ def read_chunk(path: Path) -> str:
     try:
         with Image.open(path, formats=("PNG",)) as picture:
             text = picture.info.get(CHUNK)
-            if text is None and picture.width * picture.height <= MAX_PIXELS:
+            if text is None and picture.width * picture.height <= MAX_PNG_PIXELS:
                 picture.load()  # the chunk may stand behind the pixels
                 text = picture.text.get(CHUNK)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from artmodels.generate.film import FilmSpec, check_film, film_rows, film_text, paint_film, write_film
-from artmodels.generate.prompt import PhrasePictures, paint_phrase
+from artmodels.generate.prompt import PromptPictures, paint_prompt
 from artmodels.generate.recipe import MAX_ITEMS, Recipe, png_bytes
 from artmodels.generate.sampling import (
     contact_sheet,
@@ -73,24 +73,24 @@ def paint_to_folder(
     return len(styles) * len(seeds)
 
 
-def paint_phrase_to_folder(
-    model: LoadedModel, phrase: str, seeds: Sequence[int], truncation: float, folder: Path, grid: bool, factor: int = 1
+def paint_prompt_to_folder(
+    model: LoadedModel, prompt: str, seeds: Sequence[int], truncation: float, folder: Path, grid: bool, factor: int = 1
 ) -> str:
-    """Write one PNG per seed, painted from a phrase, and on demand `grid.png`; returns what is to be said of them.
+    """Write one PNG per seed, painted from a prompt, and on demand `grid.png`; returns what is to be said of them.
 
     Each is enlarged by a factor of 1, 2 or 4; not those in the grid.
 
     Raises:
-        ValueError: the model has no reader, the phrase says nothing or too much, or more than 1,000 pictures.
+        ValueError: the model has no prompt model, the prompt says nothing or too much, or more than 1,000 pictures.
         OSError: a file cannot be written, or the feature network is not installed.
     """
     if len(seeds) > MAX_ITEMS:
         raise ValueError(f"--prompt paints at most {MAX_ITEMS} pictures at a time, found {len(seeds)}: fewer seeds")
     if model.prompt is None:
-        raise ValueError(f"{model.name} reads no phrases: train.py --task prompt trains a reader, or use --style")
-    found = paint_phrase(model, model.prompt, phrase, seeds, truncation)
+        raise ValueError(f"{model.name} reads no prompts: train.py --task prompt trains a prompt model, or use --style")
+    found = paint_prompt(model, model.prompt, prompt, seeds, truncation)
     images = to_images(found.pictures)
-    (stem,) = file_stems(["-".join(split_words(phrase))]).values()
+    (stem,) = file_stems(["-".join(split_words(prompt))]).values()
     names = [f"{stem}-{seed:05d}.png" for seed in seeds]
     folder.mkdir(parents=True, exist_ok=True)
     for name, image, recipe in zip(names, images, found.recipes, strict=True):
@@ -98,20 +98,20 @@ def paint_phrase_to_folder(
     if grid:
         sheet = contact_sheet(images, columns=min(8, len(images)))
         write_atomically(folder / "grid.png", png_bytes(sheet, list(found.recipes)))
-    return describe_phrase(found, names, folder)
+    return describe_prompt(found, names, folder)
 
 
-def describe_phrase(found: PhrasePictures, names: Sequence[str], folder: Path) -> str:
-    """What the reader made of a phrase, and how well each picture matches it, as lines of text."""
-    reading = found.reading
-    weights = sorted(reading.style_weights.items(), key=lambda item: -item[1])
+def describe_prompt(found: PromptPictures, names: Sequence[str], folder: Path) -> str:
+    """What the prompt model made of a prompt, and how well each picture matches it, as lines of text."""
+    encoded = found.encoded
+    weights = sorted(encoded.style_weights.items(), key=lambda item: -item[1])
     styles = ", ".join(f"{style} {100 * weight:.0f} %" for style, weight in weights if weight >= 0.01)
-    unknown = [f"words it never read: {', '.join(reading.unknown)}"] if reading.unknown else []
+    unknown = [f"words it never read: {', '.join(encoded.unknown)}"] if encoded.unknown else []
     matches = [
         f"{name}  matches better than {100 * match:.0f} % of its random pictures"
         for name, match in zip(names, found.matches, strict=True)
     ]
-    known = f"words it knows: {', '.join(reading.known)}"
+    known = f"words it knows: {', '.join(encoded.known)}"
     return "\n".join([known, *unknown, f"styles: {styles}", *matches, f"{len(names)} pictures in {folder}"])
 
 

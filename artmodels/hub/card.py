@@ -27,17 +27,17 @@ def model_card(
     statement: Statement,
     wheel: str | None = None,
     directions: Directions | None = None,
-    eye_figures: dict[str, Any] | None = None,
+    classifier_figures: dict[str, Any] | None = None,
     prompt_figures: dict[str, Any] | None = None,
     upscaler_figures: dict[str, Any] | None = None,
     descents: dict[str, Any] | None = None,
 ) -> str:
     """The card as Markdown, with the front matter that the Hub indexes.
 
-    `training` is what the run says of itself (see `keeping.publish_model`), `metrics` what `evaluate` measured, `wheel`
-    the name of an artmodels wheel that lies beside the card, `eye_figures` what its classifier was measured to do,
-    `prompt_figures` the same of its reader, and how many `words` it knows, `upscaler_figures` of its upscaler,
-    `descents` what `benchmarks/` measured of gradient descent on pictures with it.
+    `training` is what the run says of itself (see `training.export.publish_model`), `metrics` what `evaluate` measured,
+    `wheel` the name of an artmodels wheel that lies beside the card. `classifier_figures`, `prompt_figures` (with the
+    number of `words`) and `upscaler_figures` are what its companions were measured to do, `descents` what `benchmarks/`
+    measured of gradient descent on pictures with it.
     """
     config = generator.config
     counts = training["style_counts"]
@@ -70,8 +70,8 @@ truncation {SHEET_TRUNCATION}.
 ```
 
 ## Measured
-{_measured(metrics)}{_directions(directions)}{_eye(eye_figures, (metrics or {}).get("adherence"))}\
-{_reader(prompt_figures)}{_upscaler(upscaler_figures, config.resolution)}{_descents(descents)}
+{_measured(metrics)}{_directions(directions)}{_classifier(classifier_figures, (metrics or {}).get("adherence"))}\
+{_prompt(prompt_figures)}{_upscaler(upscaler_figures, config.resolution)}{_descents(descents)}
 ## Limits
 
 It paints {"this style" if len(config.styles) == 1 else f"these {len(config.styles)} styles"} at \
@@ -232,7 +232,7 @@ of this model's paintings; the mean of {figures["pictures"]} paintings, truncati
 """
 
 
-def _eye(figures: dict[str, Any] | None, adherence: dict[str, Any] | None) -> str:
+def _classifier(figures: dict[str, Any] | None, adherence: dict[str, Any] | None) -> str:
     """The section on the model's classifier, and on how often it sees the right style in a painting."""
     told = ""
     if figures:
@@ -267,7 +267,7 @@ The calibration error is the mean gap between how sure it is and how often it is
 | --- | ---: | ---: | --- |
 {rows}
 """
-    return f"\n## The eye\n{told}" if told else ""
+    return f"\n## The classifier\n{told}" if told else ""
 
 
 def _recognised(found: dict[str, Any]) -> str:
@@ -282,8 +282,8 @@ def _share(value: float | None) -> str:
     return "no pictures" if value is None else f"{value:.0%}"
 
 
-def _reader(prompt_figures: dict[str, Any] | None) -> str:
-    """The section on the reader of phrases, if the model has one."""
+def _prompt(prompt_figures: dict[str, Any] | None) -> str:
+    """The section on the prompt model, if the model has one."""
     if prompt_figures is None:
         return ""
     rows = "\n".join(
@@ -301,7 +301,7 @@ as the first, among the first 5, among the first 10; by chance 1 %, 5 % and 10 %
 Measured by `train.py --task prompt`.
 """
     return f"""
-## Phrases
+## Prompts
 
 A recurrent network reads {prompt_figures["words"]:,} words, of captions and of colours measured from the pictures, and
 finds latents whose pictures match: `python -m artmodels generate --prompt "..."`. Words that it never read are named.
@@ -355,7 +355,7 @@ distances of random pairs ({found["judge"]} features); {found["near"]} are withi
 def _transferred(found: dict[str, Any]) -> str:
     (least, most), (nearest, farthest) = found["style_left"], found["content"]
     pictures = f"{found['pictures']} pictures of {found['size']} px"
-    return f"""`transfer`: over {pictures} the distance of textures from the wanted manner falls
+    return f"""`transfer`: over {pictures} the distance of textures from the wanted style falls
 to {least:.0%} to {most:.0%} of what it was; content
 ends {nearest:.1f} to {farthest:.1f} away from the picture's."""
 
@@ -420,7 +420,7 @@ def card_of(
         LookupError, TypeError, AttributeError: `metrics` are not those that training wrote.
     """
     companions = {name: load(folder) for name, load in companion_loaders(generator.config).items()}
-    eye, reader, upscaler = (companions[name] for name in ("classifier", "prompt", "upscaler"))
+    classifier, prompt_model, upscaler = (companions[name] for name in ("classifier", "prompt", "upscaler"))
     return model_card(
         generator,
         metrics["training"],
@@ -428,8 +428,8 @@ def card_of(
         statement,
         wheel,
         companions["directions"],
-        eye_figures=eye.figures if eye else None,
-        prompt_figures={**reader.figures, "words": len(reader.config.words)} if reader else None,
+        classifier_figures=classifier.figures if classifier else None,
+        prompt_figures={**prompt_model.figures, "words": len(prompt_model.config.words)} if prompt_model else None,
         upscaler_figures=upscaler.figures if upscaler else None,
         descents=metrics.get("descents"),
     )

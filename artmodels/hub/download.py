@@ -28,8 +28,8 @@ REVISION = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)  # it becomes a path 
 COMMIT = re.compile("[0-9a-f]{40}")
 MESSAGE_LENGTH = 200
 GATED_ADVICE = "its author lets in who asks on its page; then log in with `hf auth login`"
-LISTING_PATIENCE = 10  # seconds for a list of files
-PATIENCE = 60  # seconds without a word from the Hub; its client would wait for ever
+LISTING_TIMEOUT = 10  # seconds for a list of files
+HUB_TIMEOUT = 60  # seconds without a word from the Hub; its client would wait for ever
 
 
 class Unreachable(OSError):
@@ -106,7 +106,7 @@ def check_listing(repo_id: str, revision: str | None = None, token: str | bool |
         OSError: no such repository or revision, or no right to read it.
     """
     with clear_hub_errors(hub_label(repo_id, revision), public_only=token is False):
-        listed = HfApi(token=token).model_info(repo_id, revision=revision, timeout=LISTING_PATIENCE).siblings or []
+        listed = HfApi(token=token).model_info(repo_id, revision=revision, timeout=LISTING_TIMEOUT).siblings or []
     for file in listed:
         if leads_out(file.rfilename):
             raise ValueError(
@@ -171,7 +171,7 @@ def clear_hub_errors(label: str, public_only: bool = False) -> Iterator[None]:
         Unreachable: the Hub cannot be reached, and what is wanted is not in the cache.
         OSError: all else.
     """
-    get_session().timeout = PATIENCE
+    get_session().timeout = HUB_TIMEOUT
     try:
         yield
     except GatedRepoError as error:

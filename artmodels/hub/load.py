@@ -25,7 +25,7 @@ from artmodels.io.files import sha256
 from artmodels.io.safetensors_io import read_json
 from artmodels.models.classifier import StyleClassifier
 from artmodels.models.generator import GeneratorConfig
-from artmodels.models.prompt import PromptReader
+from artmodels.models.prompt import PromptModel
 from artmodels.models.upscaler import Upscaler
 
 BUNDLED = Path(__file__).resolve().parent.parent.parent / "checkpoints"
@@ -43,9 +43,9 @@ class LoadedModel:
     statement: Statement = field(default_factory=Statement)  # what its publisher says of it
     directions: Directions | None = None
     classifier: StyleClassifier | None = None
-    prompt: PromptReader | None = None
+    prompt: PromptModel | None = None
     neighbours: Neighbours | None = None
-    manners: StyleStatistics | None = None
+    style_statistics: StyleStatistics | None = None
     upscaler: Upscaler | None = None
 
     @property
@@ -137,7 +137,7 @@ def companion_loaders(config: GeneratorConfig) -> dict[str, Callable[[Path], Any
         "classifier": load_classifier,
         "prompt": lambda folder: load_prompt(folder, config.styles),
         "neighbours": load_neighbours,
-        "manners": lambda folder: load_style_statistics(folder, config.styles),
+        "style_statistics": lambda folder: load_style_statistics(folder, config.styles),
         "upscaler": load_upscaler,
     }
 

@@ -20,7 +20,7 @@ from artmodels.hub.load import LoadedModel, load_hub_model
 from artmodels.io.files import default_cache
 
 MEGABYTE = 10**6
-PATIENCE = 120  # seconds for a visitor's model to arrive
+ARRIVAL_TIMEOUT = 120  # seconds for a visitor's model to arrive
 
 Tell = Callable[[float], None]  # how much of the weights is here, 0 to 1
 
@@ -39,7 +39,7 @@ def budget_from_environment(name: str, default: int) -> int:
     return int(text) * MEGABYTE
 
 
-class ModelShelf:
+class ModelCache:
     """Loaded models by name; safe for any number of visitors at once.
 
     A visitor's model must be public, is fetched into a cache of its own that stays within `disk` bytes, and is kept in
@@ -68,8 +68,8 @@ class ModelShelf:
         self.largest = min(largest, memory, disk)
         self.cache_dir = cache_dir or default_cache() / "visitors"
         self.visiting: OrderedDict[str, LoadedModel] = OrderedDict()
-        self.shelf_lock = threading.Lock()
-        self.door_lock = threading.Lock()  # one model comes in at a time, so that budgets hold
+        self.lock = threading.Lock()
+        self.arrival_lock = threading.Lock()  # one model comes in at a time, so that budgets hold
 
     @property
     def names(self) -> list[str]:
@@ -87,7 +87,7 @@ class ModelShelf:
         Raises:
             FileNotFoundError, ValueError, OSError: see `load`.
         """
-        with self.shelf_lock:
+        with self.lock:
             if found := self.start.get(name) or self.visiting.get(name):
                 if name in self.visiting:
                     self.visiting.move_to_end(name)
@@ -108,15 +108,15 @@ class ModelShelf:
         with suppress(Unreachable):
             if revision and COMMIT.fullmatch(revision):  # it may lie on the disk: nobody need wait for the door
                 return self._keep(self._open(repo_id, revision, local_files_only=True))
-        if not self.door_lock.acquire(timeout=PATIENCE):
+        if not self.arrival_lock.acquire(timeout=ARRIVAL_TIMEOUT):
             raise OSError("other models are coming in at this moment: try again in a minute")
         try:
             self._make_room()
-            reporter = _reporter(tell, time.monotonic() + PATIENCE)
+            reporter = _reporter(tell, time.monotonic() + ARRIVAL_TIMEOUT)
             model = self._open(repo_id, revision, tqdm_class=reporter)
             os.utime(model.folder.parent.parent)  # used now
         finally:
-            self.door_lock.release()
+            self.arrival_lock.release()
         return self._keep(model)
 
     def _open(self, repo_id: str, revision: str | None, **options: Any) -> LoadedModel:
@@ -136,7 +136,7 @@ class ModelShelf:
 
     def _keep(self, model: LoadedModel) -> LoadedModel:
         """Put a model in memory, unless it is there; those used longest ago go, while all take too much."""
-        with self.shelf_lock:
+        with self.lock:
             key = model.label
             model = self.visiting.pop(key, model)
             self.visiting[key] = model
@@ -170,7 +170,7 @@ def _reporter(tell: Tell | None, deadline: float) -> type[tqdm]:
 
         def update(self, n: float | None = 1) -> bool | None:
             if time.monotonic() > deadline:
-                raise OSError(f"the model did not arrive within {PATIENCE} seconds: try again later")
+                raise OSError(f"the model did not arrive within {ARRIVAL_TIMEOUT} seconds: try again later")
             shown = super().update(n)
             if tell and self.total:
                 tell(min(1.0, self.n / self.total))

@@ -15,13 +15,13 @@ from artmodels import __version__
 PACKAGE = Path(__file__).resolve().parent.parent
 WHEEL_NAME = f"artmodels-{__version__}-py3-none-any.whl"
 DIST_INFO = f"artmodels-{__version__}.dist-info"
-SUFFIXES = frozenset((".py", ".css", ".js"))
+SOURCE_SUFFIXES = frozenset((".py", ".css", ".js"))
 DATE = (2020, 1, 1, 0, 0, 0)  # the same source gives the same bytes
 
 
 def source_files() -> list[Path]:
     """The files of the package, as paths below it."""
-    found = (path for path in PACKAGE.rglob("*") if path.suffix in SUFFIXES and "__pycache__" not in path.parts)
+    found = (path for path in PACKAGE.rglob("*") if path.suffix in SOURCE_SUFFIXES and "__pycache__" not in path.parts)
     return sorted(path.relative_to(PACKAGE) for path in found)
 
 

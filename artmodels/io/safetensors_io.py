@@ -145,7 +145,7 @@ def read_json(path: Path) -> Any:
         raise ValueError(f"{path} is not valid JSON ({error}): restore it or download it again") from error
 
 
-def parse_told(text: Any, longest: int, of: str) -> Any:
+def parse_metadata(text: Any, longest: int, of: str) -> Any:
     """What a file's metadata says, from JSON without NaN or infinity; `of` names it in messages.
 
     Raises:

@@ -47,7 +47,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     return 1 / middle
 
 
-def share_interval(hits: int, count: int) -> list[float]:
+def wilson_interval(hits: int, count: int) -> list[float]:
     """Ends of the 95 % interval of a share (Wilson, 1927), for drawing the pictures anew."""
     if count == 0:
         return [0.0, 1.0]
@@ -62,7 +62,7 @@ def summarise(probabilities: Tensor, labels: Tensor) -> dict[str, Any]:
     right = probabilities.argmax(dim=1) == labels
     return {
         "accuracy": right.double().mean().item(),
-        "accuracy_interval": share_interval(int(right.sum()), len(right)),
+        "accuracy_interval": wilson_interval(int(right.sum()), len(right)),
         "balanced_accuracy": float(
             np.mean([right[labels == label].double().mean().item() for label in labels.unique()])
         ),
@@ -70,7 +70,7 @@ def summarise(probabilities: Tensor, labels: Tensor) -> dict[str, Any]:
     }
 
 
-def recognition_figures(probabilities: Tensor, labels: Tensor, styles: Sequence[str]) -> dict[str, Any]:
+def classification_figures(probabilities: Tensor, labels: Tensor, styles: Sequence[str]) -> dict[str, Any]:
     """All figures of guesses `[N, K]` at labels `[N]`; a precision or recall of nothing is None.
 
     `confusion[i][j]` counts the pictures of style i that were taken for style j.
@@ -112,8 +112,8 @@ def labels_among(dataset: ArtDataset, styles: Sequence[str]) -> Tensor:
 def fit_head(features: Tensor, labels: Tensor, styles: int) -> Callable[[Tensor], Tensor]:
     """Logistic regression on standardised features `[N, D]`, with strong weight decay; the same for the same features.
 
-    It gives logits. On features of a network that was trained on ImageNet it is the strong reference for an eye that
-    learns from scratch.
+    It gives logits. On features of a network that was trained on ImageNet it is the strong reference for a
+    classifier that learns from scratch.
     """
     random = torch.Generator().manual_seed(0)
     deviation, mean = torch.std_mean(features.clone(), dim=0)
@@ -136,7 +136,7 @@ def fit_head(features: Tensor, labels: Tensor, styles: int) -> Callable[[Tensor]
 @torch.inference_mode()
 def adherence(
     generator: ArtGenerator,
-    eye: StyleClassifier,
+    classifier: StyleClassifier,
     test: ArtDataset,
     seeds: int = ADHERENCE_SEEDS,
     truncation: float = 1.0,
@@ -146,30 +146,32 @@ def adherence(
     `styles` tells of each style that both the generator and the eye know, `unknown` names the generator's others;
     `overall` and `real` are means over these styles. None if there are none.
 
-    The eye may take any of its own styles for what it sees. `real` is None where a style has no test pictures.
+    The classifier may take any of its own styles for what it sees. `real` is None where a style has no test pictures.
     """
-    shared = [style for style in generator.config.styles if style in eye.config.styles]
+    shared = [style for style in generator.config.styles if style in classifier.config.styles]
     if not shared:
         return None
     device = generator.mean_w.device
-    guesses_of_real = logits_of(eye.to(device), test, device).argmax(dim=1)
+    guesses_of_real = logits_of(classifier.to(device), test, device).argmax(dim=1)
     real_styles = [test.styles[label] for label in test.labels]
     per_style = {}
     for style in shared:
-        target = eye.config.styles.index(style)
+        target = classifier.config.styles.index(style)
         guesses = torch.cat(
             [
-                eye(paint(generator, latents, one_hot(generator.config.styles, style), truncation)).argmax(dim=1).cpu()
+                classifier(paint(generator, latents, one_hot(generator.config.styles, style), truncation))
+                .argmax(dim=1)
+                .cpu()
                 for latents in draw_latents(range(seeds), generator.config.latent_dim).split(BATCH)
             ]
         )
-        others = torch.bincount(guesses[guesses != target], minlength=len(eye.config.styles))
+        others = torch.bincount(guesses[guesses != target], minlength=len(classifier.config.styles))
         of_real = guesses_of_real[torch.tensor([name == style for name in real_styles])]
         hits = int((guesses == target).sum())
         per_style[style] = {
             "seen_as": hits / seeds,
-            "interval": share_interval(hits, seeds),
-            "mistaken_for": eye.config.styles[int(others.argmax())] if others.any() else None,
+            "interval": wilson_interval(hits, seeds),
+            "mistaken_for": classifier.config.styles[int(others.argmax())] if others.any() else None,
             "real": (of_real == target).double().mean().item() if len(of_real) else None,
             "test_pictures": len(of_real),
         }

@@ -1,4 +1,4 @@
-"""The eye: a residual convolutional network that tells styles apart and shows where it sees them; a model's companion.
+"""The classifier: a residual convolutional network that tells styles apart and shows where it sees them.
 
 Its head is linear on the mean of the last feature map, so that the same head on each place of that map is an exact
 class-activation map (arXiv:1512.04150).
@@ -21,7 +21,7 @@ STRIDE = 8  # px of the picture for each place of the last feature map
 
 @dataclass(frozen=True)
 class ClassifierConfig:
-    """What an eye is built from.
+    """What a classifier is built from.
 
     Raises:
         ValueError: a value is of the wrong type or out of range.
@@ -76,7 +76,7 @@ class StyleClassifier(nn.Module):
     def __init__(self, config: ClassifierConfig):
         super().__init__()
         self.config = config
-        self.figures: dict[str, Any] = {}  # what it was measured to do; see `recognition.recognition_figures`
+        self.figures: dict[str, Any] = {}  # what it was measured to do; see `classification_figures`
         width = config.width
         self.stem = nn.Sequential(
             nn.Conv2d(3, width, 3, 2, 1, bias=False),

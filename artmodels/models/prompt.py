@@ -1,8 +1,8 @@
-"""The reader: a recurrent network over the words of a phrase, beside a view of pictures; a companion of a model.
+"""The prompt model: a recurrent network over the words of a prompt, beside a view of pictures.
 
-Phrase and picture become unit vectors in one space, near where they belong together (CLIP, arXiv:2103.00020). A picture
+Prompt and picture become unit vectors in one space, near where they belong together (CLIP, arXiv:2103.00020). A picture
 is seen through the frozen EfficientNet-Lite0 and through closed-form statistics of its colours, both differentiable, so
-that a picture can be moved towards a phrase.
+that a picture can be moved towards a prompt.
 """
 
 import copy
@@ -24,10 +24,10 @@ from artmodels.models.image_statistics import COLOUR_STATISTICS, colour_statisti
 FORMAT_VERSION = 1
 MAX_VOCABULARY, MAX_WORD = 8192, 40  # words, and characters of one
 MAX_DIM = 1024  # of every layer
-MAX_PHRASE, MAX_PHRASE_WORDS = 300, 40
-SIGHT_VARIANT = 0  # of EfficientNet-Lite
+MAX_PROMPT, MAX_PROMPT_WORDS = 300, 40
+FEATURE_VARIANT = 0  # of EfficientNet-Lite
 SCALES = (1, 2, 3)  # of its feature maps, whose means say more of texture than the last layer does
-FEATURES = sum(VARIANTS[SIGHT_VARIANT][SCALE_STAGES[scale]][0] for scale in SCALES) + POOLED_DIM + COLOUR_STATISTICS
+FEATURES = sum(VARIANTS[FEATURE_VARIANT][SCALE_STAGES[scale]][0] for scale in SCALES) + POOLED_DIM + COLOUR_STATISTICS
 LARGEST_SCALE = 100.0  # by which cosines are multiplied, as in CLIP
 
 ENDINGS = ("s", "es", "y", "ed", "ing")
@@ -46,7 +46,7 @@ def split_words(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class PromptConfig:
-    """What a reader is built from.
+    """What a prompt model is built from.
 
     Raises:
         ValueError: a field is of the wrong type or out of its range.
@@ -57,7 +57,7 @@ class PromptConfig:
     embedding_dim: int = 96  # of a word
     hidden_dim: int = 192  # of the recurrent network
     sight_dim: int = 256  # of the hidden layer that a picture's features pass
-    joint_dim: int = 96  # of the space where phrases and pictures meet
+    joint_dim: int = 96  # of the space where prompts and pictures meet
     resolution: int = 128  # px, to which pictures are enlarged before the feature network
     format_version: int = FORMAT_VERSION
 
@@ -109,7 +109,7 @@ class PromptNetwork(nn.Module):
         return F.normalize(self.sight_out(F.gelu(self.sight_in(standard))), dim=1)
 
     def forward(self, words: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """How well N phrases fit N pictures, logits `[N, N]`, and the phrases' style logits `[N, styles]`."""
+        """How well N prompts fit N pictures, logits `[N, N]`, and the prompts' style logits `[N, styles]`."""
         vectors, style_logits = self.read(words)
         return self.scale * vectors @ self.see(features).T, style_logits
 
@@ -120,7 +120,7 @@ class PromptNetwork(nn.Module):
 
 
 def picture_features(sight: EfficientNetLite, pictures: Tensor, resolution: int) -> Tensor:
-    """What a reader sees of pictures `[N, 3, H, W]` in [-1, 1]: `[N, FEATURES]`, differentiable."""
+    """What a prompt model sees of pictures `[N, 3, H, W]` in [-1, 1]: `[N, FEATURES]`, differentiable."""
     enlarged = pictures
     if pictures.shape[-1] != resolution:
         enlarged = F.interpolate(pictures, size=resolution, mode="bicubic", antialias=True).clamp(-1, 1)
@@ -130,18 +130,18 @@ def picture_features(sight: EfficientNetLite, pictures: Tensor, resolution: int)
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What a reader makes of a phrase."""
+class EncodedPrompt:
+    """What a prompt model makes of a prompt."""
 
     known: tuple[str, ...]  # in the form in which they were learned
     unknown: tuple[str, ...]
     vector: Tensor  # [joint_dim], of length 1
-    style_weights: dict[str, float]  # P(style | phrase)
+    style_weights: dict[str, float]  # P(style | prompt)
 
 
 @dataclass(frozen=True)
-class PromptReader:
-    """A trained reader, and how its model's pictures look to it in general."""
+class PromptModel:
+    """A trained prompt model, and how its model's pictures look to it in general."""
 
     network: PromptNetwork
     figures: dict[str, Any]  # what was measured of it
@@ -158,28 +158,28 @@ class PromptReader:
 
     def see(self, pictures: Tensor) -> Tensor:
         """Pictures `[N, 3, H, W]` in [-1, 1] to unit vectors `[N, joint_dim]`, differentiable."""
-        return self.network.see(picture_features(_sight(self.device), pictures, self.config.resolution))
+        return self.network.see(picture_features(_feature_network(self.device), pictures, self.config.resolution))
 
-    def to(self, device: torch.device | str) -> "PromptReader":
-        """The same reader on a device."""
+    def to(self, device: torch.device | str) -> "PromptModel":
+        """The same prompt model on a device."""
         if self.device == torch.device(device):
             return self
         return replace(self, network=copy.deepcopy(self.network).to(device), reference=self.reference.to(device))
 
     @torch.no_grad()
-    def read(self, phrase: str) -> Reading:
-        """Read a phrase.
+    def read(self, prompt: str) -> EncodedPrompt:
+        """Read a prompt.
 
         Raises:
             ValueError: it is empty or too long, or none of its words is known; the message offers some that are.
         """
-        if len(phrase) > MAX_PHRASE:
-            raise ValueError(f"a phrase has at most {MAX_PHRASE} characters, found {len(phrase)}: say it shorter")
-        words = split_words(phrase)
+        if len(prompt) > MAX_PROMPT:
+            raise ValueError(f"a prompt has at most {MAX_PROMPT} characters, found {len(prompt)}: say it shorter")
+        words = split_words(prompt)
         if not words:
-            raise ValueError(f"the phrase holds no word: say what to paint, for example {self.some_words}")
-        if len(words) > MAX_PHRASE_WORDS:
-            raise ValueError(f"a phrase has at most {MAX_PHRASE_WORDS} words, found {len(words)}: say it shorter")
+            raise ValueError(f"the prompt holds no word: say what to paint, for example {self.some_words}")
+        if len(words) > MAX_PROMPT_WORDS:
+            raise ValueError(f"a prompt has at most {MAX_PROMPT_WORDS} words, found {len(words)}: say it shorter")
         numbers = word_numbers(self.config.words)
         forms = {word: known_form(word, numbers) for word in words}
         known = [forms[word] for word in words if forms[word]]
@@ -191,7 +191,7 @@ class PromptReader:
         vectors, logits = self.network.read(pad_words([known], numbers).to(self.device))
         shares = logits[0].double().softmax(dim=0).tolist()
         weights = dict(zip(self.config.styles, shares, strict=True))
-        return Reading(tuple(dict.fromkeys(known)), unknown, vectors[0], weights)
+        return EncodedPrompt(tuple(dict.fromkeys(known)), unknown, vectors[0], weights)
 
     @property
     def some_words(self) -> str:
@@ -219,6 +219,6 @@ def pad_words(texts: Sequence[Sequence[str]], numbers: Mapping[str, int]) -> Ten
 
 
 @cache
-def _sight(device: torch.device) -> EfficientNetLite:
-    """What readers see pictures through, loaded when the first one looks."""
-    return load_efficientnet(SIGHT_VARIANT).to(device)
+def _feature_network(device: torch.device) -> EfficientNetLite:
+    """What prompt models see pictures through, loaded when the first one looks."""
+    return load_efficientnet(FEATURE_VARIANT).to(device)

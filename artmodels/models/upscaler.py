@@ -51,7 +51,7 @@ class Upscaler(nn.Module):
     def __init__(self, config: UpscalerConfig):
         super().__init__()
         self.config = config
-        self.figures: dict[str, Any] = {}  # what it was measured to do; see `upscaling.measure_upscaler`
+        self.figures: dict[str, Any] = {}  # what it was measured to do; see `measure_upscaler`
         self.first = _conv(3, config.width)
         self.blocks = nn.ModuleList(
             nn.Sequential(_conv(config.width, config.width), nn.ReLU(), _conv(config.width, config.width))
@@ -96,7 +96,7 @@ class Upscaler(nn.Module):
 
 
 def is_nearer(figures: dict[str, Any]) -> bool:
-    """Whether figures of `upscaling.measure_upscaler` say that the upscaler is nearer to the eye than Lanczos."""
+    """Whether figures of `measure_upscaler` say that the upscaler is nearer to the eye than Lanczos."""
     distance = figures["perceptual_distance"]
     return distance["upscaler"] < distance["lanczos"]
 

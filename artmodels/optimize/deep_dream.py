@@ -1,8 +1,8 @@
-"""Dreaming: a picture pushed towards a style by the gradient of an eye that tells styles apart.
+"""Dreaming: a picture pushed towards a style by the gradient of a classifier that tells styles apart.
 
 After DeepDream (Mordvintsev et al., 2015): small sizes first (octaves), the picture shifted at random at each step
 (jitter). Beside the score, total variation and a bound on the change keep it a picture; views of several shifts and
-sizes keep it from being noise that only this one eye takes for the style.
+sizes keep it from being noise that only this one classifier takes for the style.
 """
 
 from collections.abc import Callable, Generator
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from artmodels.data.decode import resized
 from artmodels.generate.recipe import SEED_LIMIT, is_number
-from artmodels.optimize.descent import Descent, Progress, Pyramid, check_size, total_variation
+from artmodels.optimize.descent import Descent, DescentStep, Pyramid, check_size, total_variation
 
 RATE = 0.03
 LEVELS = 4  # of the picture's pyramid
@@ -55,7 +55,7 @@ class DreamSettings:
 
 def dream(
     picture: Tensor, score: Score, side: int, label: int, settings: DreamSettings
-) -> Generator[Progress, None, Tensor]:
+) -> Generator[DescentStep, None, Tensor]:
     """Push `picture: [1, 3, H, W]` towards the style of a label; yields each step, and returns the picture.
 
     `score` gives the logits of pictures of `side` px.

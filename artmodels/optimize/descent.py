@@ -15,7 +15,7 @@ from torch import Tensor
 from artmodels.data.collection import MAX_FILE_BYTES, read_file
 from artmodels.data.decode import MAX_PIXELS, decode_picture, decode_whole, to_tensor
 
-PATIENCE = 60  # steps without progress after which a descent ends
+STEPS_WITHOUT_PROGRESS = 60  # steps without progress after which a descent ends
 LEAST_PROGRESS = 1e-3  # share of the loss that counts as progress
 BETAS = (0.9, 0.99)
 HISTORY = 30  # steps that L-BFGS remembers
@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Progress:
+class DescentStep:
     """A descent after a step: whoever asks for no picture pays for none, and may close the generator at any step."""
 
     step: int  # from 1
@@ -71,7 +71,7 @@ class Descent:
         steps: int,
         rate: float | None,
         found: Callable[[], Any] | None = None,
-    ) -> Iterator[Progress]:
+    ) -> Iterator[DescentStep]:
         """One stage: so many steps on `parameters`; yields after each.
 
         By Adam (arXiv:1412.6980) with a rate that falls as a cosine; without a rate by L-BFGS with a line search
@@ -111,15 +111,15 @@ class Descent:
             self.curve.append(value)
             if step == 0 or value < best - LEAST_PROGRESS * abs(best):
                 best, best_at = value, step
-            elif step - best_at >= PATIENCE:
+            elif step - best_at >= STEPS_WITHOUT_PROGRESS:
                 if self.planned >= self.steps:
-                    self.stopped = f"no progress in the {PATIENCE} steps before step {len(self.curve)}"
+                    self.stopped = f"no progress in the {STEPS_WITHOUT_PROGRESS} steps before step {len(self.curve)}"
                 yield self._now(picture, found)
                 return
             yield self._now(picture, found)
 
-    def _now(self, picture: Callable[[], Tensor], found: Callable[[], Any] | None) -> Progress:
-        return Progress(len(self.curve), self.steps, self.curve, picture, found or picture, self.stopped)
+    def _now(self, picture: Callable[[], Tensor], found: Callable[[], Any] | None) -> DescentStep:
+        return DescentStep(len(self.curve), self.steps, self.curve, picture, found or picture, self.stopped)
 
 
 class _Evaluation:
@@ -159,7 +159,7 @@ def _take(optimizer: torch.optim.Optimizer, evaluate: _Evaluation) -> float | No
     return None
 
 
-def finish(steps: Generator[Progress, None, Result], show: Callable[[Progress], object] | None = None) -> Result:
+def finish(steps: Generator[DescentStep, None, Result], show: Callable[[DescentStep], object] | None = None) -> Result:
     """Run a descent to its end, showing each step, and return what it found."""
     while True:
         try:

@@ -16,14 +16,14 @@ from artmodels.hub.model_files import CLASSIFIER_NAME, STATISTICS_NAME
 from artmodels.io.files import sha256
 from artmodels.models.efficientnet import load_efficientnet
 from artmodels.optimize.deep_dream import DreamSettings, dream
-from artmodels.optimize.descent import Input, Progress
+from artmodels.optimize.descent import DescentStep, Input
 from artmodels.optimize.projection import Projected, ProjectionSettings, project
-from artmodels.optimize.provenance import DerivedRecipe
-from artmodels.optimize.style_transfer import TransferSettings, manners_of, transfer
+from artmodels.optimize.provenance import Provenance
+from artmodels.optimize.style_transfer import TransferSettings, style_representations, transfer
 
 
 @dataclass(frozen=True)
-class Done:
+class JobResult:
     """What a piece of work left."""
 
     png: bytes  # carries its recipe
@@ -31,23 +31,23 @@ class Done:
 
 
 @dataclass
-class Work:
+class Job:
     """A descent that is watched step by step, then finished; or left at any step."""
 
-    descent: Generator[Progress, None, Any]
-    write: Callable[[Any, int | None], Done]  # of what was found, and of the step at which somebody stopped it
+    descent: Generator[DescentStep, None, Any]
+    write: Callable[[Any, int | None], JobResult]  # of what was found, and of the step at which somebody stopped it
     result: Any = None
     stopped_after: int | None = None
 
-    def steps(self) -> Iterator[Progress]:
+    def steps(self) -> Iterator[DescentStep]:
         self.result = yield from self.descent
 
-    def leave(self, last: Progress) -> None:
+    def leave(self, last: DescentStep) -> None:
         """Stop after this step, and take what was found so far."""
         self.result, self.stopped_after = last.found(), last.step
         self.descent.close()
 
-    def finish(self) -> Done:
+    def finish(self) -> JobResult:
         """After the last step, or the one that it was left at.
 
         Raises:
@@ -58,53 +58,59 @@ class Work:
         return self.write(self.result, self.stopped_after)
 
 
-def input_of(content: bytes, name: str) -> Input:
+def input_from_bytes(content: bytes, name: str) -> Input:
     """A picture that is at hand already."""
     return Input(content, hashlib.sha256(content).hexdigest(), name)
 
 
-def begin_transfer(
-    picture: Input, manner: Input | None, model: LoadedModel | None, style: str | None, settings: TransferSettings
-) -> Work:
-    """A picture in the manner of another one, or else of a model's style.
+def transfer_job(
+    picture: Input,
+    style_picture: Input | None,
+    model: LoadedModel | None,
+    style: str | None,
+    settings: TransferSettings,
+) -> Job:
+    """A picture in the style of another one, or else of a model's style.
 
     Raises:
-        ValueError: no picture; or a model that does not tell the manner of this style.
+        ValueError: no picture; or a model without statistics of this style.
     """
     photo, network = picture.whole(settings.size), load_efficientnet(0)
-    if manner:
-        manners = manners_of(network, manner.whole(settings.size // 2), manner.whole(settings.size))
-        recipe = _derived("transfer", {"picture": picture, "manner": manner}, settings)
+    if style_picture:
+        representations = style_representations(
+            network, style_picture.whole(settings.size // 2), style_picture.whole(settings.size)
+        )
+        recipe = _derived("transfer", {"picture": picture, "manner": style_picture}, settings)
     else:
-        if model is None or model.manners is None:
+        if model is None or model.style_statistics is None:
             raise ValueError(
                 f"{model.name if model else 'no model'} has no {STATISTICS_NAME}: `python -m artmodels styles` makes "
-                "it from training pictures, or name a picture whose manner it shall be"
+                "it from training pictures, or name a picture whose style it shall be"
             )
-        manners = model.manners.manner(style)
-        recipe = _derived("transfer", {"picture": picture}, settings, model, style, model.manners.sha256)
-    return Work(transfer(network, photo, manners, settings), _writer(recipe))
+        representations = model.style_statistics.representation(style)
+        recipe = _derived("transfer", {"picture": picture}, settings, model, style, model.style_statistics.sha256)
+    return Job(transfer(network, photo, representations, settings), _writer(recipe))
 
 
-def begin_dream(picture: Input, model: LoadedModel, style: str, settings: DreamSettings) -> Work:
-    """A picture pushed towards what a model's eye takes for a style.
+def dream_job(picture: Input, model: LoadedModel, style: str, settings: DreamSettings) -> Job:
+    """A picture pushed towards what a model's classifier takes for a style.
 
     Raises:
-        ValueError: no picture, no eye beside the model, or a style that it does not know.
+        ValueError: no picture, no classifier beside the model, or a style that it does not know.
     """
-    eye = model.classifier
-    if eye is None:
-        raise ValueError(f"{model.name} has no eye, {CLASSIFIER_NAME}: `train.py --task classifier` trains one")
-    styles = eye.config.styles
+    classifier = model.classifier
+    if classifier is None:
+        raise ValueError(f"{model.name} has no classifier, {CLASSIFIER_NAME}: `train.py --task classifier` trains one")
+    styles = classifier.config.styles
     if style not in styles:
-        raise ValueError(f"no style {str(style)[:80]!r} that this eye knows; it knows: {', '.join(styles)}")
-    steps = dream(picture.whole(settings.size), eye, eye.config.resolution, styles.index(style), settings)
+        raise ValueError(f"no style {str(style)[:80]!r} that this classifier knows; it knows: {', '.join(styles)}")
+    steps = dream(picture.whole(settings.size), classifier, classifier.config.resolution, styles.index(style), settings)
     digest = sha256(model.folder / CLASSIFIER_NAME)
     recipe = _derived("dream", {"picture": picture}, settings, model, style, digest)
-    return Work(steps, _writer(recipe))
+    return Job(steps, _writer(recipe))
 
 
-def begin_projection(picture: Input, model: LoadedModel, settings: ProjectionSettings) -> Work:
+def projection_job(picture: Input, model: LoadedModel, settings: ProjectionSettings) -> Job:
     """What a model paints most like a picture, as a recipe to go on from.
 
     Raises:
@@ -114,13 +120,13 @@ def begin_projection(picture: Input, model: LoadedModel, settings: ProjectionSet
     generator = model.generator
     wanted = picture.square(generator.config.resolution)
 
-    def write(found: Projected, stopped_after: int | None) -> Done:
+    def write(found: Projected, stopped_after: int | None) -> JobResult:
         origin = Projection(picture.sha256, settings.seed, settings.steps)
         recipe = found.recipe(model.name, model.weights_sha256, model.revision, origin)
         (image,) = to_images(paint_rows(generator, rows_of(generator, recipe)))
-        return Done(png_bytes(image, [recipe]), recipe)
+        return JobResult(png_bytes(image, [recipe]), recipe)
 
-    return Work(project(generator, load_efficientnet(0), wanted, settings), write)
+    return Job(project(generator, load_efficientnet(0), wanted, settings), write)
 
 
 def _derived(
@@ -130,16 +136,16 @@ def _derived(
     model: LoadedModel | None = None,
     style: str | None = None,
     companion: str | None = None,
-) -> DerivedRecipe:
+) -> Provenance:
     digests = {role: file.sha256 for role, file in inputs.items()}
     named = model.label if model else None
     threads = torch.get_num_threads()
-    return DerivedRecipe(made_by, digests, asdict(settings), __version__, threads, named, style, companion)
+    return Provenance(made_by, digests, asdict(settings), __version__, threads, named, style, companion)
 
 
-def _writer(recipe: DerivedRecipe) -> Callable[[Tensor, int | None], Done]:
-    def write(picture: Tensor, stopped_after: int | None) -> Done:
+def _writer(recipe: Provenance) -> Callable[[Tensor, int | None], JobResult]:
+    def write(picture: Tensor, stopped_after: int | None) -> JobResult:
         told = replace(recipe, stopped_after=stopped_after)
-        return Done(chunk_png(to_images(picture)[0], told.to_json()))
+        return JobResult(chunk_png(to_images(picture)[0], told.to_json()))
 
     return write

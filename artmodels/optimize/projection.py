@@ -21,7 +21,7 @@ from artmodels.metrics.distances import perceptual_distances, unit_maps
 from artmodels.models.efficientnet import EfficientNetLite
 from artmodels.models.generator import MAX_TRUNCATION
 from artmodels.models.layers import normalise_latents
-from artmodels.optimize.descent import Descent, Progress
+from artmodels.optimize.descent import Descent, DescentStep
 
 CANDIDATES = 288  # pictures that are looked at before the descent
 STARTS = 4  # of them, from which it goes
@@ -135,7 +135,7 @@ class Target:
 
 def project(
     generator: ArtGenerator, network: EfficientNetLite, picture: Tensor, settings: ProjectionSettings
-) -> Generator[Progress, None, Projected]:
+) -> Generator[DescentStep, None, Projected]:
     """Find what paints `picture: [1, 3, R, R]`, R the generator's resolution; yields each step, and what it found.
 
     From the best of many seeds in all styles: latents, style weights and truncation first, through the mapping; then
@@ -171,7 +171,7 @@ def project(
     return _found(searches[0], target)
 
 
-def _climb(descent: Descent, search: _Search, target: Target, steps: int, rate: float | None) -> Iterator[Progress]:
+def _climb(descent: Descent, search: _Search, target: Target, steps: int, rate: float | None) -> Iterator[DescentStep]:
     """One stage: the latents and, until the offsets are free, the styles and truncations."""
     generator, free = search.generator, search.offset.requires_grad
     parameters = [search.z, search.offset] if free else [search.z, search.logits, search.amount]
@@ -193,8 +193,8 @@ def _climb(descent: Descent, search: _Search, target: Target, steps: int, rate: 
 
 def _candidates(generator: ArtGenerator, target: Target, seed: int) -> tuple[_Search, float]:
     """The best of many seeds in all styles in turn, and the distance below which one is near."""
-    lots = torch.Generator().manual_seed(seed)
-    seeds = torch.randint(SEED_LIMIT, (CANDIDATES,), generator=lots).tolist()
+    rng = torch.Generator().manual_seed(seed)
+    seeds = torch.randint(SEED_LIMIT, (CANDIDATES,), generator=rng).tolist()
     z = draw_latents(seeds, generator.config.latent_dim)
     styles = len(generator.config.styles)
     labels = torch.arange(CANDIDATES) % styles

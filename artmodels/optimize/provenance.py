@@ -12,7 +12,7 @@ SETTINGS = ("size", "steps", "strength", "seed")
 
 
 @dataclass(frozen=True)
-class DerivedRecipe:
+class Provenance:
     """Everything that makes such a picture again, beside the files themselves, which are never in it.
 
     The same files, settings, version and number of threads make the same picture on the same machine, bit for bit;
@@ -74,7 +74,7 @@ class DerivedRecipe:
         return "\n".join(files)
 
 
-def parse_derived(text: str) -> DerivedRecipe | None:
+def parse_provenance(text: str) -> Provenance | None:
     """The recipe in a JSON text; None if it is a recipe of another kind.
 
     Raises:
@@ -89,7 +89,7 @@ def parse_derived(text: str) -> DerivedRecipe | None:
     if not isinstance(data, dict) or "made_by" not in data:
         return None
     try:
-        return DerivedRecipe(**data)
+        return Provenance(**data)
     except TypeError as error:
         raise ValueError("recipe: not whole, or with fields that this artmodels does not know: update it") from error
 

@@ -1,6 +1,6 @@
-"""Style transfer: a picture repainted in the manner of another, or of one of a model's styles, by gradient descent.
+"""Style transfer: a picture repainted in the style of another, or of one of a model's styles, by gradient descent.
 
-After Gatys et al., arXiv:1508.06576, with a small network's features. Those of mobile networks carry a manner worse
+After Gatys et al., arXiv:1508.06576, with a small network's features. Those of mobile networks carry style worse
 than VGG's under Gram matrices, whose few large entries they overfit; compared as distributions along many directions
 (sliced Wasserstein, arXiv:2006.07229), which outliers cannot rule, they carry it well.
 """
@@ -18,9 +18,15 @@ from tqdm import tqdm
 from artmodels.data.dataset import ArtDataset
 from artmodels.data.decode import resized
 from artmodels.generate.recipe import is_number
-from artmodels.hub.companions.style_statistics import DIRECTIONS, PALETTE_DIRECTIONS, QUANTILES, SIZES, Manner
+from artmodels.hub.companions.style_statistics import (
+    DIRECTIONS,
+    PALETTE_DIRECTIONS,
+    QUANTILES,
+    SIZES,
+    StyleRepresentation,
+)
 from artmodels.models.efficientnet import EfficientNetLite
-from artmodels.optimize.descent import Descent, Progress, Pyramid, check_size, total_variation
+from artmodels.optimize.descent import Descent, DescentStep, Pyramid, check_size, total_variation
 
 STYLE, CONTENT, PALETTE = 3.0, 1.5, 30.0  # weights of the losses
 SMOOTH, SMOOTH_COLOURS = 0.2, 2.0  # of total variation, of all and of the colours beside grey
@@ -32,7 +38,7 @@ JITTER = 8  # px by which the picture is shifted at random, so that no grid of t
 MOST_POSITIONS = 4096  # of a layer's map that are compared, or so
 FAINT = 0.02  # scale of a feature that hardly varies
 BATCH = 32  # paintings looked at at once
-TYPICAL = 4  # paintings of a style that its manner is taken from
+TYPICAL = 4  # paintings of a style that its representation is taken from
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class TransferSettings:
 
     size: int = 256  # px of the longer side
     steps: int = 130
-    strength: float = 1.0  # of the manner, against the content
+    strength: float = 1.0  # of the style, against the content
     seed: int = 0
 
     def __post_init__(self):
@@ -59,26 +65,27 @@ class TransferSettings:
 
 
 def transfer(
-    network: EfficientNetLite, photo: Tensor, manners: Sequence[Manner], settings: TransferSettings
-) -> Generator[Progress, None, Tensor]:
-    """Repaint `photo: [1, 3, H, W]` in a manner; yields each step, and returns the picture, of the same size.
+    network: EfficientNetLite, photo: Tensor, representations: Sequence[StyleRepresentation], settings: TransferSettings
+) -> Generator[DescentStep, None, Tensor]:
+    """Repaint `photo: [1, 3, H, W]` in a style; yields each step, and returns the picture, of the same size.
 
-    `manners` holds the manner at half the size and at the full size (see `manners_of`), or one for both. The descent
-    goes over the bands of the picture itself, first at half its size, from the photo in the colours of the manner.
+    `representations` holds the style at half the size and at the full size (see `style_representations`), or one for
+    both. The descent goes over the bands of the picture itself, first at half its size, from the photo in the colours
+    of the style.
     """
     descent = Descent.of(settings.steps)
     generator = torch.Generator().manual_seed(settings.seed)
     coarse = max(1, round(settings.steps * COARSE_SHARE))
     height, width = photo.shape[2:]
     picture = None
-    for manner, side, steps in (
-        (manners[0], (height // 2, width // 2), coarse),
-        (manners[-1], (height, width), settings.steps - coarse),
+    for representation, side, steps in (
+        (representations[0], (height // 2, width // 2), coarse),
+        (representations[-1], (height, width), settings.steps - coarse),
     ):
         content = resized(photo, *side).clamp(-1, 1)
-        picture = recolour(content, manner) if picture is None else resized(picture, *side)
+        picture = recolour(content, representation) if picture is None else resized(picture, *side)
         pyramid = Pyramid(picture, LEVELS)
-        loss = _Loss(network, content, manner, settings.strength, generator)
+        loss = _Loss(network, content, representation, settings.strength, generator)
 
         def current(pyramid: Pyramid = pyramid) -> Tensor:
             with torch.no_grad():
@@ -96,9 +103,14 @@ class _Loss:
     """What a stage of a transfer descends."""
 
     def __init__(
-        self, network: EfficientNetLite, content: Tensor, manner: Manner, strength: float, generator: torch.Generator
+        self,
+        network: EfficientNetLite,
+        content: Tensor,
+        representation: StyleRepresentation,
+        strength: float,
+        generator: torch.Generator,
     ):
-        self.network, self.manner, self.strength, self.generator = network, manner, strength, generator
+        self.network, self.representation, self.strength, self.generator = network, representation, strength, generator
         with torch.no_grad():
             self.content = network.textures(content)[1]
             self.content_scale = self.content.var().clamp(min=FAINT)
@@ -113,7 +125,7 @@ class _Loss:
         return (
             STYLE * self.strength * self._distance(maps)
             + CONTENT * content_loss
-            + PALETTE * self.strength * _between(_palette(inside), self.manner.palette)
+            + PALETTE * self.strength * _between(_palette(inside), self.representation.palette)
             + SMOOTH * total_variation(inside)
             + SMOOTH_COLOURS * total_variation(colours)
             + OVERFLOW * overflow
@@ -125,17 +137,17 @@ class _Loss:
             start = torch.randint(2, (2,), generator=self.generator).tolist()
             if features.shape[2] * features.shape[3] > MOST_POSITIONS:
                 features = features[:, :, start[0] :: 2, start[1] :: 2]
-            mean, scale = self.manner.means[layer], self.manner.scales[layer]
-            total = total + _between(_along(features[0], mean, scale), self.manner.quantiles[layer])
+            mean, scale = self.representation.means[layer], self.representation.scales[layer]
+            total = total + _between(_along(features[0], mean, scale), self.representation.quantiles[layer])
         return total
 
 
-# --- manners ---------------------------------------------------------------------------------------------------------
+# --- styles ---------------------------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
-def manner_of(network: EfficientNetLite, pictures: Tensor) -> Manner:
-    """The manner of pictures `[N, 3, H, W]` in [-1, 1]; of several, the mean of each quantile."""
+def style_representation(network: EfficientNetLite, pictures: Tensor) -> StyleRepresentation:
+    """The style of pictures `[N, 3, H, W]` in [-1, 1]; of several, the mean of each quantile."""
     maps = [network.textures(picture[None])[0] for picture in pictures]
     means, scales, quantiles = [], [], []
     for of_layer in zip(*maps, strict=True):
@@ -146,22 +158,22 @@ def manner_of(network: EfficientNetLite, pictures: Tensor) -> Manner:
         along = [_along(features[0], means[-1], scales[-1]) for features in of_layer]
         quantiles.append(torch.stack(along).mean(dim=0))
     palette = torch.stack([_palette(picture[None]) for picture in pictures]).mean(dim=0)
-    return Manner(tuple(means), tuple(scales), tuple(quantiles), palette)
+    return StyleRepresentation(tuple(means), tuple(scales), tuple(quantiles), palette)
 
 
-def manners_of(network: EfficientNetLite, small: Tensor, large: Tensor) -> list[Manner]:
-    """The manner of one picture at half the size of a transfer, and at its full size."""
-    return [manner_of(network, small), manner_of(network, large)]
+def style_representations(network: EfficientNetLite, small: Tensor, large: Tensor) -> list[StyleRepresentation]:
+    """The style of one picture at half the size of a transfer, and at its full size."""
+    return [style_representation(network, small), style_representation(network, large)]
 
 
-def style_distance(network: EfficientNetLite, picture: Tensor, manner: Manner) -> float:
+def style_distance(network: EfficientNetLite, picture: Tensor, representation: StyleRepresentation) -> float:
     """How far the textures of `[1, 3, H, W]` are from a manner: 0 the same, about 1 a layer from another painter's."""
     with torch.no_grad():
         own = [
-            _along(features[0], manner.means[layer], manner.scales[layer])
+            _along(features[0], representation.means[layer], representation.scales[layer])
             for layer, features in enumerate(network.textures(picture)[0])
         ]
-        distances = [_between(found, wanted) for found, wanted in zip(own, manner.quantiles, strict=True)]
+        distances = [_between(found, wanted) for found, wanted in zip(own, representation.quantiles, strict=True)]
     return float(torch.stack(distances).mean())
 
 
@@ -192,10 +204,12 @@ def typical_paintings(data: ArtDataset, features: Tensor, count: int = TYPICAL) 
     return chosen
 
 
-def find_manners(network: EfficientNetLite, data: ArtDataset, styles: Sequence[str]) -> list[list[Manner]]:
-    """The manner of each of a model's styles at each of `SIZES`, from its most typical paintings in a data set.
+def find_style_representations(
+    network: EfficientNetLite, data: ArtDataset, styles: Sequence[str]
+) -> list[list[StyleRepresentation]]:
+    """The representation of each of a model's styles at each of `SIZES`, from its most typical paintings in a data set.
 
-    Of a few, since the mean of many manners is nobody's.
+    Of a few, since the mean of many is nobody's.
 
     Raises:
         ValueError: the data set has no pictures of a style.
@@ -210,7 +224,10 @@ def find_manners(network: EfficientNetLite, data: ArtDataset, styles: Sequence[s
         features = torch.cat([network(data.batch(batch)) for batch in tqdm(batches, desc="looking", unit=" batches")])
     chosen = typical_paintings(data, features)
     paintings = [data.batch(np.array(chosen[data.styles.index(style)])) for style in styles]
-    return [[manner_of(network, resized(batch, side, side).clamp(-1, 1)) for side in SIZES] for batch in paintings]
+    return [
+        [style_representation(network, resized(batch, side, side).clamp(-1, 1)) for side in SIZES]
+        for batch in paintings
+    ]
 
 
 @cache
@@ -245,7 +262,7 @@ def _between(own: Tensor, wanted: Tensor) -> Tensor:
     return (own - wanted).square().mean()
 
 
-def recolour(picture: Tensor, manner: Manner, rounds: int = 8) -> Tensor:
+def recolour(picture: Tensor, representation: StyleRepresentation, rounds: int = 8) -> Tensor:
     """A picture `[1, 3, H, W]` in the palette of a manner: its colours moved along each direction in turn.
 
     Iterative distribution transfer (Pitié et al., 2007), which leaves the order of the values along a direction alone.
@@ -255,7 +272,7 @@ def recolour(picture: Tensor, manner: Manner, rounds: int = 8) -> Tensor:
     places = torch.linspace(0, 1, QUANTILES)
     for _ in range(rounds):
         moves = torch.zeros_like(colours)
-        for direction, wanted in zip(directions, manner.palette, strict=True):
+        for direction, wanted in zip(directions, representation.palette, strict=True):
             along = direction @ colours
             rank = torch.empty_like(along)
             rank[along.argsort(stable=True)] = torch.linspace(0, 1, len(along))

@@ -23,54 +23,54 @@ from artmodels.hub.download import hub_label
 from artmodels.hub.load import LoadedModel
 from artmodels.models.generator import MAX_TRUNCATION
 from artmodels.studio import handlers
-from artmodels.studio.context import PAINTING, Easel, clear_errors, save_png
+from artmodels.studio.context import PAINTING, StudioContext, clear_errors, save_png
 from artmodels.studio.handlers import FIRST_COUNT, FIRST_SEED, FIRST_TRUNCATION
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint
 from artmodels.studio.pages.film import film_steps
 from artmodels.studio.pages.picked import read_and_delete
-from artmodels.studio.pages.prompt import MOST_OF_A_PHRASE, paint_words
+from artmodels.studio.pages.prompt import MAX_PROMPT_COUNT, paint_words
 
 
-def build_api(easel: Easel, first: LoadedModel) -> None:
+def build_api(context: StudioContext, first: LoadedModel) -> None:
     """Hidden buttons with named inputs: so files come back as files, for `gradio_client`, curl and MCP alike."""
     ask = Asked(first)
 
     def generate(style: str, seed: float, count: float, truncation: float, model: str) -> handlers.Wall:
         with clear_errors(DEFAULT_LANGUAGE):
-            return handlers.generate(easel.model_of(model), save_png, style, seed, count, truncation, easel.paint)
+            return handlers.generate(context.model_of(model), save_png, style, seed, count, truncation, context.paint)
 
     def blend(styles: Any, seed: float, count: float, truncation: float, model: str) -> handlers.Wall:
         with clear_errors(DEFAULT_LANGUAGE):
-            found = easel.model_of(model)
+            found = context.model_of(model)
             recipes = handlers.recipes_of_seeds(found, read_mix(styles), seed, count, truncation)
-            return handlers.paint_all(found, save_png, recipes, easel.paint)
+            return handlers.paint_all(found, save_png, recipes, context.paint)
 
     def phrase(words: str, seed: float, count: float, truncation: float, model: str) -> handlers.Wall:
         with clear_errors(DEFAULT_LANGUAGE):
-            count = handlers.whole_number("count", count, 1, MOST_OF_A_PHRASE)
+            count = handlers.whole_number("count", count, 1, MAX_PROMPT_COUNT)
             seeds = handlers.seeds_from(seed, count)
-            found = easel.model_of(model)
+            found = context.model_of(model)
             return [picture for _, pictures in paint_words(found, words, seeds, truncation) for picture in pictures]
 
     def film(
         pictures: Any, styles: Any, seconds: float, rate: float, size: float, loop: bool, truncation: float, model: str
     ) -> str:
         with clear_errors(DEFAULT_LANGUAGE):
-            found, path = easel.model_of(model), ""
+            found, path = context.model_of(model), ""
             recipes = [picture_of(found, each, styles, truncation) for each in read_list(pictures)]
             spec = FilmSpec(seconds, int(rate), int(size), bool(loop))
-            for step in film_steps(easel, found, recipes, spec, "mp4"):
+            for step in film_steps(context, found, recipes, spec, "mp4"):
                 path = str(step)
         return path
 
     def recipe(text: str = "", picture: str | None = None) -> tuple[dict[str, Any], str]:
         with clear_errors(DEFAULT_LANGUAGE):
             found = read_and_delete(picture) if picture else handlers.recipe_of_text(text)[0]
-            painter = easel.model_of(hub_label(found.model, found.revision))
-            return found.to_data(), handlers.picture_file(painter, save_png, found, 1, easel.paint)
+            painter = context.model_of(hub_label(found.model, found.revision))
+            return found.to_data(), handlers.picture_file(painter, save_png, found, 1, context.paint)
 
     def models() -> list[dict[str, Any]]:
-        return [describe(model) for model in easel.shelf.start.values()]
+        return [describe(model) for model in context.models.start.values()]
 
     endpoint(generate, [ask.style(), ask.seed(), ask.count(FIRST_COUNT), ask.truncation(), ask.model()], ask.pictures())
     endpoint(blend, [ask.mix(), ask.seed(), ask.count(4), ask.truncation(), ask.model()], ask.pictures())

@@ -11,7 +11,7 @@ from torch import Tensor
 from artmodels.generate.sampling import batch_size
 from artmodels.hub.pretrained import ArtGenerator
 
-PaintRows = Callable[[ArtGenerator, Tensor], Tensor]
+PaintBatch = Callable[[ArtGenerator, Tensor], Tensor]
 
 
 class MicroBatcher:
@@ -20,7 +20,7 @@ class MicroBatcher:
     Nobody waits for a batch to fill: it takes what is there when the one before is done. First come, first served.
     """
 
-    def __init__(self, paint: PaintRows):
+    def __init__(self, paint: PaintBatch):
         self.paint = paint
         self.waiting: deque[tuple[ArtGenerator, Tensor, Future[Tensor]]] = deque()
         self.something_waits = threading.Condition()

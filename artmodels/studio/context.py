@@ -17,10 +17,10 @@ from PIL import Image
 
 from artmodels.generate.recipe import SEED_LIMIT, Recipe, parse_recipe_data
 from artmodels.hub.load import LoadedModel
-from artmodels.hub.model_cache import ModelShelf
+from artmodels.hub.model_cache import ModelCache
 from artmodels.io.files import write_atomically
 from artmodels.studio import handlers
-from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint, say, say_error
+from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint, translate, translate_error
 
 Part = TypeVar("Part", bound=gr.blocks.Block)
 
@@ -49,10 +49,10 @@ class Pictures:
 
 
 @dataclass
-class Easel:
+class StudioContext:
     """Shared by the pages while they are built; the handlers keep nothing in it."""
 
-    shelf: ModelShelf
+    models: ModelCache
     paint: handlers.PaintRows
     language: gr.Textbox
     current: gr.Textbox  # label of the model that paints
@@ -65,12 +65,12 @@ class Easel:
 
     def add(self, kind: Callable[..., Part], words: dict[str, str], **options: Any) -> Part:
         """A component whose properties in `words` are said in the visitor's language; property -> key of the text."""
-        part = kind(**{name: say(DEFAULT_LANGUAGE, key) for name, key in words.items()}, **options)
+        part = kind(**{name: translate(DEFAULT_LANGUAGE, key) for name, key in words.items()}, **options)
         self.spoken.append((part, words))
         return part
 
     def pictures(self, label: str, elem_id: str, wall: handlers.Wall | None = None, recipes: Sequence = ()) -> Pictures:
-        """An empty or painted gallery in the manner of the house."""
+        """An empty or painted gallery as all of them look here."""
         gallery = self.add(
             gr.Gallery,
             {"label": label},
@@ -96,9 +96,9 @@ class Easel:
         """The model of a label.
 
         Raises:
-            FileNotFoundError, ValueError, OSError: see `ModelShelf.load`.
+            FileNotFoundError, ValueError, OSError: see `ModelCache.load`.
         """
-        return self.shelf.get(name)
+        return self.models.get(name)
 
     def show(self, model: LoadedModel, recipes: Sequence[Recipe]) -> tuple[handlers.Wall, list[dict[str, Any]]]:
         """What `Pictures.parts` take."""
@@ -129,7 +129,7 @@ def clear_errors(language: str) -> Iterator[None]:
 
 def toast(error: Exception, language: str) -> gr.Error:
     """The toast that ends an event."""
-    return gr.Error(*_told(error, language), title=say(language, "trouble"), print_exception=False)
+    return gr.Error(*_told(error, language), title=translate(language, "trouble"), print_exception=False)
 
 
 def gentle(event: dict[str, Any]) -> dict[str, Any]:
@@ -158,12 +158,12 @@ def results_of(event: dict[str, Any], values: Sequence[Any]) -> Iterator[tuple[A
 
 def warn(error: Exception, language: str) -> None:
     """The same words in a toast that lets the event go on."""
-    gr.Warning(*_told(error, language), title=say(language, "trouble"))
+    gr.Warning(*_told(error, language), title=translate(language, "trouble"))
 
 
 def _told(error: Exception, language: str) -> tuple[str, float]:
     """What a toast says, and for how many seconds."""
-    return html.escape(say_error(error, language)), 8
+    return html.escape(translate_error(error, language)), 8
 
 
 def progress_words(words: str, share: float) -> str:
@@ -243,10 +243,10 @@ def only_if(flag: gr.Textbox, event: dict[str, Any]) -> dict[str, Any]:
     return {**event, "fn": if_told, "inputs": [flag, *event["inputs"]]}
 
 
-def pick_from(easel: Easel, pictures: Pictures) -> Dependency:
+def pick_from(context: StudioContext, pictures: Pictures) -> Dependency:
     """Whoever clicks a picture of a gallery has it in the panel."""
 
     def pick(recipes: list[dict[str, Any]], event: gr.SelectData) -> dict[str, Any]:
         return recipes[event.index] if event.index < len(recipes) else gr.skip()
 
-    return pictures.gallery.select(pick, pictures.recipes, easel.picked, **QUICK)
+    return pictures.gallery.select(pick, pictures.recipes, context.picked, **QUICK)

@@ -213,10 +213,10 @@ def picture_file(
         ValueError: the recipe does not fit the model.
     """
     (image,) = paint_images(model, [recipe], paint)
-    return save_image(model, save_png, recipe, image, factor)
+    return save_enlarged(model, save_png, recipe, image, factor)
 
 
-def save_image(model: LoadedModel, save_png: SavePng, recipe: Recipe, image: Image.Image, factor: int) -> str:
+def save_enlarged(model: LoadedModel, save_png: SavePng, recipe: Recipe, image: Image.Image, factor: int) -> str:
     """The path of a PNG of a painted image, enlarged by 1, 2 or 4."""
     name = file_name(recipe, file_stems(model.generator.config.styles))
     if factor > 1:

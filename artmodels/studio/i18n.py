@@ -437,12 +437,12 @@ class Complaint(ValueError):
     """Input that is wrong in a way that the studio can say in each language; English as a plain error."""
 
     def __init__(self, key: str, **values: object):
-        super().__init__(say(DEFAULT_LANGUAGE, key, **values))
+        super().__init__(translate(DEFAULT_LANGUAGE, key, **values))
         self.key = key
         self.values = values
 
 
-def say(language: str, key: str, **values: object) -> str:
+def translate(language: str, key: str, **values: object) -> str:
     """The text of a key in a language, or in English where that is unknown."""
     english, chinese = WORDS[key]
     return (chinese if language == "zh" else english).format(**values)
@@ -452,11 +452,11 @@ def knows(key: str) -> bool:
     return key in WORDS
 
 
-def say_error(error: Exception, language: str) -> str:
+def translate_error(error: Exception, language: str) -> str:
     """An error for a visitor; those from below the studio stay English."""
     if not isinstance(error, Complaint):
         return str(error)
     values = dict(error.values)
     if knows(f"name-{values.get('name')}"):
-        values["name"] = say(language, f"name-{values['name']}")
-    return say(language, error.key, **values)
+        values["name"] = translate(language, f"name-{values['name']}")
+    return translate(language, error.key, **values)

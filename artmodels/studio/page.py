@@ -11,12 +11,12 @@ from torch import Tensor
 
 from artmodels.generate.sampling import paint_rows
 from artmodels.hub.load import LoadedModel
-from artmodels.hub.model_cache import ModelShelf
+from artmodels.hub.model_cache import ModelCache
 from artmodels.hub.pretrained import ArtGenerator
 from artmodels.studio import handlers
 from artmodels.studio.api import build_api
 from artmodels.studio.batching import MicroBatcher
-from artmodels.studio.context import BROWSER_SECRET, QUICK, Easel, pick_from
+from artmodels.studio.context import BROWSER_SECRET, QUICK, StudioContext, pick_from
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, LANGUAGES
 from artmodels.studio.page_events import (
     MCP,
@@ -31,10 +31,10 @@ from artmodels.studio.pages.blend import build_blend_page
 from artmodels.studio.pages.breed import build_breed_page
 from artmodels.studio.pages.explain import build_explain_page
 from artmodels.studio.pages.film import build_film_page
-from artmodels.studio.pages.open_recipe import Opening, build_offer, connect_opening
+from artmodels.studio.pages.open_recipe import RecipeOpener, build_offer, connect_recipe_opener
 from artmodels.studio.pages.paint import PaintPage, build_paint_page, near_words
 from artmodels.studio.pages.picked import Panel, build_panel
-from artmodels.studio.pages.prompt import build_say_page
+from artmodels.studio.pages.prompt import build_prompt_page
 from artmodels.studio.pages.rework import build_rework_page
 from artmodels.studio.pages.steer import build_steer_page
 from artmodels.studio.zero_gpu import ON_ZERO_GPU, on_gpu, paint_where_the_gpu_is
@@ -45,15 +45,15 @@ MAX_SESSIONS = 300  # that Gradio remembers, half a megabyte each; it would keep
 MAX_WAITING = 400  # requests in the queue, beyond which a visitor is told to come back
 
 
-def build_studio(shelf: ModelShelf, first_wall: Sequence[Image.Image]) -> gr.Blocks:
-    """The studio for the models of a shelf, with the images of `handlers.first_recipes` of the first of them."""
-    first = shelf.get(shelf.names[0])
+def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> gr.Blocks:
+    """The studio for the models of a cache, with the images of `handlers.first_recipes` of the first of them."""
+    first = models.get(models.names[0])
     with gr.Blocks(title="ArtModels", delete_cache=(CACHE_CHECK_SECONDS, CACHE_AGE_SECONDS)) as studio:
-        easel = Easel(
-            shelf,
-            painter_of(shelf),
+        context = StudioContext(
+            models,
+            painter_of(models),
             language=gr.Textbox(DEFAULT_LANGUAGE, visible=False),
-            current=gr.Textbox(shelf.names[0], visible=False),
+            current=gr.Textbox(models.names[0], visible=False),
             picked=gr.JSON(None, visible=False),
             kept=gr.BrowserState([], storage_key="artmodels-kept", secret=BROWSER_SECRET),
             designs=gr.BrowserState([], storage_key="artmodels-styles", secret=BROWSER_SECRET),
@@ -71,81 +71,81 @@ def build_studio(shelf: ModelShelf, first_wall: Sequence[Image.Image]) -> gr.Blo
                 min_width=190,
             )
         with gr.Row(elem_id="models"):
-            choice = easel.add(
+            choice = context.add(
                 gr.Dropdown,
                 {"label": "model", "info": "model-info"},
-                choices=choices_of(shelf.names),
-                value=shelf.names[0],
+                choices=choices_of(models.names),
+                value=models.names[0],
                 allow_custom_value=True,
                 elem_id="model",
             )
             news = gr.HTML("", elem_id="news", padding=False)
-        bar = build_offer(easel)
+        bar = build_offer(context)
         with gr.Row(elem_id="studio", equal_height=False):
             with gr.Column(scale=3, min_width=320, elem_id="pages"), gr.Tabs(elem_id="tabs") as tabs:
-                easel.tabs = tabs
-                with easel.add(gr.Tab, {"label": "page-paint"}, id="paint"):
-                    paint_page = build_paint_page(easel, first, first_wall)
+                context.tabs = tabs
+                with context.add(gr.Tab, {"label": "page-paint"}, id="paint"):
+                    paint_page = build_paint_page(context, first, first_wall)
                 rooms = {}
                 for name in ("say", "blend", "breed", "steer", "film", "rework", "explain"):
-                    rooms[name] = easel.add(gr.Tab, {"label": f"page-{name}"}, id=name, render_children=True)
+                    rooms[name] = context.add(gr.Tab, {"label": f"page-{name}"}, id=name, render_children=True)
             with gr.Column(scale=1, min_width=280, elem_id="panel"):
-                panel = build_panel(easel)
+                panel = build_panel(context)
         with rooms["say"]:
-            say_page = build_say_page(easel, first, DEFAULT_LANGUAGE, panel)
+            say_page = build_prompt_page(context, first, DEFAULT_LANGUAGE, panel)
         with rooms["blend"]:
-            blend_page = build_blend_page(easel, first, paint_page, panel)
+            blend_page = build_blend_page(context, first, paint_page, panel)
         with rooms["breed"]:
-            breed_page = build_breed_page(easel, panel)
+            breed_page = build_breed_page(context, panel)
         with rooms["steer"]:
-            steer_page = build_steer_page(easel, first, panel)
+            steer_page = build_steer_page(context, first, panel)
         with rooms["film"]:
-            reel = build_film_page(easel, panel)
+            reel = build_film_page(context, panel)
         with rooms["rework"]:
-            rework_page = build_rework_page(easel, first, panel, DEFAULT_LANGUAGE)
+            rework_page = build_rework_page(context, first, panel, DEFAULT_LANGUAGE)
         with rooms["explain"]:
-            explain_page = build_explain_page(easel, panel, rooms["explain"])
+            explain_page = build_explain_page(context, panel, rooms["explain"])
         rooms["blend"].select(**blend_page.repaint)
         colophon = gr.HTML(colophon_words(first, DEFAULT_LANGUAGE), elem_id="colophon")
-        build_api(easel, first)
+        build_api(context, first)
         pages = Pages(paint_page, blend_page, breed_page, steer_page, reel, say_page, rework_page, explain_page, panel)
-        opening = Opening(easel, paint_page, blend_page, steer_page, panel, *bar)
-        connect_opening(opening)
-        _connect_panel(easel, paint_page, panel)
-        connect_models(easel, pages, opening, choice, news, [masthead, colophon])
-        connect_language(studio, easel, pages, opening, tongue, [masthead, colophon])
+        opener = RecipeOpener(context, paint_page, blend_page, steer_page, panel, *bar)
+        connect_recipe_opener(opener)
+        _connect_panel(context, paint_page, panel)
+        connect_models(context, pages, opener, choice, news, [masthead, colophon])
+        connect_language(studio, context, pages, opener, tongue, [masthead, colophon])
     studio.queue(max_size=MAX_WAITING)
     return studio
 
 
-def painter_of(shelf: ModelShelf) -> handlers.PaintRows:
+def painter_of(models: ModelCache) -> handlers.PaintRows:
     """Rows of `w` to pictures: many visitors' together, or on ZeroGPU each in a call that has the GPU."""
 
     @on_gpu
     def paint_by_name(name: str, visiting: ArtGenerator | None, w: Tensor) -> Tensor:
         """On ZeroGPU another process paints: it knows the models of the start, and a visitor's travels along."""
-        return paint_where_the_gpu_is(visiting or shelf.start[name].generator, w)
+        return paint_where_the_gpu_is(visiting or models.start[name].generator, w)
 
     if ON_ZERO_GPU:
 
         def paint_there(model: LoadedModel, w: Tensor) -> Tensor:
             name = model.label
-            return paint_by_name(name, None if name in shelf.start else model.generator, w.cpu())
+            return paint_by_name(name, None if name in models.start else model.generator, w.cpu())
 
         return paint_there
     together = MicroBatcher(paint_rows)
     return lambda model, w: together(model.generator, w)
 
 
-def _connect_panel(easel: Easel, paint_page: PaintPage, panel: Panel) -> None:
+def _connect_panel(context: StudioContext, paint_page: PaintPage, panel: Panel) -> None:
     """What the panel does on the first page."""
-    panel.show_after(pick_from(easel, paint_page.wall))
+    panel.show_after(pick_from(context, paint_page.wall))
 
     def look_near(picked: Any, language: str) -> tuple[Any, ...]:
-        return picked, near_words(picked, language), gr.Row(visible=True), easel.go("paint")
+        return picked, near_words(picked, language), gr.Row(visible=True), context.go("paint")
 
-    near = [paint_page.near, paint_page.near_news, paint_page.near_bar, easel.tabs]
-    paint_page.repaint_after(panel.near.click(look_near, [easel.picked, easel.language], near, **QUICK))
+    near = [paint_page.near, paint_page.near_news, paint_page.near_bar, context.tabs]
+    paint_page.repaint_after(panel.near.click(look_near, [context.picked, context.language], near, **QUICK))
 
 
 def launch_options() -> dict[str, Any]:

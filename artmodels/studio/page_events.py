@@ -15,15 +15,15 @@ from gradio.events import Dependency
 from artmodels.hub.download import hub_label
 from artmodels.hub.load import LoadedModel
 from artmodels.studio import handlers
-from artmodels.studio.context import QUICK, Easel, Pictures, clear_errors, only_if, progress_words, read_picked
-from artmodels.studio.i18n import DEFAULT_LANGUAGE, LANGUAGES, say, say_error
+from artmodels.studio.context import QUICK, Pictures, StudioContext, clear_errors, only_if, progress_words, read_picked
+from artmodels.studio.i18n import DEFAULT_LANGUAGE, LANGUAGES, translate, translate_error
 from artmodels.studio.pages.blend import BlendPage, design_updates, first_mix, slot_updates
 from artmodels.studio.pages.breed import BreedPage
 from artmodels.studio.pages.explain import ExplainPage
-from artmodels.studio.pages.open_recipe import Opening, open_query
+from artmodels.studio.pages.open_recipe import RecipeOpener, open_query
 from artmodels.studio.pages.paint import PaintPage, designs_of, style_choices
 from artmodels.studio.pages.picked import Panel
-from artmodels.studio.pages.prompt import SayPage, hint_words
+from artmodels.studio.pages.prompt import PromptPage, hint_words
 from artmodels.studio.pages.rework import ReworkPage, hint_of_way, way_choices
 from artmodels.studio.pages.steer import SteerPage, direction_word, effects_table, names_of, steer_updates
 
@@ -53,14 +53,14 @@ class Pages:
     breed: BreedPage
     steer: SteerPage
     reel: Pictures
-    say: SayPage
+    translate: PromptPage
     rework: ReworkPage
     explain: ExplainPage
     panel: Panel
 
 
 def connect_models(
-    easel: Easel, pages: Pages, opening: Opening, choice: gr.Dropdown, news: gr.HTML, words: list[gr.HTML]
+    context: StudioContext, pages: Pages, opener: RecipeOpener, choice: gr.Dropdown, news: gr.HTML, words: list[gr.HTML]
 ) -> None:
     """Another model: it is fetched while the page goes on, then every page begins anew with it."""
     loaders = ThreadPoolExecutor(LOADERS, "loader")
@@ -71,7 +71,7 @@ def connect_models(
             yield "", gr.skip(), gr.skip()
             return
         told: SimpleQueue[float] = SimpleQueue()
-        coming = loaders.submit(easel.shelf.load, chosen, told.put)
+        coming = loaders.submit(context.models.load, chosen, told.put)
         share = 0.0
         yield fetching_words(chosen, share, language), gr.skip(), gr.skip()
         while not coming.done():
@@ -87,7 +87,7 @@ def connect_models(
         except (ValueError, OSError) as error:
             yield trouble_words(error, language), gr.Dropdown(value=current), gr.skip()
             return
-        name, names = model.label, easel.shelf.names
+        name, names = model.label, context.models.names
         choices = choices_of(names if name in names else [*names, name])
         yield "", gr.Dropdown(value=name, choices=choices), name
 
@@ -98,7 +98,7 @@ def connect_models(
     def begin_anew(current: str, served: str, designs: Any, language: str) -> tuple[Any, ...]:
         if current == served:  # nothing has changed, or the fetching failed
             return "", *(gr.skip(),) * (len(anew) - 1)
-        model = easel.model_of(current)
+        model = context.model_of(current)
         names, sliders = slot_updates(model, first_mix(model))
         mine, style = design_updates(model, designs, None, language, handlers.ALL_STYLES)
         all_styles = list(model.generator.config.styles)
@@ -124,7 +124,7 @@ def connect_models(
             colophon_words(model, language),
         )
 
-    served = gr.Textbox(easel.shelf.names[0], visible=False)  # the model that the pages stand on
+    served = gr.Textbox(context.models.names[0], visible=False)  # the model that the pages stand on
     changed = gr.Textbox("", visible=False)  # the model that has just come, empty if none has
     anew = [
         changed,
@@ -140,7 +140,7 @@ def connect_models(
         steer.after,
         paint.near,
         paint.near_bar,
-        easel.picked,
+        context.picked,
         panel.body,
         *emptied,
         *words,
@@ -148,52 +148,61 @@ def connect_models(
 
     def follow(event: Dependency) -> None:
         """Begin anew on all pages, then open what waited for this model."""
-        begun = event.success(begin_anew, [easel.current, served, easel.designs, easel.language], anew, **QUICK)
-        waited = begun.success(open_waiting, [opening.waiting, easel.current, easel.language], opening.outputs, **QUICK)
+        begun = event.success(begin_anew, [context.current, served, context.designs, context.language], anew, **QUICK)
+        waited = begun.success(
+            open_waiting, [opener.waiting, context.current, context.language], opener.outputs, **QUICK
+        )
         waited.then(**only_if(changed, paint.repaint))
         waited.then(**only_if(changed, blend.repaint))
         panel.show_kept_after(waited)
         pages.breed.show_family_after(waited)
         panel.show_after(waited)
         pages.explain.tell_after(begun)
-        pages.say.begin_anew_after(begun)
+        pages.prompt.begin_anew_after(begun)
         pages.rework.begin_anew_after(begun)
 
     def open_waiting(waiting: Any, current: str, language: str) -> tuple[Any, ...]:
         if not waiting:
-            return opening.nothing()
+            return opener.nothing()
         with clear_errors(language):
-            return opening.open(read_picked(waiting), {}, easel.model_of(current), language)
+            return opener.open(read_picked(waiting), {}, context.model_of(current), language)
 
     fetching = {
         "fn": change_model,
-        "outputs": [news, choice, easel.current],
+        "outputs": [news, choice, context.current],
         "concurrency_id": "loading",
         "concurrency_limit": LOADERS,
         "show_progress": "hidden",
         "api_visibility": "private",
     }
-    chosen = choice.input(lambda: (None, gr.Row(visible=False)), None, [opening.waiting, opening.bar], **QUICK)
-    follow(chosen.then(inputs=[choice, easel.current, easel.language], trigger_mode="always_last", **fetching))
+    chosen = choice.input(lambda: (None, gr.Row(visible=False)), None, [opener.waiting, opener.bar], **QUICK)
+    follow(chosen.then(inputs=[choice, context.current, context.language], trigger_mode="always_last", **fetching))
 
     def wanted(waiting: Any, language: str) -> str:
         with clear_errors(language):
             recipe = read_picked(waiting)
         return hub_label(recipe.model, recipe.revision)
 
-    asked = opening.load.click(wanted, [opening.waiting, easel.language], opening.wanted, **QUICK)
-    follow(asked.success(inputs=[opening.wanted, easel.current, easel.language], **fetching))
+    asked = opener.load.click(wanted, [opener.waiting, context.language], opener.wanted, **QUICK)
+    follow(asked.success(inputs=[opener.wanted, context.current, context.language], **fetching))
 
 
 def connect_language(
-    studio: gr.Blocks, easel: Easel, pages: Pages, opening: Opening, tongue: gr.Radio, words: list[gr.HTML]
+    studio: gr.Blocks,
+    context: StudioContext,
+    pages: Pages,
+    opener: RecipeOpener,
+    tongue: gr.Radio,
+    words: list[gr.HTML],
 ) -> None:
     """Whoever comes is spoken to as the browser or an earlier visit says, and finds what the link carries."""
     sliders = pages.steer.sliders
 
     def speak(language: str, style: str, way: str, current: str, designs: Any) -> tuple[Any, ...]:
-        model = easel.model_of(current)
-        said = [gr.update(**{name: say(language, key) for name, key in keys.items()}) for _, keys in easel.spoken]
+        model = context.model_of(current)
+        said = [
+            gr.update(**{name: translate(language, key) for name, key in keys.items()}) for _, keys in context.spoken
+        ]
         names = [direction_word(name, language) for name in names_of(model)]
         labels = [gr.Slider(label=names[place]) if place < len(names) else gr.skip() for place in range(len(sliders))]
         return (
@@ -210,20 +219,20 @@ def connect_language(
 
     spoken = {
         "fn": speak,
-        "inputs": [easel.language, pages.paint.style, pages.rework.way, easel.current, easel.designs],
+        "inputs": [context.language, pages.paint.style, pages.rework.way, context.current, context.designs],
         "outputs": [
-            *(part for part, _ in easel.spoken),
+            *(part for part, _ in context.spoken),
             pages.paint.style,
             *words,
             pages.steer.table,
             *sliders,
             pages.rework.way,
             pages.rework.hint,
-            pages.say.hint,
+            pages.prompt.hint,
         ],
         **QUICK,
     }
-    switched = tongue.input(lambda code: code, tongue, easel.language, js=LANGUAGE_JS, **QUICK).then(**spoken)
+    switched = tongue.input(lambda code: code, tongue, context.language, js=LANGUAGE_JS, **QUICK).then(**spoken)
     pages.panel.show_after(switched)
     pages.panel.show_kept_after(switched)
     pages.explain.tell_after(switched)
@@ -232,7 +241,7 @@ def connect_language(
         """Only what differs from the page as it came is set: the visitor may have begun already."""
         language = code if code in LANGUAGES else DEFAULT_LANGUAGE
         tongue = language if language != DEFAULT_LANGUAGE else gr.skip()
-        model = easel.model_of(current)
+        model = context.model_of(current)
         mine = design_updates(model, designs, None, language) if designs_of(model, designs) else (gr.skip(), gr.skip())
         return query, tongue, tongue, *mine
 
@@ -240,21 +249,21 @@ def connect_language(
         return speak(language, *state) if language != DEFAULT_LANGUAGE else (gr.skip(),) * len(spoken["outputs"])
 
     def follow_link(query: str, current: str, language: str) -> tuple[Any, ...]:
-        return open_query(opening, query, current, language)
+        return open_query(opener, query, current, language)
 
     query = gr.Textbox("", visible=False)
     arrived = studio.load(
         arrive,
-        [query, easel.language, easel.current, easel.designs],
-        [query, easel.language, tongue, pages.blend.mine, pages.paint.style],
+        [query, context.language, context.current, context.designs],
+        [query, context.language, tongue, pages.blend.mine, pages.paint.style],
         js=ARRIVE_JS,
         **QUICK,
     )
     greeted = arrived.then(**{**spoken, "fn": speak_if_foreign})
     pages.panel.show_kept_after(greeted)
     pages.breed.show_family_after(greeted)
-    followed = greeted.then(follow_link, [query, easel.current, easel.language], opening.outputs, **QUICK)
-    opening.show_after(followed)
+    followed = greeted.then(follow_link, [query, context.current, context.language], opener.outputs, **QUICK)
+    opener.show_after(followed)
 
 
 def choices_of(names: list[str]) -> list[tuple[str, str]]:
@@ -265,30 +274,30 @@ def choices_of(names: list[str]) -> list[tuple[str, str]]:
 def masthead_words(model: LoadedModel, language: str) -> str:
     count = len(model.generator.config.styles)
     key = "masthead" if count > 1 else "masthead-one"
-    return f"<h1>ArtModels</h1><p>{say(language, key, count=count)}</p>"
+    return f"<h1>ArtModels</h1><p>{translate(language, key, count=count)}</p>"
 
 
 def fetching_words(name: str, share: float, language: str) -> str:
-    words = say(language, "fetching", name=f"<strong>{html.escape(name[:120])}</strong>")
+    words = translate(language, "fetching", name=f"<strong>{html.escape(name[:120])}</strong>")
     return progress_words(words, share)
 
 
 def trouble_words(error: Exception, language: str) -> str:
-    return f'<p role="status">{html.escape(say_error(error, language))}. {say(language, "model-stays")}</p>'
+    return f'<p role="status">{html.escape(translate_error(error, language))}. {translate(language, "model-stays")}</p>'
 
 
 def colophon_words(model: LoadedModel, language: str) -> str:
     """What is known of the model and of its rights, and how programs reach the studio."""
     config, said = model.generator.config, model.statement
-    silent = say(language, "not-stated")
+    silent = translate(language, "not-stated")
     values = {
         "name": f"<strong>{html.escape(model.name)}</strong>",
         "resolution": config.resolution,
         "millions": f"{model.generator.parameter_count / 1e6:.1f}",
         "license": html.escape(said.license or silent),
         "pictures": html.escape((said.data_license or said.provenance or silent)[:500]),
-        "mcp": say(language, "mcp-on" if MCP else "mcp-off"),
+        "mcp": translate(language, "mcp-on" if MCP else "mcp-off"),
     }
     return "".join(
-        f"<p>{say(language, key, **values)}</p>" for key in ("colophon-model", "colophon-rights", "colophon-api")
+        f"<p>{translate(language, key, **values)}</p>" for key in ("colophon-model", "colophon-rights", "colophon-api")
     )

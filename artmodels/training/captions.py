@@ -160,13 +160,13 @@ def choose_vocabulary(of_pictures: Sequence[PictureWords], styles: Sequence[str]
     return tuple(dict.fromkeys([*always, *often]))[:MAX_VOCABULARY]
 
 
-def training_text(words: PictureWords, lots: random.Random) -> list[str]:
+def training_text(words: PictureWords, rng: random.Random) -> list[str]:
     """Some of what may be said of a picture, in any order, so that any part of it comes to be understood."""
-    parts = [list(part) for part in words.others if lots.random() < 0.5]
-    if words.title and lots.random() < 0.75:
-        parts.append([word for word in words.title if lots.random() > 0.15])
-    for tone in lots.sample(words.tones, min(len(words.tones), lots.randint(0, MOST_MEASURED))):
-        parts.append(list(lots.choice(tone)))
-    lots.shuffle(parts)
+    parts = [list(part) for part in words.others if rng.random() < 0.5]
+    if words.title and rng.random() < 0.75:
+        parts.append([word for word in words.title if rng.random() > 0.15])
+    for tone in rng.sample(words.tones, min(len(words.tones), rng.randint(0, MOST_MEASURED))):
+        parts.append(list(rng.choice(tone)))
+    rng.shuffle(parts)
     text = [word for part in parts for word in part]
     return (text or words.all())[:LONGEST]

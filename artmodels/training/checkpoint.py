@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from artmodels.io.files import replacing, sha256, write_json
 from artmodels.io.safetensors_io import read_json, save_weights
 
-STATE_NAME, PROGRESS_NAME = "state.json", "progress.json"
+STATE_NAME, RUN_PROGRESS_NAME = "state.json", "progress.json"
 DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError)  # what a torn one can raise
 FOLDER_PATTERN = re.compile(r"images-(\d{8,})")
 
@@ -29,7 +29,7 @@ def save_checkpoint(
     with replacing(folder) as building:
         for name, state in tensors.items():
             save_weights(state, building / f"{name}.safetensors")
-        write_json(building / PROGRESS_NAME, progress)
+        write_json(building / RUN_PROGRESS_NAME, progress)
         checksums = {path.name: sha256(path) for path in sorted(building.iterdir())}
         write_json(building / STATE_NAME, {"images": images, "sha256": checksums})
     return folder
@@ -52,7 +52,7 @@ def retain_checkpoints(run: Path, keep: int) -> None:
     kept = set(folders[-keep:])
     for folder in folders[-keep:]:
         with suppress(*DAMAGE):
-            kept.add(checkpoint_folder(run, read_json(folder / PROGRESS_NAME)["best"]["images"]))
+            kept.add(checkpoint_folder(run, read_json(folder / RUN_PROGRESS_NAME)["best"]["images"]))
     for folder in folders:
         if folder not in kept:
             shutil.rmtree(folder, ignore_errors=True)
@@ -79,8 +79,8 @@ def load_checkpoint(folder: Path) -> tuple[int, dict[str, dict[str, Tensor]], di
     for name, expected in checksums.items():
         if sha256(folder / name) != expected:
             raise ValueError(f"{name} has another checksum than when it was written")
-    tensors = {Path(name).stem: load_file(folder / name) for name in checksums if name != PROGRESS_NAME}
-    return int(state["images"]), tensors, read_json(folder / PROGRESS_NAME)
+    tensors = {Path(name).stem: load_file(folder / name) for name in checksums if name != RUN_PROGRESS_NAME}
+    return int(state["images"]), tensors, read_json(folder / RUN_PROGRESS_NAME)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

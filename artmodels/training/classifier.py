@@ -1,4 +1,4 @@
-"""train_eye(): the style classifier from scratch, calibrated, measured, and beside it what it is compared with."""
+"""train_classifier(): the style classifier from scratch, calibrated, and measured beside a reference."""
 
 import math
 from collections.abc import Callable
@@ -13,16 +13,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from artmodels.data.dataset import ArtDataset
-from artmodels.data.sampler import PictureOrder
+from artmodels.data.sampler import PictureSampler
 from artmodels.hub.companions.classifier import load_classifier, save_classifier
 from artmodels.hub.model_files import CLASSIFIER_NAME, MEASURED_BY
 from artmodels.io.files import sha256, write_json
 from artmodels.metrics.classification import (
+    classification_figures,
     fit_head,
     fit_temperature,
     labels_among,
     logits_of,
-    recognition_figures,
     summarise,
 )
 from artmodels.metrics.distances import extract_features
@@ -30,7 +30,7 @@ from artmodels.metrics.evaluate import JUDGE_RESOLUTION, JUDGE_VARIANT
 from artmodels.models.classifier import ClassifierConfig, StyleClassifier
 from artmodels.models.efficientnet import load_efficientnet
 from artmodels.training.augment import jitter_colour
-from artmodels.training.supervised import FIGURES_NAME, LessonConfig, cost_of, learn
+from artmodels.training.supervised import FIGURES_NAME, SupervisedConfig, cost_of, train_supervised
 
 SMALLEST_CROP = 0.5  # share of a picture's area that a crop shows at least
 ASPECT = 4 / 3  # of a crop, at most
@@ -38,8 +38,8 @@ MILD = 0.4  # share of the colour changes of DiffAugment
 
 
 @dataclass(frozen=True)
-class EyeConfig(LessonConfig):
-    """All dials of an eye's training.
+class ClassifierTrainConfig(SupervisedConfig):
+    """All hyperparameters of a classifier's training.
 
     Raises:
         ValueError: a value is of the wrong type, out of range, or does not go with another one.
@@ -61,9 +61,9 @@ class EyeConfig(LessonConfig):
         return ClassifierConfig(self.resolution, styles, self.width, self.blocks, self.dropout)
 
 
-def eye_config(precision: str = "fp32") -> EyeConfig:
-    """The dials of `train.py --task classifier`: 64 px, half an hour on two cores that compute in bf16."""
-    return EyeConfig(
+def classifier_train_config(precision: str = "fp32") -> ClassifierTrainConfig:
+    """The hyperparameters of `train.py --task classifier`: 64 px, half an hour on two cores that compute in bf16."""
+    return ClassifierTrainConfig(
         images=120_000,
         batch_size=64,
         learning_rate=2e-3,
@@ -84,8 +84,8 @@ def eye_config(precision: str = "fp32") -> EyeConfig:
     )
 
 
-def train_eye(
-    config: EyeConfig,
+def train_classifier(
+    config: ClassifierTrainConfig,
     train: ArtDataset,
     held_out: ArtDataset,
     test: ArtDataset | None,
@@ -93,13 +93,13 @@ def train_eye(
     resume: bool = False,
     tracker: str | None = None,
 ) -> bool:
-    """Train an eye in a run folder whose `model/classifier.safetensors` is the best by accuracy on `held_out`.
+    """Train a classifier in a run folder whose `model/classifier.safetensors` is the best by accuracy on `held_out`.
 
     At the end of the budget it is calibrated on these, and measured on `test`, or without it on `held_out` too; its
     figures are in that file, and in `figures.json`. True if the budget is used up.
 
     Raises:
-        ValueError, OSError: those of `learn`.
+        ValueError, OSError: those of `train_supervised`.
     """
     torch.manual_seed(config.seed)
     network = StyleClassifier(config.classifier_config(train.styles)).to(memory_format=torch.channels_last)
@@ -122,21 +122,21 @@ def train_eye(
         model.mkdir(exist_ok=True)
         save_classifier(model, network, {})
 
-    order = PictureOrder(train.labels, config.seed, config.balance)
-    finished = learn(network, loss, measure, keep, order, config, output, resume, tracker)
+    sampler = PictureSampler(train.labels, config.seed, config.balance)
+    finished = train_supervised(network, loss, measure, keep, sampler, config, output, resume, tracker)
     if finished and (model / CLASSIFIER_NAME).is_file():
         finish(output, train, held_out, test)
     return finished
 
 
 def finish(output: Path, train: ArtDataset, held_out: ArtDataset, test: ArtDataset | None) -> None:
-    """Calibrate and measure the kept eye, which knows its figures from then on; the run's `figures.json` has them too.
+    """Calibrate and measure the kept classifier; its file and the run's `figures.json` then tell the figures.
 
     The reference sees through EfficientNet-Lite2 (ImageNet): logistic regression on its features, fitted to the same
     training pictures, calibrated and measured on the same others.
     """
     model = output / "model"
-    eye = load_classifier(model)
+    classifier = load_classifier(model)
     judge = load_efficientnet(JUDGE_VARIANT)
     look = partial(extract_features, judge, resolution=max(JUDGE_RESOLUTION, train.resolution))
     head = fit_head(logits_of(look, train), torch.from_numpy(train.labels), len(train.styles))
@@ -152,18 +152,18 @@ def finish(output: Path, train: ArtDataset, held_out: ArtDataset, test: ArtDatas
             logits_of(answer, test) if test else of_held_out,
         )
 
-    temperature, of_held_out, raw = calibrated(eye)
-    eye.temperature.fill_(temperature).copy_(eye.temperature.half())  # as it will be read
+    temperature, of_held_out, raw = calibrated(classifier)
+    classifier.temperature.fill_(temperature).copy_(classifier.temperature.half())  # as it will be read
     head_temperature, _, raw_reference = calibrated(lambda pictures: head(look(pictures)))
     of_reference = (raw_reference / head_temperature).softmax(dim=1)
     figures: dict[str, Any] = {
         "measured_by": MEASURED_BY[0] if test else MEASURED_BY[1],
-        **recognition_figures((raw / eye.temperature).softmax(dim=1), labels, train.styles),
+        **classification_figures((raw / classifier.temperature).softmax(dim=1), labels, train.styles),
         "uncalibrated_error": summarise(raw.softmax(dim=1), labels)["calibration_error"],
-        "temperature": eye.temperature.item(),
+        "temperature": classifier.temperature.item(),
         "held_out": {
             "pictures": len(held_out),
-            **summarise((of_held_out / eye.temperature).softmax(1), held_out_labels),
+            **summarise((of_held_out / classifier.temperature).softmax(1), held_out_labels),
         },
         "reference": {
             "name": f"logistic regression on EfficientNet-Lite{JUDGE_VARIANT} features",
@@ -171,7 +171,7 @@ def finish(output: Path, train: ArtDataset, held_out: ArtDataset, test: ArtDatas
         },
         "training": cost_of(output, train),
     }
-    save_classifier(model, eye, figures)
+    save_classifier(model, classifier, figures)
     write_json(output / FIGURES_NAME, {**figures, "sha256": sha256(model / CLASSIFIER_NAME)})
 
 

@@ -15,7 +15,7 @@ TRACKERS = ("tensorboard", "trackio", "wandb")
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """All dials of a run. Amounts are counted in images that the discriminator has seen as real, over all processes.
+    """All hyperparameters of a run. Amounts are counted in real images that the discriminator saw, over all processes.
 
     Raises:
         ValueError: a value is of the wrong type, out of range, or does not go with another one.

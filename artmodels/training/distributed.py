@@ -14,7 +14,7 @@ import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
 from torch import nn
 
-PATIENCE = timedelta(hours=2)  # of processes, while the first one measures
+PROCESS_TIMEOUT = timedelta(hours=2)  # of processes, while the first one measures
 LOST = re.compile(r"[Cc]onnection|gloo|NCCL|[Pp]eer|timed? ?out")  # in what PyTorch says when a process is gone
 NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory")
 
@@ -30,7 +30,7 @@ def make_accelerator(precision: str, tracker: str | None = None, output: Path | 
         project_dir=str(output) if output else None,
         kwargs_handlers=[
             DistributedDataParallelKwargs(broadcast_buffers=False),
-            InitProcessGroupKwargs(timeout=PATIENCE),
+            InitProcessGroupKwargs(timeout=PROCESS_TIMEOUT),
         ],
     )
     if accelerator.device.type == "cpu":
@@ -92,21 +92,23 @@ def clear_failures(
         raise
 
 
-def start_tracker(accelerator: Accelerator, dials: dict[str, Any]) -> None:
+def start_tracker(accelerator: Accelerator, hyperparameters: dict[str, Any]) -> None:
     """Let accelerate's tracker begin, if one was asked for.
 
     Raises:
         OSError: it cannot; each has errors of its own.
     """
     try:
-        accelerator.init_trackers("artmodels", config=tracker_config(dials))
+        accelerator.init_trackers("artmodels", config=tracker_config(hyperparameters))
     except Exception as error:
         raise OSError(f"the tracker cannot begin ({type(error).__name__}: {error}): see its own manual") from error
 
 
-def tracker_config(dials: dict[str, Any]) -> dict[str, Any]:
-    """The dials as trackers take them: numbers and text."""
-    return {name: value if isinstance(value, bool | int | float) else str(value) for name, value in dials.items()}
+def tracker_config(hyperparameters: dict[str, Any]) -> dict[str, Any]:
+    """The hyperparameters as trackers take them: numbers and text."""
+    return {
+        name: value if isinstance(value, bool | int | float) else str(value) for name, value in hyperparameters.items()
+    }
 
 
 def flat_numbers(record: dict[str, Any], prefix: str = "") -> dict[str, float]:

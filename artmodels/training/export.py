@@ -66,7 +66,7 @@ JUDGED_BY_HEADS = 256  # pictures of a kind by which it is seen whether the head
 
 
 @dataclass
-class Progress:
+class RunProgress:
     """What a checkpoint keeps beside the tensors."""
 
     augment: AugmentShare
@@ -78,12 +78,12 @@ class Progress:
         return {**vars(self), "augment": self.augment.to_json()}
 
     @classmethod
-    def from_json(cls, saved: dict[str, Any], augment_target: float) -> "Progress":
+    def from_json(cls, saved: dict[str, Any], augment_target: float) -> "RunProgress":
         return cls(**{**saved, "augment": AugmentShare(**saved["augment"], target=augment_target)})
 
 
 @dataclass
-class Keeper:
+class Checkpointer:
     """Measures, saves and publishes a run's state, and knows which average is the best so far."""
 
     output: Path
@@ -91,7 +91,7 @@ class Keeper:
     dataset: ArtDataset  # the training pictures
     labels: Tensor  # theirs
     monitor: Monitor | None
-    progress: Progress
+    progress: RunProgress
 
     def measure(self, nets: Networks, painter: ArtGenerator, images: int, in_haste: bool) -> dict[str, Any]:
         """What a checkpoint's record says of the average, if there is a monitor, and time, and memory."""
@@ -131,7 +131,7 @@ class Keeper:
         try:
             _, tensors, saved = load_checkpoint(checkpoint_folder(self.output, wanted))
             load_module(average, tensors["ema"])
-            progress = Progress.from_json(saved, self.config.augment_target)
+            progress = RunProgress.from_json(saved, self.config.augment_target)
         except DAMAGE as error:
             print(f"warning: model/ is not the best so far, and cannot be mended: {error}", file=sys.stderr)
             return
@@ -141,7 +141,7 @@ class Keeper:
 
 @torch.no_grad()
 def known_by_heart(nets: Networks, painter: ArtGenerator, train: ArtDataset, test: ArtDataset) -> float | None:
-    """By how much of the gap between training pictures and paintings unseen real ones fall short, in the heads' eyes.
+    """By how much of the gap between training pictures and paintings unseen real ones fall short, as the heads see it.
 
     (D(training) - D(held out)) / (D(training) - D(painted)), the first heuristic of adaptive augmentation
     (arXiv:2006.06676, equation 1): 0 where the heads judge unseen pictures as they do training pictures, 1 where as
@@ -204,7 +204,7 @@ def publish_model(
     dataset: ArtDataset,
     monitor: Monitor | None,
     images: int,
-    progress: Progress,
+    progress: RunProgress,
 ) -> None:
     """Write `model/`, the published folder, from the state after `images`."""
     training = {
@@ -253,7 +253,7 @@ def write_model_folder(
 ) -> None:
     """Write weights, config, card, metrics, samples and history into an existing folder.
 
-    `training` is what the card tells of the run (see `keeping.publish_model`); `metrics` what `evaluate` measured.
+    `training` is what the card tells of the run (see `publish_model`); `metrics` what `evaluate` measured.
     """
     generator._save_pretrained(folder)
     style_sheet(generator, SHEET_SEEDS, SHEET_TRUNCATION).save(folder / "samples.png")

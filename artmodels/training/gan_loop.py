@@ -8,7 +8,7 @@ from accelerate import Accelerator
 from tqdm import tqdm
 
 from artmodels.data.dataset import ArtDataset
-from artmodels.data.sampler import PictureOrder
+from artmodels.data.sampler import PictureSampler
 from artmodels.hub.publish import RunPublisher
 from artmodels.io.random import seeded_generator
 from artmodels.models.discriminator import STRIDES
@@ -24,7 +24,7 @@ from artmodels.training.distributed import (
     make_accelerator,
     start_tracker,
 )
-from artmodels.training.export import Keeper, Progress, export_generator, steer_model
+from artmodels.training.export import Checkpointer, RunProgress, export_generator, steer_model
 from artmodels.training.gan_step import (
     Networks,
     Passes,
@@ -78,19 +78,19 @@ def train(
         nets.ema.load_state_dict(nets.generator.state_dict())
     labels = torch.zeros(len(dataset), dtype=torch.long) if config.unconditional else torch.from_numpy(dataset.labels)
     one_hot = torch.eye(len(styles))
-    order = PictureOrder(dataset.labels, config.seed, config.balance)
+    sampler = PictureSampler(dataset.labels, config.seed, config.balance)
 
-    images, progress = 0, Progress(AugmentShare(config.augment, config.augment_target))
+    images, progress = 0, RunProgress(AugmentShare(config.augment, config.augment_target))
     if resume and list_checkpoints(output):
         images, tensors, saved = load_latest(output)
         try:
             nets.load(tensors)
-            progress = Progress.from_json(saved, config.augment_target)
+            progress = RunProgress.from_json(saved, config.augment_target)
         except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise ValueError(f"the checkpoint of {images} images in {output} is not of this run: {error}") from error
     augment = progress.augment
     log = RunLog(output, images, progress.seconds) if accelerator.is_main_process else None
-    keeper = Keeper(output, config, dataset, labels, monitor, progress)
+    keeper = Checkpointer(output, config, dataset, labels, monitor, progress)
     if log and images:
         keeper.mend_model(nets, images)
     if images >= config.images:
@@ -111,7 +111,7 @@ def train(
     with bar, graceful_stop() as stop, clear_failures(accelerator, output):
         while images < config.images and not stopping:
             random = seeded_generator(config.seed, images, rank)
-            indices = order.take(images + rank * local_size, local_size)
+            indices = sampler.take(images + rank * local_size, local_size)
             real = dataset.batch(indices, device)
             real = mirror_half(real, random) if config.flip else real
             style = one_hot[labels[indices]].to(device, non_blocking=True)

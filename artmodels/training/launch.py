@@ -54,12 +54,12 @@ MAY_CHANGE = frozenset(
 )
 
 
-Dials = TypeVar("Dials")
+RunConfig = TypeVar("RunConfig")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked for: the dials, where the pictures are, and which model to start from."""
+    """What was asked for: the hyperparameters, where the pictures are, and which model to start from."""
 
     config: TrainConfig
     data: str | None  # None: the small drawn set
@@ -134,7 +134,7 @@ def check_processes(batch_size: int) -> int:
     return processes
 
 
-def lay_over(config: Dials, given: dict[str, Any], may_change: frozenset[str], output: Path) -> Dials:
+def lay_over(config: RunConfig, given: dict[str, Any], may_change: frozenset[str], output: Path) -> RunConfig:
     """A run's own config with what was given anew.
 
     Raises:
@@ -180,7 +180,9 @@ def task_of(output: Path) -> str:
     return task
 
 
-def read_run(output: Path, config_type: type[Dials]) -> tuple[Dials, str | None, str | None, dict[str, str] | None]:
+def read_run(
+    output: Path, config_type: type[RunConfig]
+) -> tuple[RunConfig, str | None, str | None, dict[str, str] | None]:
     """A run's config, the sources of its pictures and of its test pictures, and the model that it began with.
 
     Raises:
@@ -336,7 +338,7 @@ def _check_test(test: ArtDataset, dataset: ArtDataset, unconditional: bool, sour
 
 
 def note_changes(
-    saved: dict[str, Any], config: Dials, may_change: frozenset[str], output: Path
+    saved: dict[str, Any], config: RunConfig, may_change: frozenset[str], output: Path
 ) -> list[dict[str, Any]]:
     """What earlier resumes changed, and what this one does, with the images seen by then."""
     seen = max((int(folder.name.removeprefix("images-")) for folder in list_checkpoints(output)), default=0)

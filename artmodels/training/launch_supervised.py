@@ -16,7 +16,7 @@ from artmodels.hub.pretrained import load_generator
 from artmodels.io.device import best_precision
 from artmodels.io.files import clear_leftovers, only_one, replacing, write_json
 from artmodels.io.safetensors_io import read_json
-from artmodels.training.classifier import EyeConfig, eye_config, train_eye
+from artmodels.training.classifier import ClassifierTrainConfig, classifier_train_config, train_classifier
 from artmodels.training.launch import (
     OUR_NAMES,
     RUN_CONFIG_NAME,
@@ -30,9 +30,9 @@ from artmodels.training.launch import (
     open_pictures,
     read_run,
 )
-from artmodels.training.prompt import ReaderConfig, reader_config, settle_reader, train_reader
-from artmodels.training.supervised import LessonConfig
-from artmodels.training.upscaler import UpscalingConfig, train_upscaler, upscaling_config
+from artmodels.training.prompt import PromptTrainConfig, add_prompt_reference, prompt_train_config, train_prompt_model
+from artmodels.training.supervised import SupervisedConfig
+from artmodels.training.upscaler import UpscalerTrainConfig, train_upscaler, upscaler_train_config
 
 MAY_CHANGE = frozenset(("images", "learning_rate"))
 
@@ -41,8 +41,8 @@ MAY_CHANGE = frozenset(("images", "learning_rate"))
 class Task:
     """What makes one kind of run; its config has a `resolution` and the pictures are of that size."""
 
-    config_type: type[LessonConfig]
-    defaults: Callable[[str], LessonConfig]  # of a precision
+    config_type: type[SupervisedConfig]
+    defaults: Callable[[str], SupervisedConfig]  # of a precision
     check_styles: Callable[[Any, tuple[str, ...]], object]  # refuses, for a config, names that no network can carry
     train: Callable[..., bool]  # of (config, train, held_out, test, output, resume, tracker)
     companion: str  # the file in model/ that comes of it
@@ -50,31 +50,46 @@ class Task:
 
 
 TASKS = {
-    "classifier": Task(EyeConfig, eye_config, EyeConfig.classifier_config, train_eye, CLASSIFIER_NAME),
-    "prompt": Task(ReaderConfig, reader_config, ReaderConfig.check_styles, train_reader, PROMPT_NAME, settle_reader),
-    "upscaler": Task(UpscalingConfig, upscaling_config, lambda config, styles: None, train_upscaler, UPSCALER_NAME),
+    "classifier": Task(
+        ClassifierTrainConfig,
+        classifier_train_config,
+        ClassifierTrainConfig.classifier_config,
+        train_classifier,
+        CLASSIFIER_NAME,
+    ),
+    "prompt": Task(
+        PromptTrainConfig,
+        prompt_train_config,
+        PromptTrainConfig.check_styles,
+        train_prompt_model,
+        PROMPT_NAME,
+        add_prompt_reference,
+    ),
+    "upscaler": Task(
+        UpscalerTrainConfig, upscaler_train_config, lambda config, styles: None, train_upscaler, UPSCALER_NAME
+    ),
 }
 
 
 @dataclass(frozen=True)
-class LessonPlan:
-    """What was asked for: the task, its dials, and where the pictures are."""
+class SupervisedPlan:
+    """What was asked for: the task, its hyperparameters, and where the pictures are."""
 
     task: str
-    config: LessonConfig
+    config: SupervisedConfig
     data: str | None  # None: the small drawn set
     test_data: str | None  # None: what is held out of the collection measures, too
 
 
-def resolve_lesson(
+def resolve_supervised_plan(
     task: str,
     given: dict[str, Any],
     data: str | None,
     output: Path,
     resume: bool,
     test_data: str | None = None,
-) -> LessonPlan:
-    """The task's own dials, or on `resume` the run's, with the flags that were given laid over them.
+) -> SupervisedPlan:
+    """The task's own hyperparameters, or on `resume` the run's, with the flags that were given laid over them.
 
     Raises:
         ValueError: a flag that is not of this task, out of range, or different from the run's; or no run to resume.
@@ -92,10 +107,10 @@ def resolve_lesson(
     else:
         config = replace(kind.defaults(best_precision()), **given)
     check_processes(config.batch_size)
-    return LessonPlan(task, config, data, test_data)
+    return SupervisedPlan(task, config, data, test_data)
 
 
-def describe_lesson(plan: LessonPlan, output: Path) -> str:
+def describe_supervised_plan(plan: SupervisedPlan, output: Path) -> str:
     """What a run would do; writes nothing."""
     config, kind = plan.config, TASKS[plan.task]
     count, styles, source = look_into(plan.data, lambda styles: kind.check_styles(config, styles))
@@ -115,8 +130,8 @@ def describe_lesson(plan: LessonPlan, output: Path) -> str:
     )
 
 
-def start_lesson(
-    plan: LessonPlan, output: Path, resume: bool, tracker: str | None = None, beside: Path | None = None
+def start_supervised_run(
+    plan: SupervisedPlan, output: Path, resume: bool, tracker: str | None = None, beside: Path | None = None
 ) -> None:
     """Decode the data, divide it, write or check the run's `config.json`, train, and put what comes of it to a model.
 

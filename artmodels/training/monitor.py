@@ -19,7 +19,7 @@ EASY_LOSS = 0.1  # of the hinge loss of heads that cannot tell at all; below it 
 KNOWN_BY_HEART = 0.5  # of the gap between training pictures and fakes, by which unseen pictures fall short
 NEAREST, NEAREST_FEW = 0.85, 0.6  # distance to the nearest training picture over that of unseen ones: median, 1st perc.
 START = 3  # evaluations in which low recall and variety are only a beginning
-PATIENCE = 5  # evaluations without a new best
+MAX_WITHOUT_PROGRESS = 5  # evaluations without a new best
 
 Record = Mapping[str, Any]
 
@@ -85,7 +85,7 @@ def is_best(kernel_distance: float, best: Record | None) -> bool:
 def warnings_of(history: Sequence[Record], heads: int) -> list[str]:
     """What goes wrong in a run, in plain words, with what to change; empty when all seems well.
 
-    `history` are the run's records (see `keeping.RunLog`), the last one being judged; `heads` is the number of
+    `history` are the run's records (see `run_log.RunLog`), the last one being judged; `heads` is the number of
     discriminator heads. The words hold no changing numbers, so the same trouble is the same text.
     """
     found = []
@@ -127,7 +127,7 @@ def _of_paintings(judged: Sequence[Record]) -> list[str]:
             "pictures, and look at the nearest ones before publishing."
         )
     best = min(range(len(judged)), key=lambda place: judged[place]["evaluation"]["kernel_distance"])
-    if len(judged) - 1 - best >= PATIENCE:
+    if len(judged) - 1 - best >= MAX_WITHOUT_PROGRESS:
         found.append(
             f"No progress since {judged[best]['images']:,} images: lower both learning rates with --resume, or stop; "
             "model/ keeps that best."

@@ -1,4 +1,4 @@
-"""train_reader(): a recurrent network learns which words belong to which picture."""
+"""train_prompt_model(): a recurrent network learns which words belong to which picture."""
 
 import random
 from collections.abc import Sequence
@@ -13,18 +13,18 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from artmodels.data.dataset import ArtDataset
-from artmodels.data.sampler import PictureOrder
+from artmodels.data.sampler import PictureSampler
 from artmodels.generate.prompt import with_reference
 from artmodels.hub.companions.prompt import load_prompt, save_prompt
 from artmodels.hub.load import load_model
 from artmodels.hub.model_files import PROMPT_NAME
 from artmodels.models.efficientnet import EfficientNetLite, load_efficientnet
 from artmodels.models.prompt import (
+    FEATURE_VARIANT,
     FEATURES,
-    SIGHT_VARIANT,
     PromptConfig,
+    PromptModel,
     PromptNetwork,
-    PromptReader,
     pad_words,
     picture_features,
     word_numbers,
@@ -37,13 +37,13 @@ from artmodels.training.captions import (
     tone_thresholds,
     training_text,
 )
-from artmodels.training.supervised import LessonConfig, learn
+from artmodels.training.supervised import SupervisedConfig, train_supervised
 
 NOISE = 0.5  # on standardised features while training
 BLIND = 0.4  # share of features that are hidden while training
 STYLE_WEIGHT = 0.3  # of the loss by which the style is read
 NOT_MEASURED = {"pictures": 0, "recall": {}}
-AMONG = 100  # pictures among which a phrase has to find its own
+AMONG = 100  # pictures among which a prompt has to find its own
 DRAWS = 50  # random hundreds that the recall is the mean of
 TOP = (1, 5, 10)
 CHUNK = 64  # pictures looked at at once
@@ -52,8 +52,8 @@ ALL, COLOURS_AND_TITLE, TITLE = "all words", "without style, subject and artist"
 
 
 @dataclass(frozen=True)
-class ReaderConfig(LessonConfig):
-    """All dials of a reader's training; see `PromptConfig` for the last ones.
+class PromptTrainConfig(SupervisedConfig):
+    """All hyperparameters of a prompt model's training; see `PromptConfig` for the last ones.
 
     Raises:
         ValueError: a value is of the wrong type or out of range.
@@ -68,11 +68,11 @@ class ReaderConfig(LessonConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        self.check_styles(("any",))  # refuses what no reader can be built from
+        self.check_styles(("any",))  # refuses what no prompt model can be built from
 
     def check_styles(self, styles: tuple[str, ...]) -> None:
         """Raises:
-        ValueError: names that no reader can carry.
+        ValueError: names that no prompt model can carry.
         """
         self.prompt_config(("any",), styles)
 
@@ -81,12 +81,12 @@ class ReaderConfig(LessonConfig):
         return PromptConfig(tuple(words), tuple(styles), *dims, self.feature_resolution)
 
 
-def reader_config(_: str = "fp32") -> ReaderConfig:
-    """The dials of `train.py --task prompt`: 7,000 pictures, seen in two minutes and read in three on two cores.
+def prompt_train_config(_: str = "fp32") -> PromptTrainConfig:
+    """Of `train.py --task prompt`: 7,000 pictures, looked at in two minutes and learned in three on two cores.
 
     In fp32, whatever the machine would rather compute in: it is a small network, whose cosines bf16 would blur.
     """
-    return ReaderConfig(
+    return PromptTrainConfig(
         images=204_800,
         batch_size=256,
         learning_rate=2e-3,
@@ -109,16 +109,16 @@ def reader_config(_: str = "fp32") -> ReaderConfig:
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """Pictures as the reader sees them, with what may be said of each."""
+class PromptExamples:
+    """Pictures as the prompt model sees them, with what may be said of each."""
 
     features: Tensor  # float16 [views, N, FEATURES]: as they are, and mirrored where there are two views
     words: list[PictureWords]
     labels: Tensor  # int64 [N]
 
 
-def train_reader(
-    config: ReaderConfig,
+def train_prompt_model(
+    config: PromptTrainConfig,
     train: ArtDataset,
     held_out: ArtDataset,
     test: ArtDataset | None,
@@ -126,24 +126,24 @@ def train_reader(
     resume: bool = False,
     tracker: str | None = None,
 ) -> bool:
-    """Train a reader in a run folder whose `model/prompt.safetensors` is the best one by `held_out`.
+    """Train a prompt model in a run folder whose `model/prompt.safetensors` is the best one by `held_out`.
 
     At the end of the budget it is measured on `test`, or without it on `held_out` too. True if the budget is used up.
 
     Raises:
-        ValueError: one of those of `learn`.
-        OSError: the feature network is not installed; or one of those of `learn`.
+        ValueError: one of those of `train_supervised`.
+        OSError: the feature network is not installed; or one of those of `train_supervised`.
     """
     styles = train.styles
-    sight = load_efficientnet(SIGHT_VARIANT)
+    sight = load_efficientnet(FEATURE_VARIANT)
     measured = measure_dataset(train)
     thresholds = tone_thresholds(measured)
-    lesson = prepare(train, styles, sight, config.feature_resolution, thresholds, views=2)
-    exam = prepare(held_out, styles, sight, config.feature_resolution, thresholds)
+    examples = prepare(train, styles, sight, config.feature_resolution, thresholds, views=2)
+    held_out_examples = prepare(held_out, styles, sight, config.feature_resolution, thresholds)
 
     torch.manual_seed(config.seed)
-    network = PromptNetwork(config.prompt_config(choose_vocabulary(lesson.words, styles), styles))
-    deviation, mean = torch.std_mean(lesson.features[0].float(), dim=0)
+    network = PromptNetwork(config.prompt_config(choose_vocabulary(examples.words, styles), styles))
+    deviation, mean = torch.std_mean(examples.features[0].float(), dim=0)
     network.feature_mean.copy_(mean)
     network.feature_deviation.copy_(deviation + 1e-3)
     numbers = word_numbers(network.config.words)
@@ -151,47 +151,47 @@ def train_reader(
 
     def loss(network: nn.Module, indices: np.ndarray, generator: torch.Generator, done: float) -> Tensor:
         device = next(network.parameters()).device
-        lots = random.Random(int(torch.randint(2**62, (), generator=generator)))
-        words = pad_words([training_text(lesson.words[index], lots) for index in indices], numbers)
+        rng = random.Random(int(torch.randint(2**62, (), generator=generator)))
+        words = pad_words([training_text(examples.words[index], rng) for index in indices], numbers)
         pictures = torch.from_numpy(indices)
-        views = torch.randint(len(lesson.features), (len(indices),), generator=generator)
-        features = blur(lesson.features[views, pictures].float(), mean, deviation, generator)
+        views = torch.randint(len(examples.features), (len(indices),), generator=generator)
+        features = blur(examples.features[views, pictures].float(), mean, deviation, generator)
         logits, style_logits = network(words.to(device), features.to(device))
-        return reading_loss(
-            logits, style_logits, lesson.labels[pictures].to(device), same_pairs(words, pictures).to(device)
+        return contrastive_loss(
+            logits, style_logits, examples.labels[pictures].to(device), same_pairs(words, pictures).to(device)
         )
 
     def measure(network: nn.Module) -> dict[str, float]:
-        ranks = rank_captions(network, exam)
+        ranks = rank_captions(network, held_out_examples)
         found = {kind: (1 / (rank + 1)).mean().item() for kind, rank in ranks.items() if kind != TITLE}
         return {"score": sum(found.values()) / max(1, len(found)), **found}
 
     def keep(network: nn.Module, figures: dict[str, float]) -> None:
         model.mkdir(exist_ok=True)
         nothing = torch.zeros(0, config.joint_dim)
-        save_prompt(model, PromptReader(network, NOT_MEASURED, nothing, ""))
+        save_prompt(model, PromptModel(network, NOT_MEASURED, nothing, ""))
 
-    order = PictureOrder(train.labels, config.seed, config.balance)
-    finished = learn(network, loss, measure, keep, order, config, output, resume, tracker)
+    sampler = PictureSampler(train.labels, config.seed, config.balance)
+    finished = train_supervised(network, loss, measure, keep, sampler, config, output, resume, tracker)
     if finished and (model / PROMPT_NAME).is_file():
-        reader = load_prompt(model, styles)
-        final = prepare(test, styles, sight, config.feature_resolution, thresholds) if test else exam
-        save_prompt(model, replace(reader, figures=reader_figures(reader.network, final)))
+        prompt_model = load_prompt(model, styles)
+        final = prepare(test, styles, sight, config.feature_resolution, thresholds) if test else held_out_examples
+        save_prompt(model, replace(prompt_model, figures=measure_prompt_model(prompt_model.network, final)))
     return finished
 
 
-def settle_reader(folder: Path) -> None:
-    """Let the reader that lies in a model's folder see that model's own pictures, which matches are compared with.
+def add_prompt_reference(folder: Path) -> None:
+    """Let a model folder's prompt model see that model's own pictures, which matches are compared with.
 
     Raises:
-        FileNotFoundError: there is no reader.
+        FileNotFoundError: there is no prompt model.
         ValueError: it is of other styles than the model, or damaged.
     """
     model = load_model(folder)
-    reader = load_prompt(folder, model.generator.config.styles)
-    if reader is None:
+    prompt_model = load_prompt(folder, model.generator.config.styles)
+    if prompt_model is None:
         raise FileNotFoundError(f"no {folder / PROMPT_NAME}: train one with train.py --task prompt")
-    save_prompt(folder, with_reference(model, reader))
+    save_prompt(folder, with_reference(model, prompt_model))
 
 
 def prepare(
@@ -201,7 +201,7 @@ def prepare(
     resolution: int,
     thresholds: Tensor,
     views: int = 1,
-) -> Lesson:
+) -> PromptExamples:
     """Look at all pictures once, with two `views` mirrored too, and measure which words for colours are true of them.
 
     Raises:
@@ -220,7 +220,7 @@ def prepare(
                 features[view, part] = picture_features(
                     sight, pictures.flip(3) if view else pictures, resolution
                 ).half()
-    return Lesson(features, words, labels)
+    return PromptExamples(features, words, labels)
 
 
 def blur(features: Tensor, mean: Tensor, deviation: Tensor, generator: torch.Generator) -> Tensor:
@@ -235,10 +235,10 @@ def same_pairs(words: Tensor, pictures: Tensor) -> Tensor:
     return same.fill_diagonal_(False)
 
 
-def reading_loss(logits: Tensor, style_logits: Tensor, labels: Tensor, same: Tensor) -> Tensor:
-    """Which phrase belongs to which picture, both ways (CLIP, arXiv:2103.00020), and which style a phrase speaks of.
+def contrastive_loss(logits: Tensor, style_logits: Tensor, labels: Tensor, same: Tensor) -> Tensor:
+    """Which prompt belongs to which picture, both ways (CLIP, arXiv:2103.00020), and which style a prompt speaks of.
 
-    `logits: [N, N]`, phrases by pictures; pairs that are the `same` count neither as right nor as wrong.
+    `logits: [N, N]`, prompts by pictures; pairs that are the `same` count neither as right nor as wrong.
     """
     logits = logits.masked_fill(same, -1e4)
     own = torch.arange(len(logits), device=logits.device)
@@ -247,7 +247,7 @@ def reading_loss(logits: Tensor, style_logits: Tensor, labels: Tensor, same: Ten
 
 
 @torch.no_grad()
-def rank_captions(network: PromptNetwork, lesson: Lesson) -> dict[str, Tensor]:
+def rank_captions(network: PromptNetwork, examples: PromptExamples) -> dict[str, Tensor]:
     """For each kind of words the ranks, from 0, of captions' own pictures among random hundreds.
 
     The kinds: all that may be said of a picture; its title and the colours measured of it, without all words that its
@@ -256,11 +256,11 @@ def rank_captions(network: PromptNetwork, lesson: Lesson) -> dict[str, Tensor]:
     """
     numbers = word_numbers(network.config.words)
     device = network.feature_mean.device
-    seen = network.see(lesson.features[0].float().to(device))
+    seen = network.see(examples.features[0].float().to(device))
     kinds = {
-        ALL: [words.all() for words in lesson.words],
-        COLOURS_AND_TITLE: [[*words.own_title(), *words.measured()] for words in lesson.words],
-        TITLE: [words.own_title() for words in lesson.words],
+        ALL: [words.all() for words in examples.words],
+        COLOURS_AND_TITLE: [[*words.own_title(), *words.measured()] for words in examples.words],
+        TITLE: [words.own_title() for words in examples.words],
     }
     found = {}
     for kind, texts in kinds.items():
@@ -276,8 +276,8 @@ def rank_captions(network: PromptNetwork, lesson: Lesson) -> dict[str, Tensor]:
     return found
 
 
-def reader_figures(network: PromptNetwork, lesson: Lesson) -> dict[str, Any]:
+def measure_prompt_model(network: PromptNetwork, examples: PromptExamples) -> dict[str, Any]:
     """Recall at 1, 5 and 10 among 100 of each kind of words; none where there are fewer than 100 pictures."""
-    ranks = rank_captions(network, lesson) if len(lesson.words) >= AMONG else {}
+    ranks = rank_captions(network, examples) if len(examples.words) >= AMONG else {}
     recall = {kind: [round((rank < top).double().mean().item(), 4) for top in TOP] for kind, rank in ranks.items()}
-    return {"pictures": len(lesson.words), "recall": recall}
+    return {"pictures": len(examples.words), "recall": recall}

@@ -1,4 +1,4 @@
-"""learn(): supervised training of a network with AdamW, counted in images, for all that is no generator."""
+"""train_supervised(): supervised training of a network with AdamW, counted in images, for all that is no generator."""
 
 import copy
 import math
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from artmodels.data.dataset import ArtDataset
-from artmodels.data.sampler import PictureOrder
+from artmodels.data.sampler import PictureSampler
 from artmodels.generate.recipe import SEED_LIMIT
 from artmodels.io.device import describe_machine
 from artmodels.io.random import seeded_generator
@@ -49,8 +49,8 @@ MAX_GRADIENT = 5.0  # norm above which a step's gradient is shortened
 
 
 @dataclass(frozen=True)
-class LessonConfig:
-    """The dials that all supervised runs share; amounts are counted in images, over all processes.
+class SupervisedConfig:
+    """The hyperparameters that all supervised runs share; amounts are counted in images, over all processes.
 
     Raises:
         ValueError: a value is of the wrong type or out of range.
@@ -97,13 +97,13 @@ class LessonConfig:
         return asdict(self)
 
 
-def learn(
+def train_supervised(
     network: nn.Module,
     loss: Callable[[nn.Module, np.ndarray, torch.Generator, float], Tensor],
     measure: Callable[[nn.Module], dict[str, float]],
     keep: Callable[[nn.Module, dict[str, float]], None],
-    order: PictureOrder,
-    config: LessonConfig,
+    sampler: PictureSampler,
+    config: SupervisedConfig,
     output: Path,
     resume: bool = False,
     tracker: str | None = None,
@@ -141,7 +141,7 @@ def learn(
             raise ValueError(f"the checkpoint of {images} images in {output} is not of this run: {error}") from error
     log = RunLog(output, images, seconds) if accelerator.is_main_process else None
     if log and best:
-        keep_again(learned, keep, best, output)
+        keep_best_again(learned, keep, best, output)
     if images >= config.images:
         accelerator.print(f"this run is finished: {images} images seen; give a larger --images to extend it")
         return accelerator.is_main_process
@@ -156,7 +156,7 @@ def learn(
         while images < config.images and not stopping:
             random = seeded_generator(config.seed, images, rank)
             torch.manual_seed(random.initial_seed())
-            indices = order.take(images + rank * local_size, local_size)
+            indices = sampler.take(images + rank * local_size, local_size)
             set_learning_rate(optimizer, config, images)
             wrapped.train()
             optimizer.zero_grad()
@@ -200,7 +200,7 @@ def learn(
     return accelerator.is_main_process and images >= config.images
 
 
-def make_optimizer(network: nn.Module, config: LessonConfig) -> torch.optim.Optimizer:
+def make_optimizer(network: nn.Module, config: SupervisedConfig) -> torch.optim.Optimizer:
     """AdamW (arXiv:1711.05101) whose weight decay leaves out biases and the gains of norms."""
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups = [
@@ -210,7 +210,7 @@ def make_optimizer(network: nn.Module, config: LessonConfig) -> torch.optim.Opti
     return torch.optim.AdamW(groups, config.learning_rate, betas=BETAS)
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, config: LessonConfig, images: int) -> None:
+def set_learning_rate(optimizer: torch.optim.Optimizer, config: SupervisedConfig, images: int) -> None:
     """The rate as it is after so many images: it rises in a line, then falls with a cosine to 0 at the budget's end."""
     warm_up = min(config.warm_up, config.images // 10)
     if images < warm_up:
@@ -227,7 +227,7 @@ def is_best(score: float, best: dict[str, Any] | None) -> bool:
     return math.isfinite(score) and (best is None or score > best["figures"]["score"])
 
 
-def keep_again(
+def keep_best_again(
     learned: nn.Module, keep: Callable[[nn.Module, dict[str, float]], None], best: dict[str, Any], output: Path
 ) -> None:
     """Keep the best so far from its checkpoint; a checkpoint that is no longer whole is warned of."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from artmodels.data.dataset import ArtDataset
 from artmodels.data.decode import resized
-from artmodels.data.sampler import PictureOrder
+from artmodels.data.sampler import PictureSampler
 from artmodels.generate.sampling import to_images
 from artmodels.generate.upscale import enlarge, from_image
 from artmodels.hub.companions.upscaler import load_upscaler, save_upscaler
@@ -24,7 +24,7 @@ from artmodels.models.efficientnet import load_efficientnet
 from artmodels.models.upscaler import FACTOR, MEASURES, METHODS, Upscaler, UpscalerConfig
 from artmodels.training.augment import mirror_half
 from artmodels.training.losses import discriminator_loss, generator_loss
-from artmodels.training.supervised import FIGURES_NAME, LessonConfig, cost_of, learn
+from artmodels.training.supervised import FIGURES_NAME, SupervisedConfig, cost_of, train_supervised
 
 HEAD_CHANNELS = (64, 128, 256, 256)
 HEAD_HIDDEN = 128
@@ -33,8 +33,8 @@ LOOK = 32  # pictures measured at once
 
 
 @dataclass(frozen=True)
-class UpscalingConfig(LessonConfig):
-    """All dials of an upscaler's training.
+class UpscalerTrainConfig(SupervisedConfig):
+    """All hyperparameters of an upscaler's training.
 
     Raises:
         ValueError: a value is of the wrong type, out of range, or does not go with another one.
@@ -60,9 +60,9 @@ class UpscalingConfig(LessonConfig):
         return UpscalerConfig(self.width, self.blocks)
 
 
-def upscaling_config(precision: str = "fp32") -> UpscalingConfig:
-    """The dials of `train.py --task upscaler`: 64 to 128 px, 25 minutes on two cores."""
-    return UpscalingConfig(
+def upscaler_train_config(precision: str = "fp32") -> UpscalerTrainConfig:
+    """The hyperparameters of `train.py --task upscaler`: 64 to 128 px, 25 minutes on two cores."""
+    return UpscalerTrainConfig(
         images=32_000,
         batch_size=32,
         learning_rate=1e-3,
@@ -83,14 +83,14 @@ def upscaling_config(precision: str = "fp32") -> UpscalingConfig:
     )
 
 
-class Upscaling(nn.Module):
+class UpscalerWithHeads(nn.Module):
     """What learns: the upscaler, and the heads that judge it. Its forward is the loss of both.
 
     The mean absolute error, and the hinge loss of a projected discriminator (arXiv:2111.01007, see
     `models/discriminator.py`), whose own loss is added: neither reaches the other's parameters.
     """
 
-    def __init__(self, config: UpscalingConfig):
+    def __init__(self, config: UpscalerTrainConfig):
         super().__init__()
         self.config = config
         self.upscaler = Upscaler(config.upscaler_config())
@@ -118,7 +118,7 @@ class Upscaling(nn.Module):
 
 
 def train_upscaler(
-    config: UpscalingConfig,
+    config: UpscalerTrainConfig,
     train: ArtDataset,
     held_out: ArtDataset,
     test: ArtDataset | None,
@@ -132,10 +132,10 @@ def train_upscaler(
     that file, and in `figures.json`. True if the budget is used up.
 
     Raises:
-        ValueError, OSError: those of `learn`.
+        ValueError, OSError: those of `train_supervised`.
     """
     torch.manual_seed(config.seed)
-    network = Upscaling(config).to(memory_format=torch.channels_last)
+    network = UpscalerWithHeads(config).to(memory_format=torch.channels_last)
     model = output / "model"
     projector = FeatureProjector(HEAD_CHANNELS, config.resolution, config.seed)
     judge = load_efficientnet(JUDGE_VARIANT)
@@ -145,25 +145,30 @@ def train_upscaler(
         large = mirror_half(train.batch(indices, device), random)
         return network(halved(large), large, projector.to(device) if done >= config.pixels_only else None)
 
-    def measure(network: Upscaling) -> dict[str, float]:
+    def measure(network: UpscalerWithHeads) -> dict[str, float]:
         checked = held_out.select(np.arange(min(CHECKED, len(held_out))))
         found = measure_upscaler(network.upscaler, checked, judge, METHODS[:1])
         of_us = {measure: found[measure]["upscaler"] for measure in MEASURES}
         return {"score": -of_us["perceptual_distance"], **of_us}
 
-    def keep(network: Upscaling, figures: dict[str, float]) -> None:
+    def keep(network: UpscalerWithHeads, figures: dict[str, float]) -> None:
         model.mkdir(exist_ok=True)
         save_upscaler(model, network.upscaler, {})
 
-    order = PictureOrder(train.labels, config.seed, config.balance)
-    finished = learn(network, loss, measure, keep, order, config, output, resume, tracker)
+    sampler = PictureSampler(train.labels, config.seed, config.balance)
+    finished = train_supervised(network, loss, measure, keep, sampler, config, output, resume, tracker)
     if finished and (model / UPSCALER_NAME).is_file():
         _finish(output, config, train, test or held_out, MEASURED_BY[0] if test else MEASURED_BY[1], judge)
     return finished
 
 
 def _finish(
-    output: Path, config: UpscalingConfig, train: ArtDataset, measured: ArtDataset, measured_by: str, judge: nn.Module
+    output: Path,
+    config: UpscalerTrainConfig,
+    train: ArtDataset,
+    measured: ArtDataset,
+    measured_by: str,
+    judge: nn.Module,
 ) -> None:
     """Measure the kept upscaler, which knows its figures from then on; the run's `figures.json` has them too."""
     model = output / "model"

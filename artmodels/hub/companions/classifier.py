@@ -11,15 +11,15 @@ from artmodels.hub.model_files import CLASSIFIER_NAME, MEASURED_BY, find_compani
 from artmodels.io.safetensors_io import (
     NoInitialValues,
     load_weights,
-    parse_told,
+    parse_metadata,
     read_header,
     save_companion,
     to_config,
 )
 from artmodels.models.classifier import ClassifierConfig, StyleClassifier
 
-MAX_TOLD = 200_000  # characters of JSON
-AGAIN = "train the eye anew, or delete the file"
+MAX_METADATA = 200_000  # characters of JSON
+REMEDY = "train the classifier anew, or delete the file"
 COLDEST, HOTTEST = 0.05, 20.0  # temperatures that a file may hold
 
 
@@ -35,7 +35,7 @@ def save_classifier(folder: Path, network: StyleClassifier, figures: dict[str, A
 
 
 def load_classifier(folder: Path) -> StyleClassifier | None:
-    """The eye that lies beside a model, in evaluation mode, with its `figures`; None if there is none.
+    """The classifier that lies beside a model, in evaluation mode, with its `figures`; None if there is none.
 
     It may be a stranger's: sizes, config and figures are checked before anything is allocated.
 
@@ -46,33 +46,33 @@ def load_classifier(folder: Path) -> StyleClassifier | None:
     if path is None:
         return None
     _, metadata = read_header(path)
-    config = to_config(_read_told(path, metadata, "config"), ClassifierConfig, path)
-    figures = _read_told(path, metadata, "figures")
+    config = to_config(_read_metadata(path, metadata, "config"), ClassifierConfig, path)
+    figures = _read_metadata(path, metadata, "figures")
     try:
         check_figures(figures, config.styles)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}: {AGAIN}") from error
+        raise ValueError(f"{path}: {error}: {REMEDY}") from error
     with torch.device("meta"), NoInitialValues():
         network = StyleClassifier(config)
     network.load_state_dict(load_weights(path, expected=network.state_dict()), strict=True, assign=True)
     if not COLDEST <= network.temperature <= HOTTEST:
-        raise ValueError(f"{path}: temperature should be from {COLDEST} to {HOTTEST}: {AGAIN}")
+        raise ValueError(f"{path}: temperature should be from {COLDEST} to {HOTTEST}: {REMEDY}")
     if not all((norm.running_var >= 0).all() for norm in network.modules() if isinstance(norm, nn.BatchNorm2d)):
-        raise ValueError(f"{path}: a variance is below 0: {AGAIN}")
+        raise ValueError(f"{path}: a variance is below 0: {REMEDY}")
     network.figures = figures
     return network.requires_grad_(False).to(memory_format=torch.channels_last).eval()
 
 
-def _read_told(path: Path, metadata: Any, name: str) -> Any:
+def _read_metadata(path: Path, metadata: Any, name: str) -> Any:
     """What the file's metadata says under a name, from JSON."""
     try:
-        return parse_told(metadata.get(name) if isinstance(metadata, dict) else None, MAX_TOLD, name)
+        return parse_metadata(metadata.get(name) if isinstance(metadata, dict) else None, MAX_METADATA, name)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}: {AGAIN}") from error
+        raise ValueError(f"{path}: {error}: {REMEDY}") from error
 
 
 def check_figures(figures: Any, styles: tuple[str, ...]) -> None:
-    """Refuse figures that are not of the form that `recognition.recognition_figures` gives; none at all are in order.
+    """Refuse figures that are not of the form that `classification_figures` gives; none at all are in order.
 
     Raises:
         ValueError: see above; what should be there.

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from artmodels.hub.model_files import DIRECTIONS_NAME, find_companion
-from artmodels.io.safetensors_io import load_weights, parse_told, read_header, save_weights
+from artmodels.io.safetensors_io import load_weights, parse_metadata, read_header, save_weights
 from artmodels.models.generator import GeneratorConfig
 
 MAX_DIRECTIONS = 32
 MAX_FIGURES = 100_000  # characters of JSON
 MAX_STEP = 1000.0  # of one number of w, by an amount of 1
-VECTORS, TOLD = "vectors", "directions"  # the tensor's name, and that of what is said of it
-AGAIN = "find them anew, or delete the file"
+VECTORS, METADATA_KEY = "vectors", "directions"  # the tensor's name, and that of what is said of it
+REMEDY = "find them anew, or delete the file"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def save_directions(folder: Path, names: Sequence[str], vectors: Tensor, figures
     The same directions make the same bytes, so that recipes made with them stay good.
     """
     told = json.dumps({"names": list(names), "figures": figures}, ensure_ascii=False, sort_keys=True)
-    save_weights({VECTORS: vectors}, folder / DIRECTIONS_NAME, metadata={TOLD: told})
+    save_weights({VECTORS: vectors}, folder / DIRECTIONS_NAME, metadata={METADATA_KEY: told})
 
 
 def load_directions(folder: Path, config: GeneratorConfig) -> Directions | None:
@@ -65,26 +65,26 @@ def load_directions(folder: Path, config: GeneratorConfig) -> Directions | None:
     shape = header.get(VECTORS, {}).get("shape")  # the rest of the header is compared below
     count = shape[0] if isinstance(shape, list) and shape else None
     if not isinstance(count, int) or isinstance(count, bool) or not 0 < count <= MAX_DIRECTIONS:
-        raise ValueError(f"{path} should hold 1 to {MAX_DIRECTIONS} {VECTORS}, found {shape!r:.80}: {AGAIN}")
+        raise ValueError(f"{path} should hold 1 to {MAX_DIRECTIONS} {VECTORS}, found {shape!r:.80}: {REMEDY}")
     with torch.device("meta"):
         expected = {VECTORS: torch.empty(count, config.layers + 1, config.latent_dim)}
     vectors = load_weights(path, expected)[VECTORS]
     if vectors.abs().max() > MAX_STEP:
-        raise ValueError(f"{path}: {VECTORS} holds values beyond {MAX_STEP:g}, which no picture bears: {AGAIN}")
+        raise ValueError(f"{path}: {VECTORS} holds values beyond {MAX_STEP:g}, which no picture bears: {REMEDY}")
     try:
-        names, figures = _read_told(metadata.get(TOLD), count)
+        names, figures = _read_metadata(metadata.get(METADATA_KEY), count)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}: {AGAIN}") from error
+        raise ValueError(f"{path}: {error}: {REMEDY}") from error
     return Directions(names, vectors, hashlib.sha256(path.read_bytes()).hexdigest(), figures)
 
 
-def _read_told(text: Any, count: int) -> tuple[tuple[str, ...], dict[str, Any]]:
+def _read_metadata(text: Any, count: int) -> tuple[tuple[str, ...], dict[str, Any]]:
     """Names and figures of `count` directions, from the JSON beside them.
 
     Raises:
-        ValueError: too long, not JSON, or not of the form that `steering.find_directions` gives.
+        ValueError: too long, not JSON, or not of the form that `generate.find_directions` gives.
     """
-    told = parse_told(text, MAX_FIGURES, "names and figures")
+    told = parse_metadata(text, MAX_FIGURES, "names and figures")
     names, figures = (told.get(key) for key in ("names", "figures")) if isinstance(told, dict) else (None, None)
     if not isinstance(names, list) or not all(_is_name(name) for name in names):
         raise ValueError("names should be a list of printable texts of 1 to 100 characters")

@@ -18,11 +18,11 @@ from artmodels.io.safetensors_io import load_weights, read_header, save_weights
 
 MAX_PICTURES = 20_000
 MAX_LABEL = 200  # characters
-MAX_TOLD = 3_900_000  # characters of JSON, below the largest header
+MAX_METADATA = 3_900_000  # characters of JSON, below the largest header
 DIMENSIONS = 128  # of the 1,280 that the judge gives
 THUMBNAIL, THUMBNAIL_QUALITY = 48, 60  # px, JPEG
 MAX_THUMBNAIL_BYTES = 8_000  # of one JPEG
-AGAIN = "build them anew with `evaluate --neighbours`, or delete the file"
+REMEDY = "build them anew with `evaluate --neighbours`, or delete the file"
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def save_neighbours(folder: Path, neighbours: Neighbours) -> None:
     """
     told = {key: getattr(neighbours, key) for key in ("labels", "judge", "judge_resolution")}
     text = json.dumps(told, ensure_ascii=False)
-    if len(text.encode()) > MAX_TOLD:
+    if len(text.encode()) > MAX_METADATA:
         raise ValueError("the pictures' names are too long in sum for neighbours.safetensors: shorten the captions")
     state = {key: getattr(neighbours, key) for key in ("points", "mean", "axes", "held_out")}
     if neighbours.thumbnails is not None:
@@ -141,13 +141,13 @@ def load_neighbours(folder: Path) -> Neighbours | None:
     if path is None:
         return None
     header, metadata = read_header(path)
-    labels, judge, judge_resolution = _read_told(path, metadata.get("neighbours"))
+    labels, judge, judge_resolution = _read_metadata(path, metadata.get("neighbours"))
     pictures, wide, axes, held_out = (
         len(labels),
         *(_size(header, *where) for where in (("mean", 0), ("axes", 1), ("held_out", 0))),
     )
     if not (0 < wide <= 4096 and 0 < axes <= DIMENSIONS and 0 < held_out <= MAX_PICTURES):
-        raise ValueError(f"{path} has {axes} axes of {wide} features and {held_out} distances: {AGAIN}")
+        raise ValueError(f"{path} has {axes} axes of {wide} features and {held_out} distances: {REMEDY}")
     with torch.device("meta"):
         expected = {
             "points": torch.empty(pictures, axes),
@@ -171,26 +171,26 @@ def _size(header: dict[str, Any], name: str, axis: int) -> int:
     return size if isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= MAX_NEIGHBOURS_BYTES else 0
 
 
-def _read_told(path: Path, text: Any) -> tuple[tuple[str, ...], int, int]:
+def _read_metadata(path: Path, text: Any) -> tuple[tuple[str, ...], int, int]:
     try:
-        told = json.loads(text) if isinstance(text, str) and len(text) <= MAX_TOLD else None
+        told = json.loads(text) if isinstance(text, str) and len(text) <= MAX_METADATA else None
     except (ValueError, RecursionError):
         told = None
     labels, judge, side = (
         (told.get(key) for key in ("labels", "judge", "judge_resolution")) if isinstance(told, dict) else (None,) * 3
     )
     if not isinstance(labels, list) or not 0 < len(labels) <= MAX_PICTURES:
-        raise ValueError(f"{path} should tell 1 to {MAX_PICTURES} labels: {AGAIN}")
+        raise ValueError(f"{path} should tell 1 to {MAX_PICTURES} labels: {REMEDY}")
     if not all(isinstance(label, str) and len(label) <= MAX_LABEL and (label.isprintable()) for label in labels):
-        raise ValueError(f"{path}: labels should be printable texts of at most {MAX_LABEL} characters: {AGAIN}")
+        raise ValueError(f"{path}: labels should be printable texts of at most {MAX_LABEL} characters: {REMEDY}")
     if judge not in (0, 1, 2) or isinstance(judge, bool) or side not in range(32, 1025) or isinstance(side, bool):
-        raise ValueError(f"{path}: no such judge, {judge!r:.20} at {side!r:.20} px: {AGAIN}")
+        raise ValueError(f"{path}: no such judge, {judge!r:.20} at {side!r:.20} px: {REMEDY}")
     return tuple(labels), int(judge), int(side)
 
 
 def _split(path: Path, content: Tensor, ends: Tensor) -> tuple[bytes, ...]:
     sizes = torch.diff(ends, prepend=torch.zeros(1, dtype=torch.int64))
     if len(ends) == 0 or ends[-1] != len(content) or sizes.min() < 0 or sizes.max() > MAX_THUMBNAIL_BYTES:
-        raise ValueError(f"{path}: the small pictures do not fit their sizes: {AGAIN}")
+        raise ValueError(f"{path}: the small pictures do not fit their sizes: {REMEDY}")
     whole, places = content.numpy().tobytes(), [0, *ends.tolist()]
     return tuple(whole[start:end] for start, end in pairwise(places))

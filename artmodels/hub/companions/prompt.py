@@ -10,28 +10,32 @@ from typing import Any
 import torch
 
 from artmodels.hub.model_files import PROMPT_NAME, find_companion
-from artmodels.io.safetensors_io import load_weights, parse_told, read_header, save_weights
-from artmodels.models.prompt import PromptConfig, PromptNetwork, PromptReader
+from artmodels.io.safetensors_io import load_weights, parse_metadata, read_header, save_weights
+from artmodels.models.prompt import PromptConfig, PromptModel, PromptNetwork
 
 MAX_REFERENCE = 4096  # pictures that a match is compared with
-MAX_TOLD = 1_000_000  # characters of JSON
-REFERENCE, TOLD = "reference", "prompt"  # the tensor's name, and that of the JSON beside the tensors
-AGAIN = "train the reader anew (train.py --task prompt), or delete the file"
+MAX_METADATA = 1_000_000  # characters of JSON
+REFERENCE, METADATA_KEY = "reference", "prompt"  # the tensor's name, and that of the JSON beside the tensors
+REMEDY = "train the prompt model anew (train.py --task prompt), or delete the file"
 
 
-def save_prompt(folder: Path, reader: PromptReader) -> None:
+def save_prompt(folder: Path, prompt_model: PromptModel) -> None:
     """Write `prompt.safetensors`: the weights in half precision, and as JSON the config, vocabulary and figures.
 
     The feature network is not in it: it comes with its own package.
     """
-    told = {"config": asdict(reader.config), "figures": reader.figures, "reference_sha256": reader.reference_sha256}
+    told = {
+        "config": asdict(prompt_model.config),
+        "figures": prompt_model.figures,
+        "reference_sha256": prompt_model.reference_sha256,
+    }
     text = json.dumps(told, ensure_ascii=False, sort_keys=True)
-    tensors = {**reader.network.state_dict(), REFERENCE: reader.reference}
-    save_weights(tensors, folder / PROMPT_NAME, torch.float16, {TOLD: text})
+    tensors = {**prompt_model.network.state_dict(), REFERENCE: prompt_model.reference}
+    save_weights(tensors, folder / PROMPT_NAME, torch.float16, {METADATA_KEY: text})
 
 
-def load_prompt(folder: Path, styles: Sequence[str]) -> PromptReader | None:
-    """The reader that lies beside a model which paints `styles`; None if there is none. It may be a stranger's.
+def load_prompt(folder: Path, styles: Sequence[str]) -> PromptModel | None:
+    """The prompt model that lies beside a model which paints `styles`; None if there is none. It may be a stranger's.
 
     Raises:
         ValueError: too large, damaged, or of other styles.
@@ -41,33 +45,33 @@ def load_prompt(folder: Path, styles: Sequence[str]) -> PromptReader | None:
         return None
     header, metadata = read_header(path)
     try:
-        config, figures, sha256 = _read_told(metadata.get(TOLD) if isinstance(metadata, dict) else None)
+        config, figures, sha256 = _read_metadata(metadata.get(METADATA_KEY) if isinstance(metadata, dict) else None)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}: {AGAIN}") from error
+        raise ValueError(f"{path}: {error}: {REMEDY}") from error
     if config.styles != tuple(styles):
-        raise ValueError(f"{path} knows the styles {', '.join(config.styles)[:200]}, not those of the model: {AGAIN}")
+        raise ValueError(f"{path} knows the styles {', '.join(config.styles)[:200]}, not those of the model: {REMEDY}")
     shape = header.get(REFERENCE, {}).get("shape")  # the rest of the header is compared below
     count = shape[0] if isinstance(shape, list) and shape else None
     if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MAX_REFERENCE:
-        raise ValueError(f"{path} should hold 0 to {MAX_REFERENCE} rows of {REFERENCE}, found {shape!r:.80}: {AGAIN}")
+        raise ValueError(f"{path} should hold 0 to {MAX_REFERENCE} rows of {REFERENCE}, found {shape!r:.80}: {REMEDY}")
     with torch.device("meta"):
         network = PromptNetwork(config)
         expected = {**network.state_dict(), REFERENCE: torch.empty(count, config.joint_dim)}
     weights = load_weights(path, expected)
     reference = weights.pop(REFERENCE)
     network.load_state_dict(weights, assign=True)
-    return PromptReader(network.requires_grad_(False).eval(), figures, reference, sha256)
+    return PromptModel(network.requires_grad_(False).eval(), figures, reference, sha256)
 
 
-def _read_told(text: Any) -> tuple[PromptConfig, dict[str, Any], str]:
+def _read_metadata(text: Any) -> tuple[PromptConfig, dict[str, Any], str]:
     """Config, figures, and the checksum of the reference's model, from the JSON beside the tensors.
 
     Raises:
         ValueError: too long, not JSON, or not of the form that `save_prompt` gives.
     """
-    told = parse_told(text, MAX_TOLD, "what is said of the reader")
+    told = parse_metadata(text, MAX_METADATA, "what is said of the prompt model")
     if not isinstance(told, dict) or told.keys() != {"config", "figures", "reference_sha256"}:
-        raise ValueError("what is said of the reader should be config, figures and reference_sha256")
+        raise ValueError("what is said of the prompt model should be config, figures and reference_sha256")
     config, figures, sha256 = told["config"], told["figures"], told["reference_sha256"]
     if not isinstance(config, dict) or config.keys() - set(PromptConfig.__dataclass_fields__):
         raise ValueError("its config has unknown fields, or is no object")
@@ -82,7 +86,7 @@ def _read_told(text: Any) -> tuple[PromptConfig, dict[str, Any], str]:
 
 
 def _are_figures(figures: Any) -> bool:
-    """Whether figures are of the form that `reader.measure_reader` gives."""
+    """Whether figures are of the form that `training.prompt.measure_prompt_model` gives."""
     if not isinstance(figures, dict) or not isinstance(figures.get("recall"), dict):
         return False
     recall, pictures = figures["recall"], figures.get("pictures")

@@ -1,4 +1,4 @@
-"""What the pictures of a style have in common, as an eye's layers see it: a companion of a published model."""
+"""What pictures of a style have in common, as a frozen network's layers see it: a companion of a published model."""
 
 import hashlib
 import json
@@ -18,13 +18,13 @@ SIZES = (128, 256)  # px at which the paintings of a style are looked at
 DIRECTIONS = 64  # unit vectors of a layer's features, along which it is looked at
 PALETTE_DIRECTIONS = 16
 QUANTILES = 32  # of the values along each
-TOLD = "style_statistics"
+METADATA_KEY = "style_statistics"
 LARGEST = 1e4  # a feature, or a colour, of no picture at all
-AGAIN = "make it anew with `python -m artmodels styles`, or delete the file"
+REMEDY = "make it anew with `python -m artmodels styles`, or delete the file"
 
 
 @dataclass(frozen=True)
-class Manner:
+class StyleRepresentation:
     """How a picture is painted, wherever in it: the distributions of its colours and of each layer's features.
 
     A layer's features are brought to `mean` and `scale` and then looked at along fixed directions, of which the
@@ -39,33 +39,35 @@ class Manner:
 
 @dataclass(frozen=True)
 class StyleStatistics:
-    """The manner of each of a model's styles."""
+    """How pictures of each of a model's styles are painted."""
 
     styles: tuple[str, ...]
-    manners: tuple[tuple[Manner, ...], ...]  # of each style, at each of `SIZES`
+    representations: tuple[tuple[StyleRepresentation, ...], ...]  # of each style, at each of `SIZES`
     sha256: str  # of their file
 
-    def manner(self, style: str) -> tuple[Manner, ...]:
-        """The manner of one style, at each of `SIZES`.
+    def representation(self, style: str) -> tuple[StyleRepresentation, ...]:
+        """How one style is painted, at each of `SIZES`.
 
         Raises:
             ValueError: there is no such style; the message lists those there are.
         """
         if style not in self.styles:
             raise ValueError(f"no style {str(style)[:80]!r} in this model; it paints: {', '.join(self.styles)}")
-        return self.manners[self.styles.index(style)]
+        return self.representations[self.styles.index(style)]
 
 
-def save_style_statistics(folder: Path, styles: Sequence[str], manners: Sequence[Sequence[Manner]]) -> None:
-    """Write `style_statistics.safetensors`, in half precision. The same manners make the same bytes."""
-    all_manners = [manner for of_style in manners for manner in of_style]
-    tensors = {"palette": torch.stack([manner.palette for manner in all_manners])}
+def save_style_statistics(
+    folder: Path, styles: Sequence[str], representations: Sequence[Sequence[StyleRepresentation]]
+) -> None:
+    """Write `style_statistics.safetensors`, in half precision. The same representations make the same bytes."""
+    flat = [representation for of_style in representations for representation in of_style]
+    tensors = {"palette": torch.stack([representation.palette for representation in flat])}
     for kind in ("means", "scales", "quantiles"):
         for layer in range(len(texture_channels())):
-            tensors[f"{kind}.{layer}"] = torch.stack([getattr(manner, kind)[layer] for manner in all_manners])
+            tensors[f"{kind}.{layer}"] = torch.stack([getattr(representation, kind)[layer] for representation in flat])
     tensors = {name: tensor.unflatten(0, (len(styles), len(SIZES))) for name, tensor in tensors.items()}
     told = json.dumps({"format": FORMAT, "styles": list(styles)}, ensure_ascii=False, sort_keys=True)
-    save_weights(tensors, folder / STATISTICS_NAME, torch.float16, metadata={TOLD: told})
+    save_weights(tensors, folder / STATISTICS_NAME, torch.float16, metadata={METADATA_KEY: told})
 
 
 def load_style_statistics(folder: Path, styles: Sequence[str]) -> StyleStatistics | None:
@@ -79,11 +81,11 @@ def load_style_statistics(folder: Path, styles: Sequence[str]) -> StyleStatistic
         return None
     _, metadata = read_header(path)
     try:
-        told = json.loads(metadata.get(TOLD, ""))
+        told = json.loads(metadata.get(METADATA_KEY, ""))
     except (AttributeError, TypeError, ValueError, RecursionError):
         told = None
     if told != {"format": FORMAT, "styles": list(styles)}:
-        raise ValueError(f"{path} is of another format, or of a model with other styles: {AGAIN}")
+        raise ValueError(f"{path} is of another format, or of a model with other styles: {REMEDY}")
     lead = len(styles), len(SIZES)
     with torch.device("meta"):
         expected = {"palette": torch.empty(*lead, PALETTE_DIRECTIONS, QUANTILES)}
@@ -93,17 +95,19 @@ def load_style_statistics(folder: Path, styles: Sequence[str]) -> StyleStatistic
             expected[f"quantiles.{layer}"] = torch.empty(*lead, DIRECTIONS, QUANTILES)
     found = load_weights(path, expected)
     if any(tensor.abs().max() > LARGEST for tensor in found.values()):
-        raise ValueError(f"{path} holds values beyond {LARGEST:g}, which no picture has: {AGAIN}")
+        raise ValueError(f"{path} holds values beyond {LARGEST:g}, which no picture has: {REMEDY}")
     layers = range(len(texture_channels()))
     if any(found[f"scales.{layer}"].min() <= 0 for layer in layers):
-        raise ValueError(f"{path} holds scales that are not above 0: {AGAIN}")
+        raise ValueError(f"{path} holds scales that are not above 0: {REMEDY}")
 
-    def manner(label: int, size: int) -> Manner:
+    def representation(label: int, size: int) -> StyleRepresentation:
         means, scales, quantiles = (
             tuple(found[f"{kind}.{layer}"][label, size] for layer in layers)
             for kind in ("means", "scales", "quantiles")
         )
-        return Manner(means, scales, quantiles, found["palette"][label, size])
+        return StyleRepresentation(means, scales, quantiles, found["palette"][label, size])
 
-    manners = tuple(tuple(manner(label, size) for size in range(len(SIZES))) for label in range(len(styles)))
-    return StyleStatistics(tuple(styles), manners, hashlib.sha256(path.read_bytes()).hexdigest())
+    representations = tuple(
+        tuple(representation(label, size) for size in range(len(SIZES))) for label in range(len(styles))
+    )
+    return StyleStatistics(tuple(styles), representations, hashlib.sha256(path.read_bytes()).hexdigest())

@@ -10,15 +10,15 @@ from artmodels.hub.model_files import MEASURED_BY, UPSCALER_NAME, find_companion
 from artmodels.io.safetensors_io import (
     NoInitialValues,
     load_weights,
-    parse_told,
+    parse_metadata,
     read_header,
     save_companion,
     to_config,
 )
 from artmodels.models.upscaler import MEASURES, METHODS, Upscaler, UpscalerConfig
 
-MAX_TOLD = 20_000  # characters of JSON
-AGAIN = "train the upscaler anew, or delete the file"
+MAX_METADATA = 20_000  # characters of JSON
+REMEDY = "train the upscaler anew, or delete the file"
 
 
 def save_upscaler(folder: Path, network: Upscaler, figures: dict[str, Any]) -> None:
@@ -44,11 +44,11 @@ def load_upscaler(folder: Path) -> Upscaler | None:
     _, metadata = read_header(path)
     told = metadata if isinstance(metadata, dict) else {}
     try:
-        config = to_config(parse_told(told.get("config"), MAX_TOLD, "config"), UpscalerConfig, path)
-        figures = parse_told(told.get("figures"), MAX_TOLD, "figures")
+        config = to_config(parse_metadata(told.get("config"), MAX_METADATA, "config"), UpscalerConfig, path)
+        figures = parse_metadata(told.get("figures"), MAX_METADATA, "figures")
         check_figures(figures)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}: {AGAIN}") from error
+        raise ValueError(f"{path}: {error}: {REMEDY}") from error
     with torch.device("meta"), NoInitialValues():
         network = Upscaler(config)
     network.load_state_dict(load_weights(path, expected=network.state_dict()), strict=True, assign=True)
@@ -57,7 +57,7 @@ def load_upscaler(folder: Path) -> Upscaler | None:
 
 
 def check_figures(figures: Any) -> None:
-    """Refuse figures that are not of the form that `upscaling.measure_upscaler` gives; none at all are in order.
+    """Refuse figures that are not of the form that `measure_upscaler` gives; none at all are in order.
 
     Raises:
         ValueError: see above; what should be there.

@@ -15,8 +15,8 @@ from artmodels.studio.context import (
     PAINTING,
     QUICK,
     RANDOM_SEED_JS,
-    Easel,
     Pictures,
+    StudioContext,
     as_data,
     bank,
     clear_errors,
@@ -26,7 +26,7 @@ from artmodels.studio.context import (
     read_picked,
 )
 from artmodels.studio.handlers import FIRST_SEED
-from artmodels.studio.i18n import Complaint, say
+from artmodels.studio.i18n import Complaint, translate
 from artmodels.studio.pages.paint import PaintPage, designs_of, style_choices, truncation_slider
 from artmodels.studio.pages.picked import LINK_JS, Panel, link_field, link_of
 
@@ -66,12 +66,12 @@ def slot_updates(model: LoadedModel, weights: dict[str, float]) -> tuple[list[st
     return names, [gr.Slider(**slider) for slider in sliders]
 
 
-def build_blend_page(easel: Easel, first: LoadedModel, paint_page: PaintPage, panel: Panel) -> BlendPage:
-    easel.add(gr.HTML, {"value": "blend-intro"}, elem_classes="intro", padding=False)
+def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: PaintPage, panel: Panel) -> BlendPage:
+    context.add(gr.HTML, {"value": "blend-intro"}, elem_classes="intro", padding=False)
     names = list(first.generator.config.styles)[:SLOTS]
     mix = {style: weight for style, weight in first_mix(first).items() if style in names} or {names[0]: 1.0}
     slots = gr.JSON(names, visible=False)
-    others = easel.add(
+    others = context.add(
         gr.Dropdown,
         {"label": "slots", "info": "slots-info"},
         choices=list(first.generator.config.styles),
@@ -88,46 +88,46 @@ def build_blend_page(easel: Easel, first: LoadedModel, paint_page: PaintPage, pa
                 for slider in bank(names, [mix.get(name, 0.0) for name in names], SLOTS)
             ]
             with gr.Row():
-                surprise = easel.add(gr.Button, {"value": "surprise"}, min_width=110, elem_id="surprise")
-                even = easel.add(gr.Button, {"value": "even"}, min_width=110, elem_id="even")
+                surprise = context.add(gr.Button, {"value": "surprise"}, min_width=110, elem_id="surprise")
+                even = context.add(gr.Button, {"value": "even"}, min_width=110, elem_id="even")
         with gr.Column(scale=2, min_width=320):
             shares = gr.HTML("", elem_id="shares", padding=False)
-            wall = easel.pictures("wall", "blend-wall")
+            wall = context.pictures("wall", "blend-wall")
             with gr.Row():
-                seed = easel.add(gr.Number, {"label": "seed"}, value=FIRST_SEED, precision=0, min_width=110)
-                dice = easel.add(gr.Button, {"value": "dice"}, min_width=130, elem_id="blend-dice")
-                truncation = truncation_slider(easel, "blend-truncation")
+                seed = context.add(gr.Number, {"label": "seed"}, value=FIRST_SEED, precision=0, min_width=110)
+                dice = context.add(gr.Button, {"value": "dice"}, min_width=130, elem_id="blend-dice")
+                truncation = truncation_slider(context, "blend-truncation")
     with gr.Row(elem_id="name-row"):
-        name = easel.add(
+        name = context.add(
             gr.Textbox, {"label": "name", "placeholder": "name-hint"}, max_lines=1, max_length=MAX_NAME, elem_id="name"
         )
-        save = easel.add(gr.Button, {"value": "save-style"}, variant="primary", min_width=130, elem_id="save-style")
-        mine = easel.add(gr.Dropdown, {"label": "my-styles"}, choices=[], value=None, elem_id="my-styles")
-        forget = easel.add(gr.Button, {"value": "forget"}, min_width=90, elem_id="forget")
-    style_link = link_field(easel, "style-link", "style-link-info", "style-link")
-    easel.add(gr.HTML, {"value": "layers-intro"}, elem_classes="intro", padding=False)
+        save = context.add(gr.Button, {"value": "save-style"}, variant="primary", min_width=130, elem_id="save-style")
+        mine = context.add(gr.Dropdown, {"label": "my-styles"}, choices=[], value=None, elem_id="my-styles")
+        forget = context.add(gr.Button, {"value": "forget"}, min_width=90, elem_id="forget")
+    style_link = link_field(context, "style-link", "style-link-info", "style-link")
+    context.add(gr.HTML, {"value": "layers-intro"}, elem_classes="intro", padding=False)
     with gr.Row(elem_id="layers"):
-        coarse_image = easel.picture("coarse")
-        fine_image = easel.picture("fine")
+        coarse_image = context.picture("coarse")
+        fine_image = context.picture("fine")
         with gr.Column(scale=3, min_width=320):
-            cuts = easel.pictures("cuts", "cuts")
+            cuts = context.pictures("cuts", "cuts")
     coarse, fine = gr.JSON(None, visible=False), gr.JSON(None, visible=False)
 
     def repaint(
         slots: Any, seed: float, truncation: float, name: str, hanging: Any, current: str, language: str, *values: float
     ) -> tuple[Any, ...]:
         with clear_errors(language):
-            model = easel.model_of(current)
+            model = context.model_of(current)
             mix = dict(zip(slots, values, strict=False))
             recipes = handlers.recipes_of_seeds(model, mix, seed, BLEND_COUNT, truncation)
             weights = recipes[0].style_weights
             link = link_of(recipes[0], language, open="blend", **({"name": name[:MAX_NAME]} if name else {}))
-            hung = easel.show(model, recipes) if as_data(recipes) != hanging else (gr.skip(), gr.skip())
+            hung = context.show(model, recipes) if as_data(recipes) != hanging else (gr.skip(), gr.skip())
             return *hung, share_bar(weights), link
 
     repainting: dict[str, Any] = {
         "fn": repaint,
-        "inputs": [slots, seed, truncation, name, wall.recipes, easel.current, easel.language, *sliders],
+        "inputs": [slots, seed, truncation, name, wall.recipes, context.current, context.language, *sliders],
         "outputs": [*wall.parts, shares, style_link],
         **PAINTING,
     }
@@ -136,11 +136,11 @@ def build_blend_page(easel: Easel, first: LoadedModel, paint_page: PaintPage, pa
         event.success(None, style_link, style_link, js=LINK_JS, api_visibility="private")
 
     def set_mix(weights: dict[str, float], current: str) -> tuple[Any, ...]:
-        names, updates = slot_updates(easel.model_of(current), weights)
+        names, updates = slot_updates(context.model_of(current), weights)
         return names, *updates
 
     def surprise_mix(current: str) -> tuple[Any, ...]:
-        styles = easel.model_of(current).generator.config.styles
+        styles = context.model_of(current).generator.config.styles
         drawn = random.sample(styles, min(len(styles), random.randint(2, 4)))
         return set_mix({style: round(random.uniform(0.15, 1), 2) for style in drawn}, current)
 
@@ -160,24 +160,24 @@ def build_blend_page(easel: Easel, first: LoadedModel, paint_page: PaintPage, pa
             name = " ".join(name.split())[:MAX_NAME]
             if not name:
                 raise Complaint("no-name")
-            model = easel.model_of(current)
+            model = context.model_of(current)
             weights = handlers.style_weights_of(model, dict(zip(slots, values, strict=False)))
             design = {"name": name, "weights_sha256": model.weights_sha256, "weights": weights}
             stored = designs if isinstance(designs, list) else []
             others = [other for other in stored if not same_design(other, design)]
             if len(others) >= MAX_DESIGNS:
                 raise Complaint("designs-full", most=MAX_DESIGNS)
-        gr.Info(html.escape(say(language, "saved", name=name)), title="", duration=4)
+        gr.Info(html.escape(translate(language, "saved", name=name)), title="", duration=4)
         return [*others, design], *design_updates(model, [*others, design], name, language)
 
     def forget_style(name: str | None, designs: Any, current: str, language: str) -> tuple[Any, ...]:
-        model = easel.model_of(current)
+        model = context.model_of(current)
         gone = [design for design in designs_of(model, designs) if design["name"] == name]
         stored = [design for design in designs or [] if design not in gone]
         return stored, *design_updates(model, stored, None, language)
 
     def load_style(name: str | None, designs: Any, current: str) -> tuple[Any, ...]:
-        model = easel.model_of(current)
+        model = context.model_of(current)
         for design in designs_of(model, designs):
             if design["name"] == name:
                 return name, *set_mix(design["weights"], current)
@@ -188,14 +188,14 @@ def build_blend_page(easel: Easel, first: LoadedModel, paint_page: PaintPage, pa
         if not coarse or not fine:
             return gr.skip(), gr.skip()
         with clear_errors(language):
-            model = easel.model_of(current)
+            model = context.model_of(current)
             pair = read_picked(coarse), read_picked(fine)
             layers = model.generator.config.layers
             mixed = [mix_layers(*pair, first) for first in range(layers, 0, -1)]
-            wall, recipes = easel.show(model, mixed)
+            wall, recipes = context.show(model, mixed)
             resolutions = model.generator.config.resolutions
         return [
-            (path, say(language, "from-pixels", pixels=resolutions[layers - 1 - place]))
+            (path, translate(language, "from-pixels", pixels=resolutions[layers - 1 - place]))
             for place, (path, _) in enumerate(wall)
         ], recipes
 
@@ -208,38 +208,39 @@ def build_blend_page(easel: Easel, first: LoadedModel, paint_page: PaintPage, pa
         )
     )
     linked(dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private").then(**repainting))
-    linked(surprise.click(surprise_mix, easel.current, mixed, **QUICK).then(**repainting))
-    linked(even.click(even_mix, [slots, easel.current], mixed, **QUICK).then(**repainting))
+    linked(surprise.click(surprise_mix, context.current, mixed, **QUICK).then(**repainting))
+    linked(even.click(even_mix, [slots, context.current], mixed, **QUICK).then(**repainting))
     linked(
-        others.input(choose_slots, [others, easel.current, easel.language, *sliders], mixed, **QUICK).success(
+        others.input(choose_slots, [others, context.current, context.language, *sliders], mixed, **QUICK).success(
             **repainting
         )
     )
-    naming = [easel.designs, mine, paint_page.style]
+    naming = [context.designs, mine, paint_page.style]
     linked(
-        save.click(save_style, [name, slots, easel.designs, easel.current, easel.language, *sliders], naming, **QUICK)
-        .success(**repainting)
-    )  # fmt: skip
-    linked(mine.input(load_style, [mine, easel.designs, easel.current], [name, *mixed], **QUICK).then(**repainting))
-    forget.click(forget_style, [mine, easel.designs, easel.current, easel.language], naming, **QUICK)
+        save.click(
+            save_style, [name, slots, context.designs, context.current, context.language, *sliders], naming, **QUICK
+        ).success(**repainting)
+    )
+    linked(mine.input(load_style, [mine, context.designs, context.current], [name, *mixed], **QUICK).then(**repainting))
+    forget.click(forget_style, [mine, context.designs, context.current, context.language], naming, **QUICK)
     for pictures in (wall, cuts):
-        panel.show_after(pick_from(easel, pictures))
+        panel.show_after(pick_from(context, pictures))
     for title, button, image, slot in (
         ("coarse", panel.coarse, coarse_image, coarse),
         ("fine", panel.fine, fine_image, fine),
     ):
-        put = button.click(lambda picked: (picked, easel.go("blend")), easel.picked, [slot, easel.tabs], **QUICK).then(
-            _shown(easel, title), [slot, easel.current, easel.language], image, **PAINTING
-        )
-        put.success(cut, [coarse, fine, easel.current, easel.language], cuts.parts, **PAINTING)
+        put = button.click(
+            lambda picked: (picked, context.go("blend")), context.picked, [slot, context.tabs], **QUICK
+        ).then(_shown(context, title), [slot, context.current, context.language], image, **PAINTING)
+        put.success(cut, [coarse, fine, context.current, context.language], cuts.parts, **PAINTING)
     return BlendPage(slots, others, sliders, name, mine, seed, truncation, wall, cuts, repainting)
 
 
-def _shown(easel: Easel, title: str) -> Any:
+def _shown(context: StudioContext, title: str) -> Any:
     def shown(recipe: Any, current: str, language: str) -> str:
         with clear_errors(language):
-            ((path, caption),), _ = easel.show(easel.model_of(current), [read_picked(recipe)])
-        return figure(path, caption, say(language, title))
+            ((path, caption),), _ = context.show(context.model_of(current), [read_picked(recipe)])
+        return figure(path, caption, translate(language, title))
 
     return shown
 

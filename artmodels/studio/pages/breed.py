@@ -17,15 +17,15 @@ from artmodels.studio.context import (
     PAINTING,
     QUICK,
     RANDOM_SEED_JS,
-    Easel,
     Pictures,
+    StudioContext,
     as_data,
     clear_errors,
     pick_from,
     read_recipes_data,
     save_png,
 )
-from artmodels.studio.i18n import Complaint, say
+from artmodels.studio.i18n import Complaint, translate
 from artmodels.studio.pages.picked import Panel, fits, picked_and_chosen
 
 LITTER = 8
@@ -38,35 +38,35 @@ GAP = 8  # pixels between parents and children of a strip
 class BreedPage:
     """What other parts of the studio touch."""
 
-    easel: Easel
+    context: StudioContext
     parents: Pictures
     litter: Pictures
     tree: gr.Gallery
 
     def show_family_after(self, event: Dependency) -> Dependency:
         """Paint the tree that the browser kept, as far as it is the model's."""
-        easel = self.easel
+        context = self.context
 
         def show_family(family: Any, current: str, language: str) -> Any:
             if not family:  # so this never comes late over the first generation of a visitor who was quick
                 return gr.skip()
             with clear_errors(language):
-                model = easel.model_of(current)
+                model = context.model_of(current)
                 strips = []
                 for place, generation in enumerate(generations_of(model, family), 1):
                     chosen, born = members(generation)
-                    images = handlers.paint_images(model, [*chosen, *born], easel.paint)
+                    images = handlers.paint_images(model, [*chosen, *born], context.paint)
                     strips.append(strip([*chosen, *born], images, len(chosen), place, language))
                 return strips
 
-        return event.success(show_family, [easel.family, easel.current, easel.language], self.tree, **PAINTING)
+        return event.success(show_family, [context.family, context.current, context.language], self.tree, **PAINTING)
 
 
-def build_breed_page(easel: Easel, panel: Panel) -> BreedPage:
-    easel.add(gr.HTML, {"value": "breed-intro"}, elem_classes="intro", padding=False)
-    parents = easel.pictures("parents", "parents")
+def build_breed_page(context: StudioContext, panel: Panel) -> BreedPage:
+    context.add(gr.HTML, {"value": "breed-intro"}, elem_classes="intro", padding=False)
+    parents = context.pictures("parents", "parents")
     with gr.Row(elem_id="breed-bar"):
-        mutation = easel.add(
+        mutation = context.add(
             gr.Slider,
             {"label": "mutation", "info": "mutation-info"},
             minimum=0,
@@ -75,33 +75,33 @@ def build_breed_page(easel: Easel, panel: Panel) -> BreedPage:
             step=0.05,
             elem_id="mutation",
         )
-        start = easel.add(
+        start = context.add(
             gr.Button, {"value": "have-children"}, variant="primary", min_width=150, elem_id="have-children"
         )
-        clear = easel.add(gr.Button, {"value": "clear"}, min_width=90, elem_id="clear-parents")
-    litter = easel.pictures("litter", "litter")
-    easel.add(gr.HTML, {"value": "tree-intro"}, elem_classes="intro", padding=False)
-    tree = easel.pictures("tree", "tree").gallery
+        clear = context.add(gr.Button, {"value": "clear"}, min_width=90, elem_id="clear-parents")
+    litter = context.pictures("litter", "litter")
+    context.add(gr.HTML, {"value": "tree-intro"}, elem_classes="intro", padding=False)
+    tree = context.pictures("tree", "tree").gallery
     with gr.Row():
-        forget = easel.add(gr.Button, {"value": "forget-tree"}, size="sm", min_width=120, elem_id="forget-tree")
+        forget = context.add(gr.Button, {"value": "forget-tree"}, size="sm", min_width=120, elem_id="forget-tree")
     seed = gr.Number(0, visible=False, precision=0)
 
     def add_parent(picked: Any, recipes: Any, current: str, language: str) -> tuple[Any, ...]:
         with clear_errors(language):
-            model = easel.model_of(current)
+            model = context.model_of(current)
             recipe, chosen = picked_and_chosen(model, picked, recipes)
             if recipe not in chosen:
                 if len(chosen) >= MAX_PARENTS:
                     raise Complaint("too-many-parents", most=MAX_PARENTS)
                 chosen.append(recipe)
-            wall, recipes = easel.show(model, chosen)
+            wall, recipes = context.show(model, chosen)
         if len(chosen) == 1:
-            gr.Info(say(language, "one-more-parent"), title="", duration=4)
-        return wall, recipes, easel.go("breed")
+            gr.Info(translate(language, "one-more-parent"), title="", duration=4)
+        return wall, recipes, context.go("breed")
 
     def breed(recipes: Any, seed: float, mutation: float, family: Any, tree: Any, current: str, language: str) -> Any:
         with clear_errors(language):
-            model = easel.model_of(current)
+            model = context.model_of(current)
             chosen = read_recipes_data(recipes)
             if len(chosen) < MIN_PARENTS:
                 raise Complaint("too-few-parents", found=len(chosen))
@@ -109,7 +109,7 @@ def build_breed_page(easel: Easel, panel: Panel) -> BreedPage:
             mutation = handlers.number_between("mutation", mutation, 0, 1)
             generation = {"parents": as_data(chosen), "seed": seed, "mutation": mutation}
             born = children(chosen, LITTER, seed, mutation)
-            images = handlers.paint_images(model, [*chosen, *born], easel.paint)
+            images = handlers.paint_images(model, [*chosen, *born], context.paint)
             known = generations_of(model, family)
             newest = strip([*chosen, *born], images, len(chosen), len(known) + 1, language)
             wall = handlers.hang(model, save_png, born, images[len(chosen) :])
@@ -119,31 +119,33 @@ def build_breed_page(easel: Easel, panel: Panel) -> BreedPage:
     def go_back(family: Any, current: str, language: str, event: gr.SelectData) -> tuple[Any, ...]:
         """The parents and children of a generation stand there again; what is bred next branches off."""
         with clear_errors(language):
-            model = easel.model_of(current)
+            model = context.model_of(current)
             generations = generations_of(model, family)
             if event.index >= len(generations):
                 return (gr.skip(),) * 4
             chosen, born = members(generations[event.index])
-            return *easel.show(model, chosen), *easel.show(model, born)
+            return *context.show(model, chosen), *context.show(model, born)
 
     panel.breed.click(
         add_parent,
-        [easel.picked, parents.recipes, easel.current, easel.language],
-        [*parents.parts, easel.tabs],
+        [context.picked, parents.recipes, context.current, context.language],
+        [*parents.parts, context.tabs],
         **PAINTING,
     )
     start.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private").then(
         breed,
-        [parents.recipes, seed, mutation, easel.family, tree, easel.current, easel.language],
-        [*litter.parts, easel.family, tree],
+        [parents.recipes, seed, mutation, context.family, tree, context.current, context.language],
+        [*litter.parts, context.family, tree],
         **PAINTING,
     )
     clear.click(lambda: ([], []), None, parents.parts, **QUICK)
-    tree.select(go_back, [easel.family, easel.current, easel.language], [*parents.parts, *litter.parts], **PAINTING)
-    forget.click(lambda: ([], []), None, [easel.family, tree], **QUICK)
+    tree.select(
+        go_back, [context.family, context.current, context.language], [*parents.parts, *litter.parts], **PAINTING
+    )
+    forget.click(lambda: ([], []), None, [context.family, tree], **QUICK)
     for pictures in (parents, litter):
-        panel.show_after(pick_from(easel, pictures))
-    return BreedPage(easel, parents, litter, tree)
+        panel.show_after(pick_from(context, pictures))
+    return BreedPage(context, parents, litter, tree)
 
 
 def generations_of(model: LoadedModel, family: Any) -> list[dict[str, Any]]:
@@ -176,4 +178,4 @@ def strip(
     sheet.paste(above, ((below.width - above.width) // 2, 0))
     sheet.paste(below, (0, above.height + GAP))
     path = save_png(png_bytes(sheet, recipes), f"generation-{number}.png")
-    return path, say(language, "generation", number=number)
+    return path, translate(language, "generation", number=number)

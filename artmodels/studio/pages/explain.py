@@ -20,11 +20,11 @@ from artmodels.hub.load import LoadedModel, read_metrics
 from artmodels.hub.model_files import HISTORY_NAME, MAX_PROGRESS_BYTES, PROGRESS_NAME
 from artmodels.io.safetensors_io import read_json
 from artmodels.metrics.charts import clean_history, draw_evaluations, draw_steps, number_of, number_text, split_history
-from artmodels.metrics.explain import Origin, light_up, see, trace
+from artmodels.metrics.explain import Originality, explain_styles, highlight, measure_originality
 from artmodels.studio import handlers
-from artmodels.studio.context import PAINTING, Easel, clear_errors, figure, read_picked, save_image
+from artmodels.studio.context import PAINTING, StudioContext, clear_errors, figure, read_picked, save_image
 from artmodels.studio.handlers import FIRST_TRUNCATION
-from artmodels.studio.i18n import say
+from artmodels.studio.i18n import translate
 from artmodels.studio.pages.picked import Panel
 from artmodels.studio.pages.steer import direction_word, names_of
 
@@ -41,53 +41,55 @@ WALKED_SEED = 7  # of the picture that is moved along the directions
 class ExplainPage:
     """What other parts of the studio touch."""
 
-    easel: Easel
+    context: StudioContext
     seen: list[gr.HTML]  # of one picture
     story: gr.HTML  # of the model
     wanted: gr.Textbox  # not empty once a visitor has come to this page
 
     def tell_after(self, event: Dependency) -> Dependency:
         """Empty what was seen, and tell the story anew if anybody wants it."""
-        easel = self.easel
+        context = self.context
 
         def tell(wanted: str, current: str, language: str) -> tuple[str, ...]:
             with clear_errors(language):
-                story = tell_story(easel, easel.model_of(current), language) if wanted else ""
+                story = tell_story(context, context.model_of(current), language) if wanted else ""
             return story, *[""] * len(self.seen)
 
-        return event.success(tell, [self.wanted, easel.current, easel.language], [self.story, *self.seen], **PAINTING)
+        return event.success(
+            tell, [self.wanted, context.current, context.language], [self.story, *self.seen], **PAINTING
+        )
 
 
-def build_explain_page(easel: Easel, panel: Panel, room: gr.Tab) -> ExplainPage:
-    easel.add(gr.HTML, {"value": "explain-intro"}, elem_classes="intro", padding=False)
+def build_explain_page(context: StudioContext, panel: Panel, room: gr.Tab) -> ExplainPage:
+    context.add(gr.HTML, {"value": "explain-intro"}, elem_classes="intro", padding=False)
     with gr.Row(elem_id="explain"):
         with gr.Column(min_width=220, scale=1):
-            looked_at = easel.picture("looked-at")
-            upload = easel.add(
+            looked_at = context.picture("looked-at")
+            upload = context.add(
                 gr.UploadButton,
                 {"label": "look-at-file"},
                 file_types=["image"],
                 type="filepath",
                 elem_id="look-at-file",
             )
-            easel.add(gr.HTML, {"value": "look-at-privacy"}, elem_classes="fine-print", padding=False)
+            context.add(gr.HTML, {"value": "look-at-privacy"}, elem_classes="fine-print", padding=False)
         with gr.Column(min_width=300, scale=3):
             verdict = gr.HTML("", elem_id="verdict", padding=False)
             maps = gr.HTML("", elem_id="maps", padding=False)
     origin = gr.HTML("", elem_id="origin", padding=False)
     story = gr.HTML("", elem_id="story", padding=False)
     wanted = gr.Textbox("", visible=False)
-    page = ExplainPage(easel, [looked_at, verdict, maps, origin], story, wanted)
+    page = ExplainPage(context, [looked_at, verdict, maps, origin], story, wanted)
 
     def look(picked: Any, current: str, language: str) -> tuple[Any, ...]:
         with clear_errors(language):
-            model, recipe = easel.model_of(current), read_picked(picked)
-            (image,) = handlers.paint_images(model, [recipe], easel.paint)
-            return *explain(model, image, handlers.caption(recipe), language), easel.go("explain")
+            model, recipe = context.model_of(current), read_picked(picked)
+            (image,) = handlers.paint_images(model, [recipe], context.paint)
+            return *explain(model, image, handlers.caption(recipe), language), context.go("explain")
 
     def look_at_file(path: str, current: str, language: str) -> tuple[Any, ...]:
         with clear_errors(language):
-            model, (image, name) = easel.model_of(current), handlers.take_picture(path)
+            model, (image, name) = context.model_of(current), handlers.take_picture(path)
             return explain(model, image, name, language)
 
     def tell(current: str, story: str, language: str) -> tuple[Any, ...]:
@@ -95,11 +97,13 @@ def build_explain_page(easel: Easel, panel: Panel, room: gr.Tab) -> ExplainPage:
         if story:
             return gr.skip(), gr.skip()
         with clear_errors(language):
-            return "yes", tell_story(easel, easel.model_of(current), language)
+            return "yes", tell_story(context, context.model_of(current), language)
 
-    panel.explain.click(look, [easel.picked, easel.current, easel.language], [*page.seen, easel.tabs], **PAINTING)
-    upload.upload(look_at_file, [upload, easel.current, easel.language], page.seen, **PAINTING)
-    room.select(tell, [easel.current, story, easel.language], [wanted, story], **PAINTING)
+    panel.explain.click(
+        look, [context.picked, context.current, context.language], [*page.seen, context.tabs], **PAINTING
+    )
+    upload.upload(look_at_file, [upload, context.current, context.language], page.seen, **PAINTING)
+    room.select(tell, [context.current, story, context.language], [wanted, story], **PAINTING)
     return page
 
 
@@ -108,26 +112,26 @@ def explain(model: LoadedModel, image: Image.Image, name: str, language: str) ->
     picture = to_tensor(np.array(image.convert("RGB"))[None])
     shown, maps = figure(save_image(image), name, name), ""
     if model.classifier:
-        sight = see(model.classifier, picture)
+        sight = explain_styles(model.classifier, picture)
         verdict = verdict_words(sight.styles, model.classifier.figures, language)
         plain = [style for style, share in sight.styles.items() if share >= PLAIN][:SHOWN_STYLES]
         lit = [
-            figure(save_image(light_up(image, sight.maps[style])), style, f"{style} · {share:.0%}")
+            figure(save_image(highlight(image, sight.maps[style])), style, f"{style} · {share:.0%}")
             for style, share in sight.styles.items()
             if style in (plain or list(sight.styles)[:1])
         ]
-        maps = f"<h3>{say(language, 'where-seen')}</h3><div class='row-of-pictures'>{''.join(lit)}</div>"
+        maps = f"<h3>{translate(language, 'where-seen')}</h3><div class='row-of-pictures'>{''.join(lit)}</div>"
     else:
-        verdict = f"<p>{say(language, 'no-eye')}</p>"
+        verdict = f"<p>{translate(language, 'no-eye')}</p>"
     if model.neighbours:
-        origin = origin_words(trace(model.neighbours, picture, NEAREST), language)
+        origin = origin_words(measure_originality(model.neighbours, picture, NEAREST), language)
     else:
-        origin = f"<p>{say(language, 'no-neighbours')}</p>"
+        origin = f"<p>{translate(language, 'no-neighbours')}</p>"
     return shown, verdict, maps, origin
 
 
 def verdict_words(styles: dict[str, float], figures: dict[str, Any], language: str) -> str:
-    """The eye's shares as bars, and how far it is to be trusted."""
+    """The classifier's shares as bars, and how far it is to be trusted."""
     bars = "".join(
         f"<li><span>{html.escape(style)}</span><meter min='0' max='1' value='{share:.4f}'></meter>"
         f"<b>{share:.0%}</b></li>"
@@ -136,12 +140,12 @@ def verdict_words(styles: dict[str, float], figures: dict[str, Any], language: s
     trust = ""
     if (accuracy := number_of(figures.get("accuracy"))) is not None:
         error = number_of(figures.get("calibration_error"))
-        trust = say(language, "eye-accuracy", accuracy=f"{accuracy:.0%}")
-        trust += "" if error is None else say(language, "eye-calibration", error=f"{error:.1%}")
-    return f"<h3>{say(language, 'what-the-eye-sees')}</h3><ul class='bars'>{bars}</ul><p>{trust}</p>"
+        trust = translate(language, "eye-accuracy", accuracy=f"{accuracy:.0%}")
+        trust += "" if error is None else translate(language, "eye-calibration", error=f"{error:.1%}")
+    return f"<h3>{translate(language, 'what-the-eye-sees')}</h3><ul class='bars'>{bars}</ul><p>{trust}</p>"
 
 
-def origin_words(origin: Origin, language: str) -> str:
+def origin_words(origin: Originality, language: str) -> str:
     """The nearest training pictures, and in words how original the picture is beside them."""
     items = []
     for near in origin.nearest:
@@ -152,22 +156,25 @@ def origin_words(origin: Origin, language: str) -> str:
             small = f"<img alt='' src='data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}'>"
         items.append(f"<li>{small}<span>{html.escape(near.label)}</span> <b>{near.distance:.1f}</b></li>")
     key = "origin-copy" if origin.originality < COPY else "origin-near" if origin.nearer < 0.01 else "origin-far"
-    words = say(language, key, ratio=f"{origin.originality:.2f}", nearer=f"{origin.nearer:.0%}")
-    thumbnails = "" if origin.nearest[0].thumbnail else f"<p class='fine-print'>{say(language, 'no-thumbnails')}</p>"
+    words = translate(language, key, ratio=f"{origin.originality:.2f}", nearer=f"{origin.nearer:.0%}")
+    thumbnails = (
+        "" if origin.nearest[0].thumbnail else f"<p class='fine-print'>{translate(language, 'no-thumbnails')}</p>"
+    )
     return (
-        f"<h3>{say(language, 'nearest')}</h3><p><strong>{words}</strong> {say(language, 'origin-scale')}</p>"
+        f"<h3>{translate(language, 'nearest')}</h3>"
+        f"<p><strong>{words}</strong> {translate(language, 'origin-scale')}</p>"
         f"<ol class='nearest'>{''.join(items)}</ol>{thumbnails}"
     )
 
 
-def tell_story(easel: Easel, model: LoadedModel, language: str) -> str:
+def tell_story(context: StudioContext, model: LoadedModel, language: str) -> str:
     """How the model learned, from its own files, and what its directions do, as HTML."""
     metrics = read_metrics(model.folder)
     parts = [
-        f"<h2>{say(language, 'story')}</h2>",
+        f"<h2>{translate(language, 'story')}</h2>",
         progress_story(model, metrics, language),
         curves_story(model, language),
-        directions_story(easel, model, language),
+        directions_story(context, model, language),
     ]
     return "".join(parts)
 
@@ -183,11 +190,11 @@ def progress_story(model: LoadedModel, metrics: dict[str, Any], language: str) -
             with Image.open(path, formats=("WEBP",)) as opened:
                 image = opened.convert("RGB") if opened.width * opened.height <= MAX_PROGRESS_PIXELS else None
     if image is None or not 1 < len(counts) <= 10 or None in counts:
-        return f"<p>{say(language, 'no-progress')}</p>"
+        return f"<p>{translate(language, 'no-progress')}</p>"
     columns = "".join(f"<span>{number_text(count)}</span>" for count in counts)
-    picture = figure(save_image(image), say(language, "progress-alt"), "")
+    picture = figure(save_image(image), translate(language, "progress-alt"), "")
     return (
-        f"<h3>{say(language, 'progress')}</h3><p>{say(language, 'progress-words')}</p>"
+        f"<h3>{translate(language, 'progress')}</h3><p>{translate(language, 'progress-words')}</p>"
         f"<div class='progress-strip'>{picture}<div class='counts' aria-hidden='true'>{columns}</div></div>"
     )
 
@@ -198,26 +205,26 @@ def curves_story(model: LoadedModel, language: str) -> str:
     with suppress(OSError, ValueError):
         history = clean_history(read_json(model.folder / HISTORY_NAME))[-MAX_HISTORY:]
     if not history:
-        return f"<p>{say(language, 'no-history')}</p>"
+        return f"<p>{translate(language, 'no-history')}</p>"
     evaluations, steps, best = split_history(history)
     end = max(history[-1]["images"], 1)
     curves = draw_evaluations(evaluations, end, best) + draw_steps(steps, end)
-    return f"<div class='curves'><p>{say(language, 'curves-words')}</p>{curves}</div>"
+    return f"<div class='curves'><p>{translate(language, 'curves-words')}</p>{curves}</div>"
 
 
-def directions_story(easel: Easel, model: LoadedModel, language: str) -> str:
+def directions_story(context: StudioContext, model: LoadedModel, language: str) -> str:
     """One picture moved along each of the model's directions, from one end to the other."""
     names = names_of(model)
     if not names:
-        return f"<p>{say(language, 'no-directions')}</p>"
+        return f"<p>{translate(language, 'no-directions')}</p>"
     style = model.generator.config.styles[WALKED_SEED % len(model.generator.config.styles)]
     start = seed_recipe(model.name, model.weights_sha256, style, WALKED_SEED, FIRST_TRUNCATION, model.revision)
     walks = [steer(start, {name: amount}, model.directions) for name in names for amount in AMOUNTS]
-    images = handlers.paint_images(model, walks, easel.paint)
+    images = handlers.paint_images(model, walks, context.paint)
     rows = []
     for place, name in enumerate(names):
         strip = contact_sheet(images[place * len(AMOUNTS) : (place + 1) * len(AMOUNTS)], len(AMOUNTS))
         rows.append(figure(save_image(strip), f"{AMOUNTS[0]:+g} … {AMOUNTS[-1]:+g}", direction_word(name, language)))
-    words = say(language, "directions-words", low=f"{AMOUNTS[0]:g}", high=f"{AMOUNTS[-1]:g}")
+    words = translate(language, "directions-words", low=f"{AMOUNTS[0]:g}", high=f"{AMOUNTS[-1]:g}")
     strips = f"<div class='row-of-pictures walks'>{''.join(rows)}</div>"
-    return f"<h3>{say(language, 'directions')}</h3><p>{words}</p>{strips}"
+    return f"<h3>{translate(language, 'directions')}</h3><p>{words}</p>{strips}"

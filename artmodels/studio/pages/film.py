@@ -31,30 +31,30 @@ from artmodels.studio import handlers
 from artmodels.studio.context import (
     PAINTING,
     QUICK,
-    Easel,
     Pictures,
+    StudioContext,
     clear_errors,
     pick_from,
     progress_words,
     read_recipes_data,
     served_path,
 )
-from artmodels.studio.i18n import Complaint, say
+from artmodels.studio.i18n import Complaint, translate
 from artmodels.studio.pages.picked import Panel, picked_and_chosen, those_of
 
 SIZES = (128, 256, 512)
 TELL_EVERY = 0.4  # seconds
 
 
-def build_film_page(easel: Easel, panel: Panel) -> Pictures:
+def build_film_page(context: StudioContext, panel: Panel) -> Pictures:
     """The page; returns the pictures that its film goes through."""
-    easel.add(gr.HTML, {"value": "film-intro"}, elem_classes="intro", padding=False)
-    reel = easel.pictures("reel", "reel")
+    context.add(gr.HTML, {"value": "film-intro"}, elem_classes="intro", padding=False)
+    reel = context.pictures("reel", "reel")
     with gr.Row():
-        use_kept = easel.add(gr.Button, {"value": "use-kept"}, size="sm", min_width=140, elem_id="use-kept")
-        clear = easel.add(gr.Button, {"value": "clear"}, size="sm", min_width=90, elem_id="clear-reel")
+        use_kept = context.add(gr.Button, {"value": "use-kept"}, size="sm", min_width=140, elem_id="use-kept")
+        clear = context.add(gr.Button, {"value": "clear"}, size="sm", min_width=90, elem_id="clear-reel")
     with gr.Row(elem_id="film-dials"):
-        seconds = easel.add(
+        seconds = context.add(
             gr.Slider,
             {"label": "seconds"},
             minimum=2,
@@ -64,7 +64,7 @@ def build_film_page(easel: Easel, panel: Panel) -> Pictures:
             min_width=180,
             elem_id="seconds",
         )
-        rate = easel.add(
+        rate = context.add(
             gr.Slider,
             {"label": "rate"},
             minimum=MIN_RATE,
@@ -74,10 +74,10 @@ def build_film_page(easel: Easel, panel: Panel) -> Pictures:
             min_width=180,
             elem_id="rate",
         )
-        size = easel.add(
+        size = context.add(
             gr.Radio, {"label": "pixels"}, choices=list(SIZES), value=256, elem_id="film-size", elem_classes="pills"
         )
-        kind = easel.add(
+        kind = context.add(
             gr.Radio,
             {"label": "format"},
             choices=[("MP4", "mp4"), ("WebP", "webp")],
@@ -86,13 +86,15 @@ def build_film_page(easel: Easel, panel: Panel) -> Pictures:
             elem_classes="pills",
         )
         with gr.Column(min_width=180):
-            loop = easel.add(gr.Checkbox, {"label": "loop"}, value=True, elem_id="loop")
-            smooth = easel.add(gr.Checkbox, {"label": "smooth"}, value=True, elem_id="smooth")
+            loop = context.add(gr.Checkbox, {"label": "loop"}, value=True, elem_id="loop")
+            smooth = context.add(gr.Checkbox, {"label": "smooth"}, value=True, elem_id="smooth")
     with gr.Row():
-        make = easel.add(gr.Button, {"value": "make-film"}, variant="primary", min_width=160, elem_id="make-film")
-        stop = easel.add(gr.Button, {"value": "stop"}, variant="stop", min_width=90, visible=False, elem_id="stop-film")
+        make = context.add(gr.Button, {"value": "make-film"}, variant="primary", min_width=160, elem_id="make-film")
+        stop = context.add(
+            gr.Button, {"value": "stop"}, variant="stop", min_width=90, visible=False, elem_id="stop-film"
+        )
     news = gr.HTML("", elem_id="film-news", padding=False)
-    video = easel.add(
+    video = context.add(
         gr.Video,
         {"label": "film"},
         interactive=False,
@@ -102,7 +104,7 @@ def build_film_page(easel: Easel, panel: Panel) -> Pictures:
         buttons=[],
         elem_id="film",
     )
-    moving = easel.add(
+    moving = context.add(
         gr.Image,
         {"label": "film"},
         type="filepath",
@@ -112,23 +114,23 @@ def build_film_page(easel: Easel, panel: Panel) -> Pictures:
         elem_id="moving",
         format="webp",
     )
-    download = easel.add(gr.DownloadButton, {"label": "film-download"}, visible=False, elem_id="film-download")
+    download = context.add(gr.DownloadButton, {"label": "film-download"}, visible=False, elem_id="film-download")
 
     def add(picked: Any, recipes: Any, current: str, language: str) -> tuple[Any, ...]:
         with clear_errors(language):
-            model = easel.model_of(current)
+            model = context.model_of(current)
             recipe, chosen = picked_and_chosen(model, picked, recipes)
             if len(chosen) >= MAX_PICTURES:
                 raise Complaint("too-many-stops", most=MAX_PICTURES)
-            return *easel.show(model, [*chosen, recipe]), easel.go("film")
+            return *context.show(model, [*chosen, recipe]), context.go("film")
 
     def take_kept(kept: Any, current: str, language: str) -> tuple[Any, ...]:
         with clear_errors(language):
-            model = easel.model_of(current)
+            model = context.model_of(current)
             chosen = those_of(model, kept)[-MAX_PICTURES:]
             if not chosen:
                 raise Complaint("nothing-kept")
-            return easel.show(model, chosen)
+            return context.show(model, chosen)
 
     def shoot(
         recipes: Any,
@@ -143,16 +145,16 @@ def build_film_page(easel: Easel, panel: Panel) -> Pictures:
     ) -> Iterator[tuple[Any, ...]]:
         """Paint and encode the film, telling how far it is; closed on the way, it leaves nothing behind."""
         with clear_errors(language):
-            model = easel.model_of(current)
+            model = context.model_of(current)
             chosen = read_recipes_data(recipes)
             if len(chosen) < MIN_PICTURES:
                 raise Complaint("too-few-stops", least=MIN_PICTURES, found=len(chosen))
             whole = {"frames_per_second": int(rate), "size": int(size)}
             spec = FilmSpec(float(seconds), **whole, loop=bool(loop), easing="smooth" if smooth else "even")
             told, path = 0.0, ""
-            words, nothing_yet = say(language, "filming"), (gr.skip(),) * 3
+            words, nothing_yet = translate(language, "filming"), (gr.skip(),) * 3
             yield progress_words(words, 0.0), gr.Button(visible=True), *nothing_yet
-            for step in film_steps(easel, model, chosen, spec, kind):
+            for step in film_steps(context, model, chosen, spec, kind):
                 if isinstance(step, Path):
                     path = str(step)
                 elif step - told > 0.04:
@@ -167,13 +169,13 @@ def build_film_page(easel: Easel, panel: Panel) -> Pictures:
         )
 
     panel.film.click(
-        add, [easel.picked, reel.recipes, easel.current, easel.language], [*reel.parts, easel.tabs], **PAINTING
+        add, [context.picked, reel.recipes, context.current, context.language], [*reel.parts, context.tabs], **PAINTING
     )
-    use_kept.click(take_kept, [easel.kept, easel.current, easel.language], reel.parts, **PAINTING)
+    use_kept.click(take_kept, [context.kept, context.current, context.language], reel.parts, **PAINTING)
     clear.click(lambda: ([], []), None, reel.parts, **QUICK)
     shooting = make.click(
         shoot,
-        [reel.recipes, seconds, rate, size, kind, loop, smooth, easel.current, easel.language],
+        [reel.recipes, seconds, rate, size, kind, loop, smooth, context.current, context.language],
         [news, stop, video, moving, download],
         **{**PAINTING, "concurrency_id": "filming", "concurrency_limit": 2},
     )
@@ -181,12 +183,12 @@ def build_film_page(easel: Easel, panel: Panel) -> Pictures:
     stop.click(lambda: gr.Button(visible=False), None, stop, cancels=[shooting], **QUICK).then(
         lambda: ("", gr.Button(visible=False)), None, [news, stop], **QUICK
     )
-    panel.show_after(pick_from(easel, reel))
+    panel.show_after(pick_from(context, reel))
     return reel
 
 
 def film_steps(
-    easel: Easel, model: LoadedModel, recipes: Sequence[Recipe], spec: FilmSpec, kind: str
+    context: StudioContext, model: LoadedModel, recipes: Sequence[Recipe], spec: FilmSpec, kind: str
 ) -> Iterator[float | Path]:
     """How far the film is, from 0 to 1, again and again; at last its path. Closed before, it leaves no file.
 
@@ -200,7 +202,7 @@ def film_steps(
     stopped = Event()
 
     def frames() -> Iterator[Image.Image]:
-        for number, frame in enumerate(paint_film(lambda w: easel.paint(model, w), rows, spec.size)):
+        for number, frame in enumerate(paint_film(lambda w: context.paint(model, w), rows, spec.size)):
             if stopped.is_set():
                 raise _Stopped
             told.put(number / spec.frames)

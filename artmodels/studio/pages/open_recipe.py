@@ -13,8 +13,8 @@ from artmodels.generate.recipe import Recipe, Shift
 from artmodels.hub.download import hub_label, parse_hub_id
 from artmodels.hub.load import LoadedModel
 from artmodels.studio import handlers
-from artmodels.studio.context import PAINTING, QUICK, Easel, as_data, clear_errors, only_if, read_picked, warn
-from artmodels.studio.i18n import say
+from artmodels.studio.context import PAINTING, QUICK, StudioContext, as_data, clear_errors, only_if, read_picked, warn
+from artmodels.studio.i18n import translate
 from artmodels.studio.pages.blend import MAX_NAME, BlendPage, slot_updates
 from artmodels.studio.pages.paint import PaintPage
 from artmodels.studio.pages.picked import Panel, read_and_delete
@@ -24,10 +24,10 @@ PAGES = ("paint", "blend", "breed", "steer", "film", "say", "rework", "explain")
 
 
 @dataclass(frozen=True)
-class Opening:
+class RecipeOpener:
     """The controls that a recipe sets, and the bar that offers what to do when it is another model's."""
 
-    easel: Easel
+    context: StudioContext
     paint_page: PaintPage
     blend_page: BlendPage
     steer_page: SteerPage
@@ -44,14 +44,14 @@ class Opening:
     def outputs(self) -> list[gr.blocks.Block]:
         paint, blend = self.paint_page, self.blend_page
         return [
-            self.easel.picked,
+            self.context.picked,
             self.waiting,
             self.opened,
             self.bar,
             self.offer,
             self.load,
             self.repaint,
-            self.easel.tabs,
+            self.context.tabs,
             paint.style,
             paint.seed,
             paint.truncation,
@@ -91,7 +91,7 @@ class Opening:
             "",
             gr.skip(),
             gr.skip(),
-            self.easel.go(page),
+            self.context.go(page),
             gr.Radio(value=main) if len(weights) == 1 else gr.skip(),
             seed,
             truncation,
@@ -108,7 +108,7 @@ class Opening:
         wanted = hub_label(recipe.model, recipe.revision)
         replaced = recipe.model == model.name and recipe.revision == model.revision
         key = "offer-replaced" if replaced else "offer-load" if self.can_load(recipe) else "offer-none"
-        words = say(language, key, wanted=html.escape(wanted[:150]), model=html.escape(model.name))
+        words = translate(language, key, wanted=html.escape(wanted[:150]), model=html.escape(model.name))
         nothing = list(self.nothing())
         nothing[1:7] = [
             as_data([recipe])[0],
@@ -123,7 +123,7 @@ class Opening:
     def can_load(self, recipe: Recipe) -> bool:
         """Whether its model is one of the app's, or has the form of one on the Hub."""
         wanted = hub_label(recipe.model, recipe.revision)
-        if wanted in self.easel.shelf.names:
+        if wanted in self.context.models.names:
             return True
         with suppress(ValueError):
             parse_hub_id(wanted)
@@ -134,7 +134,7 @@ class Opening:
         """Repaint what was opened, if anything was: the panel, and the page that it belongs to."""
         self.panel.show_after(event)
         steer_page = self.steer_page
-        easel = self.easel
+        context = self.context
 
         def put(opened: str, picked: Any, current: str, language: str) -> Any:
             if opened != "steer":
@@ -142,71 +142,69 @@ class Opening:
             return steer_page.put(picked, current, language)
 
         event.success(
-            put, [self.opened, easel.picked, easel.current, easel.language], steer_page.put_outputs, **PAINTING
+            put, [self.opened, context.picked, context.current, context.language], steer_page.put_outputs, **PAINTING
         )
         event.then(**only_if(self.opened, self.blend_page.repaint))
         return event.then(**only_if(self.opened, self.paint_page.repaint))
 
 
-def build_offer(easel: Easel) -> tuple[gr.blocks.Block, ...]:
-    """The bar above the pages, hidden until a recipe of another model is opened: `Opening` from `bar` on."""
+def build_offer(context: StudioContext) -> tuple[gr.blocks.Block, ...]:
+    """The bar above the pages, hidden until a recipe of another model is opened: `RecipeOpener` from `bar` on."""
     with gr.Row(visible=False, elem_id="offer-bar") as bar:
         offer = gr.HTML("", elem_id="offer", padding=False)
-        load = easel.add(
+        load = context.add(
             gr.Button, {"value": "load-it"}, size="sm", variant="primary", min_width=120, elem_id="load-it"
         )
-        repaint = easel.add(gr.Button, {"value": "repaint-it"}, size="sm", min_width=160, elem_id="repaint-it")
+        repaint = context.add(gr.Button, {"value": "repaint-it"}, size="sm", min_width=160, elem_id="repaint-it")
     hidden = gr.JSON(None, visible=False), gr.Textbox("", visible=False), gr.Textbox("", visible=False)
     return bar, offer, load, repaint, *hidden
 
 
-def connect_opening(opening: Opening) -> None:
+def connect_recipe_opener(opener: RecipeOpener) -> None:
     """What happens on an upload, on a pasted link, and on the offer to repaint."""
-    easel, panel = opening.easel, opening.panel
+    context, panel = opener.context, opener.panel
 
     def open_file(path: str | None, current: str, language: str) -> tuple[Any, ...]:
         if not path:
-            return *opening.nothing(), gr.skip()
+            return *opener.nothing(), gr.skip()
         try:
-            return *opening.open(read_and_delete(path), {}, easel.model_of(current), language), None
+            return *opener.open(read_and_delete(path), {}, context.model_of(current), language), None
         except (ValueError, OSError) as error:  # told, and the field is empty for the next try
             warn(error, language)
-            return *opening.nothing(), None
+            return *opener.nothing(), None
 
     def open_link(text: str, current: str, language: str) -> tuple[Any, ...]:
         with clear_errors(language):
             recipe, parts = handlers.recipe_of_text(text)
-            return *opening.open(recipe, parts, easel.model_of(current), language), ""
+            return *opener.open(recipe, parts, context.model_of(current), language), ""
 
     def repaint_with_today(waiting: Any, current: str, language: str) -> tuple[Any, ...]:
         """The recipe as if this model's weights were its own; what does not fit them is left out."""
         with clear_errors(language):
-            recipe, model = read_picked(waiting), easel.model_of(current)
+            recipe, model = read_picked(waiting), context.model_of(current)
             known = {
                 style: share for style, share in recipe.style_weights.items() if style in model.generator.config.styles
             }
             weights = handlers.style_weights_of(model, known or {model.generator.config.styles[0]: 1.0})
             here = {"model": model.name, "revision": model.revision, "weights_sha256": model.weights_sha256}
             adapted = replace(recipe, style_weights=weights, edits=(), **here)
-            return opening.open(adapted, {}, model, language)
+            return opener.open(adapted, {}, model, language)
 
-    inputs = [easel.current, easel.language]
-    opening.show_after(
-        panel.opener.upload(open_file, [panel.opener, *inputs], [*opening.outputs, panel.opener], **QUICK)
+    inputs = [context.current, context.language]
+    opener.show_after(panel.opener.upload(open_file, [panel.opener, *inputs], [*opener.outputs, panel.opener], **QUICK))
+    opener.show_after(
+        panel.link_box.submit(open_link, [panel.link_box, *inputs], [*opener.outputs, panel.link_box], **QUICK)
     )
-    opening.show_after(
-        panel.link_box.submit(open_link, [panel.link_box, *inputs], [*opening.outputs, panel.link_box], **QUICK)
-    )
-    opening.show_after(opening.repaint.click(repaint_with_today, [opening.waiting, *inputs], opening.outputs, **QUICK))
+    opener.show_after(opener.repaint.click(repaint_with_today, [opener.waiting, *inputs], opener.outputs, **QUICK))
 
 
-def open_query(opening: Opening, query: str, current: str, language: str) -> tuple[Any, ...]:
+def open_query(opener: RecipeOpener, query: str, current: str, language: str) -> tuple[Any, ...]:
     """What the address of the page asks for; a damaged link is told and changes nothing."""
     if "recipe=" not in (query or ""):
-        return opening.nothing()
+        return opener.nothing()
     try:
         recipe, parts = handlers.recipe_of_text(query)
-        return opening.open(recipe, parts, opening.easel.model_of(current), language)
+        return opener.open(recipe, parts, opener.context.model_of(current), language)
     except (ValueError, OSError) as error:
         warn(error, language)
-        return opening.nothing()
+        return opener.nothing()

@@ -19,8 +19,8 @@ from artmodels.studio.context import (
     PAINTING,
     QUICK,
     RANDOM_SEED_JS,
-    Easel,
     Pictures,
+    StudioContext,
     as_data,
     clear_errors,
     gentle,
@@ -29,7 +29,7 @@ from artmodels.studio.context import (
     save_png,
 )
 from artmodels.studio.handlers import FIRST_COUNT, FIRST_SEED, FIRST_TRUNCATION
-from artmodels.studio.i18n import DEFAULT_LANGUAGE, say
+from artmodels.studio.i18n import DEFAULT_LANGUAGE, translate
 
 FIRST_DISTANCE = 0.4
 MOMENT = 0.6  # seconds of painting after which a visitor sees what is there
@@ -58,7 +58,7 @@ def style_choices(model: LoadedModel, designs: Any, language: str) -> list[tuple
     """What the style radio offers: all in turn, the model's, and those that the visitor made of them."""
     own = [STAR + design["name"] for design in designs_of(model, designs)]
     styles = [*model.generator.config.styles, *own]
-    return [(say(language, "all-styles"), handlers.ALL_STYLES), *((style, style) for style in styles)]
+    return [(translate(language, "all-styles"), handlers.ALL_STYLES), *((style, style) for style in styles)]
 
 
 def designs_of(model: LoadedModel, designs: Any) -> list[dict[str, Any]]:
@@ -82,9 +82,9 @@ def style_named(model: LoadedModel, style: str, designs: Any) -> str | dict[str,
     return style
 
 
-def build_paint_page(easel: Easel, first: LoadedModel, first_wall: Sequence[Image.Image]) -> PaintPage:
+def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Sequence[Image.Image]) -> PaintPage:
     with gr.Column(elem_id="controls"):
-        style = easel.add(
+        style = context.add(
             gr.Radio,
             {"label": "style"},
             choices=style_choices(first, [], DEFAULT_LANGUAGE),
@@ -94,7 +94,7 @@ def build_paint_page(easel: Easel, first: LoadedModel, first_wall: Sequence[Imag
         )
         with gr.Row(elem_id="dials"):
             with gr.Row(elem_id="seed-row"):
-                seed = easel.add(
+                seed = context.add(
                     gr.Number,
                     {"label": "seed", "info": "seed-info"},
                     value=FIRST_SEED,
@@ -102,8 +102,8 @@ def build_paint_page(easel: Easel, first: LoadedModel, first_wall: Sequence[Imag
                     min_width=120,
                     elem_id="seed",
                 )
-                dice = easel.add(gr.Button, {"value": "dice"}, variant="primary", min_width=150, elem_id="dice")
-            count = easel.add(
+                dice = context.add(gr.Button, {"value": "dice"}, variant="primary", min_width=150, elem_id="dice")
+            count = context.add(
                 gr.Slider,
                 {"label": "count", "info": "count-info"},
                 minimum=1,
@@ -112,18 +112,18 @@ def build_paint_page(easel: Easel, first: LoadedModel, first_wall: Sequence[Imag
                 step=1,
                 elem_id="count",
             )
-            truncation = truncation_slider(easel, "truncation")
+            truncation = truncation_slider(context, "truncation")
     with gr.Row(elem_id="wall-bar"):
-        undo = easel.add(gr.Button, {"value": "undo"}, size="sm", min_width=90, elem_id="undo", interactive=False)
-        archive = easel.add(gr.Button, {"value": "zip"}, size="sm", min_width=150, elem_id="zip")
-        stop = easel.add(
+        undo = context.add(gr.Button, {"value": "undo"}, size="sm", min_width=90, elem_id="undo", interactive=False)
+        archive = context.add(gr.Button, {"value": "zip"}, size="sm", min_width=150, elem_id="zip")
+        stop = context.add(
             gr.Button, {"value": "stop"}, size="sm", variant="stop", min_width=90, elem_id="stop", visible=False
         )
         status = gr.HTML("", elem_id="status", padding=False)
         archive_file = gr.DownloadButton("zip", elem_id="zip-file", elem_classes="out-of-sight")
     with gr.Row(visible=False, elem_id="near-bar") as near_bar:
         near_news = gr.HTML("", elem_id="near-news", padding=False)
-        distance = easel.add(
+        distance = context.add(
             gr.Slider,
             {"label": "distance", "info": "distance-info"},
             minimum=0.05,
@@ -132,13 +132,13 @@ def build_paint_page(easel: Easel, first: LoadedModel, first_wall: Sequence[Imag
             step=0.05,
             elem_id="distance",
         )
-        leave = easel.add(gr.Button, {"value": "near-leave"}, size="sm", min_width=120, elem_id="near-leave")
+        leave = context.add(gr.Button, {"value": "near-leave"}, size="sm", min_width=120, elem_id="near-leave")
     near = gr.JSON(None, visible=False)
     recipes = handlers.first_recipes(first)
-    wall = easel.pictures("wall", "wall", handlers.hang(first, save_png, recipes, first_wall), recipes)
+    wall = context.pictures("wall", "wall", handlers.hang(first, save_png, recipes, first_wall), recipes)
     first_order = _order(handlers.ALL_STYLES, FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION, None, FIRST_DISTANCE)
     history = gr.JSON([first_order], visible=False)
-    dials = [style, seed, count, truncation, near, distance]
+    controls = [style, seed, count, truncation, near, distance]
 
     def repaint(
         style: str,
@@ -158,13 +158,13 @@ def build_paint_page(easel: Easel, first: LoadedModel, first_wall: Sequence[Imag
         What hangs already stays: leaving the seed's field for the dice asks for the old wall beside the new one.
         """
         with clear_errors(language):
-            model = easel.model_of(current)
+            model = context.model_of(current)
             recipes = _ordered(model, style_named(model, style, designs), seed, count, truncation, near, distance)
             seen, grown, wanted = time.monotonic(), [], as_data(recipes)
-            for grown in handlers.paint_wall(model, save_png, recipes, easel.paint) if wanted != hanging else ():
+            for grown in handlers.paint_wall(model, save_png, recipes, context.paint) if wanted != hanging else ():
                 if time.monotonic() - seen > MOMENT and len(grown) < len(recipes):
                     seen = time.monotonic()
-                    news = say(language, "painting", done=len(grown), all=len(recipes))
+                    news = translate(language, "painting", done=len(grown), all=len(recipes))
                     yield (
                         grown,
                         wanted[: len(grown)],
@@ -179,7 +179,7 @@ def build_paint_page(easel: Easel, first: LoadedModel, first_wall: Sequence[Imag
 
     repainting: dict[str, Any] = {
         "fn": repaint,
-        "inputs": [*dials, easel.current, easel.designs, history, wall.recipes, easel.language],
+        "inputs": [*controls, context.current, context.designs, history, wall.recipes, context.language],
         "outputs": [*wall.parts, status, stop, history, undo],
         **PAINTING,
     }
@@ -187,7 +187,7 @@ def build_paint_page(easel: Easel, first: LoadedModel, first_wall: Sequence[Imag
     def step_back(history: Any, current: str, designs: Any, language: str) -> tuple[Any, ...]:
         if not isinstance(history, list) or len(history) < 2:
             return (gr.skip(),) * 9
-        order, model = history[-2], easel.model_of(current)
+        order, model = history[-2], context.model_of(current)
         known = [value for _, value in style_choices(model, designs, language)]
         style = order["style"] if order["style"] in known else handlers.ALL_STYLES
         return (
@@ -204,7 +204,7 @@ def build_paint_page(easel: Easel, first: LoadedModel, first_wall: Sequence[Imag
 
     def pack(recipes: Any, current: str, language: str) -> str:
         with clear_errors(language):
-            content = handlers.wall_zip(easel.model_of(current), read_recipes_data(recipes), easel.paint)
+            content = handlers.wall_zip(context.model_of(current), read_recipes_data(recipes), context.paint)
         return save_png(content, "artmodels-wall.zip")
 
     changed = gr.on(
@@ -216,8 +216,8 @@ def build_paint_page(easel: Easel, first: LoadedModel, first_wall: Sequence[Imag
     left = leave.click(lambda: (None, gr.Row(visible=False)), None, [near, near_bar], **QUICK).then(**repainting)
     undone = undo.click(
         step_back,
-        [history, easel.current, easel.designs, easel.language],
-        [*dials, near_bar, near_news, history],
+        [history, context.current, context.designs, context.language],
+        [*controls, near_bar, near_news, history],
         **QUICK,
     ).then(**repainting)
     stop.click(
@@ -227,7 +227,7 @@ def build_paint_page(easel: Easel, first: LoadedModel, first_wall: Sequence[Imag
         cancels=[changed, rolled, left, undone],
         **QUICK,
     )
-    archive.click(pack, [wall.recipes, easel.current, easel.language], archive_file, **PAINTING).success(
+    archive.click(pack, [wall.recipes, context.current, context.language], archive_file, **PAINTING).success(
         None,
         None,
         None,
@@ -237,8 +237,8 @@ def build_paint_page(easel: Easel, first: LoadedModel, first_wall: Sequence[Imag
     return PaintPage(style, seed, truncation, near, near_bar, near_news, repainting, wall)
 
 
-def truncation_slider(easel: Easel, elem_id: str) -> gr.Slider:
-    return easel.add(
+def truncation_slider(context: StudioContext, elem_id: str) -> gr.Slider:
+    return context.add(
         gr.Slider,
         {"label": "truncation", "info": "truncation-info"},
         minimum=0,
@@ -255,7 +255,7 @@ def near_words(near: Any, language: str) -> str:
         return ""
     with clear_errors(language):
         name = handlers.caption(read_picked(near))
-    return f"<p>{say(language, 'near', name=f'<strong>{html.escape(name)}</strong>')}</p>"
+    return f"<p>{translate(language, 'near', name=f'<strong>{html.escape(name)}</strong>')}</p>"
 
 
 def _ordered(

@@ -17,8 +17,8 @@ from artmodels.studio import handlers
 from artmodels.studio.context import (
     PAINTING,
     QUICK,
-    Easel,
     Pictures,
+    StudioContext,
     as_data,
     clear_errors,
     figure,
@@ -28,7 +28,7 @@ from artmodels.studio.context import (
     save_png,
 )
 from artmodels.studio.handlers import MAX_UPLOAD_PIXELS
-from artmodels.studio.i18n import Complaint, say
+from artmodels.studio.i18n import Complaint, translate
 
 MAX_KEPT = 60
 COPY_JS = "(link) => { navigator.clipboard?.writeText(link); return []; }"
@@ -39,7 +39,7 @@ LINK_JS = "(link) => link?.startsWith('recipe=') ? location.origin + location.pa
 class Panel:
     """What the pages hang their own actions on."""
 
-    easel: Easel
+    context: StudioContext
     body: gr.Column
     image: gr.HTML
     caption: gr.HTML
@@ -62,22 +62,22 @@ class Panel:
 
     def show_after(self, event: Dependency) -> Dependency:
         """Once something is picked, the panel shows it."""
-        easel = self.easel
+        context = self.context
 
         def show(picked: Any, factor: int, kept: Any, current: str, language: str) -> tuple[Any, ...]:
             if not picked:
                 return (gr.skip(),) * 6
             with clear_errors(language):
                 recipe = read_picked(picked)
-                model = easel.model_of(current)
+                model = context.model_of(current)
                 factor = factor if factor in FACTORS else 1
-                (image,) = handlers.paint_images(model, [recipe], easel.paint)
-                shown, path = (handlers.save_image(model, save_png, recipe, image, by) for by in (1, factor))
+                (image,) = handlers.paint_images(model, [recipe], context.paint)
+                shown, path = (handlers.save_enlarged(model, save_png, recipe, image, by) for by in (1, factor))
                 link = link_of(recipe, language)
-            label = say(language, "kept-already" if recipe in read_recipes_data(kept) else "keep")
+            label = translate(language, "kept-already" if recipe in read_recipes_data(kept) else "keep")
             return (
                 gr.Column(visible=True),
-                figure(shown, handlers.caption(recipe), say(language, "picked")),
+                figure(shown, handlers.caption(recipe), translate(language, "picked")),
                 picked_words(model, recipe, factor, language),
                 link,
                 gr.DownloadButton(value=path),
@@ -85,47 +85,47 @@ class Panel:
             )
 
         outputs = [self.body, self.image, self.caption, self.link, self.download, self.keep]
-        inputs = [easel.picked, self.factor, easel.kept, easel.current, easel.language]
+        inputs = [context.picked, self.factor, context.kept, context.current, context.language]
         return event.success(show, inputs, outputs, **PAINTING).success(
             None, self.link, self.link, js=LINK_JS, api_visibility="private"
         )
 
     def show_kept_after(self, event: Dependency) -> Dependency:
         """Paint what is kept of the model that paints, and say how many are other models'."""
-        easel = self.easel
+        context = self.context
 
         def show_kept(kept: Any, current: str, language: str) -> tuple[Any, ...]:
             with clear_errors(language):
-                model = easel.model_of(current)
+                model = context.model_of(current)
                 all_kept = read_recipes_data(kept)[-MAX_KEPT:]
                 ours = [recipe for recipe in all_kept if fits(model, recipe)][::-1]
-                wall, recipes = easel.show(model, ours)
+                wall, recipes = context.show(model, ours)
             others = len(all_kept) - len(ours)
-            news = say(language, "kept-none") if not all_kept else ""
+            news = translate(language, "kept-none") if not all_kept else ""
             if others:
-                news = say(language, "kept-others", count=others)
+                news = translate(language, "kept-others", count=others)
             return wall, recipes, f"<p>{news}</p>" if news else ""
 
-        inputs = [easel.kept, easel.current, easel.language]
+        inputs = [context.kept, context.current, context.language]
         return event.success(show_kept, inputs, [*self.kept.parts, self.kept_news], **PAINTING)
 
 
-def build_panel(easel: Easel) -> Panel:
+def build_panel(context: StudioContext) -> Panel:
     with gr.Column(visible=False, elem_id="picked-body") as body:
-        image = easel.picture("picked")
+        image = context.picture("picked")
         caption = gr.HTML("", elem_id="picked-caption", padding=False)
         with gr.Row(elem_id="actions"):
-            keep = easel.add(gr.Button, {"value": "keep"}, size="sm", variant="primary", min_width=90, elem_id="keep")
-            near = easel.add(gr.Button, {"value": "more-like"}, size="sm", min_width=90, elem_id="more-like")
-            steer = easel.add(gr.Button, {"value": "steer-it"}, size="sm", min_width=90, elem_id="steer-it")
-            breed = easel.add(gr.Button, {"value": "breed-it"}, size="sm", min_width=90, elem_id="breed-it")
-            film = easel.add(gr.Button, {"value": "film-it"}, size="sm", min_width=90, elem_id="film-it")
-            coarse = easel.add(gr.Button, {"value": "coarse-it"}, size="sm", min_width=90, elem_id="coarse-it")
-            fine = easel.add(gr.Button, {"value": "fine-it"}, size="sm", min_width=90, elem_id="fine-it")
-            rework = easel.add(gr.Button, {"value": "page-rework"}, size="sm", min_width=90, elem_id="rework-picked")
-            explain = easel.add(gr.Button, {"value": "explain-it"}, size="sm", min_width=90, elem_id="explain-it")
+            keep = context.add(gr.Button, {"value": "keep"}, size="sm", variant="primary", min_width=90, elem_id="keep")
+            near = context.add(gr.Button, {"value": "more-like"}, size="sm", min_width=90, elem_id="more-like")
+            steer = context.add(gr.Button, {"value": "steer-it"}, size="sm", min_width=90, elem_id="steer-it")
+            breed = context.add(gr.Button, {"value": "breed-it"}, size="sm", min_width=90, elem_id="breed-it")
+            film = context.add(gr.Button, {"value": "film-it"}, size="sm", min_width=90, elem_id="film-it")
+            coarse = context.add(gr.Button, {"value": "coarse-it"}, size="sm", min_width=90, elem_id="coarse-it")
+            fine = context.add(gr.Button, {"value": "fine-it"}, size="sm", min_width=90, elem_id="fine-it")
+            rework = context.add(gr.Button, {"value": "page-rework"}, size="sm", min_width=90, elem_id="rework-picked")
+            explain = context.add(gr.Button, {"value": "explain-it"}, size="sm", min_width=90, elem_id="explain-it")
         with gr.Row(elem_id="take"):
-            factor = easel.add(
+            factor = context.add(
                 gr.Radio,
                 {"label": "size"},
                 choices=[(f"{factor}×", factor) for factor in FACTORS],
@@ -134,23 +134,23 @@ def build_panel(easel: Easel) -> Panel:
                 elem_classes="pills",
                 min_width=120,
             )
-            download = easel.add(
+            download = context.add(
                 gr.DownloadButton, {"label": "download"}, variant="primary", min_width=110, elem_id="download"
             )
-        link = link_field(easel, "link", "link-info", "link")
-    easel.add(gr.HTML, {"value": "pick-hint"}, elem_id="pick-hint", padding=False)
-    easel.add(gr.HTML, {"value": "kept-title"}, elem_id="kept-title", padding=False)
-    kept = easel.pictures("kept", "kept")
-    kept_news = easel.add(gr.HTML, {"value": "kept-none-html"}, elem_id="kept-news", padding=False)
-    with easel.add(gr.Accordion, {"label": "open"}, open=False, elem_id="open"):
-        opener = easel.add(
+        link = link_field(context, "link", "link-info", "link")
+    context.add(gr.HTML, {"value": "pick-hint"}, elem_id="pick-hint", padding=False)
+    context.add(gr.HTML, {"value": "kept-title"}, elem_id="kept-title", padding=False)
+    kept = context.pictures("kept", "kept")
+    kept_news = context.add(gr.HTML, {"value": "kept-none-html"}, elem_id="kept-news", padding=False)
+    with context.add(gr.Accordion, {"label": "open"}, open=False, elem_id="open"):
+        opener = context.add(
             gr.File, {"label": "open-file"}, file_types=[".png"], type="filepath", height=110, elem_id="opener"
         )
-        link_box = easel.add(
+        link_box = context.add(
             gr.Textbox, {"label": "open-link", "placeholder": "open-link-hint"}, max_lines=1, elem_id="link-box"
         )
     panel = Panel(
-        easel, body, image, caption, link, factor, download, keep, near, breed, steer, film, coarse, fine,
+        context, body, image, caption, link, factor, download, keep, near, breed, steer, film, coarse, fine,
         rework, explain, kept, kept_news, opener, link_box,
     )  # fmt: skip
 
@@ -164,21 +164,21 @@ def build_panel(easel: Easel) -> Panel:
                 raise Complaint("kept-full", most=MAX_KEPT)
         return as_data([*held, recipe])
 
-    kept_changed = keep.click(toggle, [easel.picked, easel.kept, easel.language], easel.kept, **QUICK)
+    kept_changed = keep.click(toggle, [context.picked, context.kept, context.language], context.kept, **QUICK)
     panel.show_kept_after(kept_changed)
     panel.show_after(kept_changed)
     panel.show_after(factor.input(lambda: None, None, None, **QUICK))
-    panel.show_after(pick_from(easel, kept))
+    panel.show_after(pick_from(context, kept))
     return panel
 
 
-def link_field(easel: Easel, label: str, info: str, elem_id: str) -> gr.Textbox:
+def link_field(context: StudioContext, label: str, info: str, elem_id: str) -> gr.Textbox:
     """A link to read and a button that copies it; Gradio's own button would take the label away from the field."""
     with gr.Row(elem_classes="link-row"):
-        link = easel.add(
+        link = context.add(
             gr.Textbox, {"label": label, "info": info}, interactive=False, lines=1, max_lines=1, elem_id=elem_id
         )
-        copy = easel.add(gr.Button, {"value": "copy"}, size="sm", min_width=70, elem_id=f"{elem_id}-copy")
+        copy = context.add(gr.Button, {"value": "copy"}, size="sm", min_width=70, elem_id=f"{elem_id}-copy")
     copy.click(None, link, None, js=COPY_JS, api_visibility="private")
     return link
 
@@ -214,13 +214,13 @@ def link_of(recipe: Recipe, language: str, **more: str) -> str:
     try:
         return urlencode({"recipe": recipe.to_link(), **more})
     except ValueError:
-        return say(language, "link-too-long")
+        return translate(language, "link-too-long")
 
 
 def picked_words(model: LoadedModel, recipe: Recipe, factor: int, language: str) -> str:
     """What stands below the picked picture."""
     pixels = model.generator.config.resolution * factor
-    size = say(language, "print-size", pixels=pixels, centimetres=f"{print_size(pixels):.1f}")
+    size = translate(language, "print-size", pixels=pixels, centimetres=f"{print_size(pixels):.1f}")
     return f"<p><strong>{html.escape(handlers.caption(recipe))}</strong></p><p>{html.escape(size)}</p>"
 
 

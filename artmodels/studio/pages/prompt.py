@@ -1,4 +1,4 @@
-"""A page that paints a phrase: which words the model knew, what style they speak of, and how well each picture fits."""
+"""A page that paints a prompt: which words the model knew, what style they speak of, and how well each picture fits."""
 
 import html
 from collections.abc import Iterator, Sequence
@@ -8,39 +8,39 @@ from typing import Any
 import gradio as gr
 from gradio.events import Dependency
 
-from artmodels.generate.prompt import PhrasePictures, paint_phrase
+from artmodels.generate.prompt import PromptPictures, paint_prompt
 from artmodels.generate.sampling import to_images
 from artmodels.hub.load import LoadedModel, on_cpu
-from artmodels.models.prompt import MAX_PHRASE, Reading
+from artmodels.models.prompt import MAX_PROMPT, EncodedPrompt
 from artmodels.studio import handlers
 from artmodels.studio.context import (
     PAINTING,
     QUICK,
     RANDOM_SEED_JS,
-    Easel,
     Pictures,
+    StudioContext,
     as_data,
     clear_errors,
     pick_from,
     save_png,
 )
 from artmodels.studio.handlers import FIRST_SEED, FIRST_TRUNCATION
-from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint, say
+from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint, translate
 from artmodels.studio.pages.blend import share_bar
 from artmodels.studio.pages.picked import Panel
 from artmodels.studio.zero_gpu import ON_ZERO_GPU
 
-COUNT = 8  # pictures of a phrase
-MOST_OF_A_PHRASE = 16  # that a program may ask for
+COUNT = 8  # pictures of a prompt
+MAX_PROMPT_COUNT = 16  # that a program may ask for
 TOGETHER = 2  # of them, refined at once: then the visitor sees them
 SHOWN_SHARE = 0.05  # of a style that is worth naming
 
 
 @dataclass(frozen=True)
-class SayPage:
+class PromptPage:
     """What other parts of the studio touch."""
 
-    easel: Easel
+    context: StudioContext
     wall: Pictures
     news: gr.HTML
     hint: gr.HTML
@@ -50,65 +50,69 @@ class SayPage:
 
         def begin(current: str, language: str) -> tuple[Any, ...]:
             with clear_errors(language):
-                hint = hint_words(self.easel.model_of(current), language)
+                hint = hint_words(self.context.model_of(current), language)
             return [], [], "", hint
 
-        inputs = [self.easel.current, self.easel.language]
+        inputs = [self.context.current, self.context.language]
         return event.success(begin, inputs, [*self.wall.parts, self.news, self.hint], **QUICK)
 
 
-def build_say_page(easel: Easel, first: LoadedModel, language: str, panel: Panel) -> SayPage:
-    easel.add(gr.HTML, {"value": "say-intro"}, elem_classes="intro", padding=False)
+def build_prompt_page(context: StudioContext, first: LoadedModel, language: str, panel: Panel) -> PromptPage:
+    context.add(gr.HTML, {"value": "say-intro"}, elem_classes="intro", padding=False)
     hint = gr.HTML(hint_words(first, language), elem_id="say-hint", padding=False)
     with gr.Row(elem_id="say-row"):
-        phrase = easel.add(
+        prompt = context.add(
             gr.Textbox,
             {"label": "phrase", "placeholder": "phrase-hint"},
             max_lines=1,
-            max_length=MAX_PHRASE,
+            max_length=MAX_PROMPT,
             elem_id="phrase",
             scale=4,
         )
-        seed = easel.add(gr.Number, {"label": "seed"}, value=FIRST_SEED, precision=0, min_width=110, elem_id="say-seed")
-        start = easel.add(gr.Button, {"value": "say-it"}, variant="primary", min_width=110, elem_id="say-it")
-        dice = easel.add(gr.Button, {"value": "say-dice"}, min_width=110, elem_id="say-dice")
-        stop = easel.add(gr.Button, {"value": "stop"}, variant="stop", min_width=90, visible=False, elem_id="say-stop")
+        seed = context.add(
+            gr.Number, {"label": "seed"}, value=FIRST_SEED, precision=0, min_width=110, elem_id="say-seed"
+        )
+        start = context.add(gr.Button, {"value": "say-it"}, variant="primary", min_width=110, elem_id="say-it")
+        dice = context.add(gr.Button, {"value": "say-dice"}, min_width=110, elem_id="say-dice")
+        stop = context.add(
+            gr.Button, {"value": "stop"}, variant="stop", min_width=90, visible=False, elem_id="say-stop"
+        )
     news = gr.HTML("", elem_id="say-news", padding=False)
-    wall = easel.pictures("wall", "say-wall")
-    page = SayPage(easel, wall, news, hint)
+    wall = context.pictures("wall", "say-wall")
+    page = PromptPage(context, wall, news, hint)
 
-    def paint(phrase: str, seed: float, current: str, language: str) -> Iterator[tuple[Any, ...]]:
+    def paint(prompt: str, seed: float, current: str, language: str) -> Iterator[tuple[Any, ...]]:
         """Two pictures after the other, each with how well it fits."""
         with clear_errors(language):
-            model, hung, recipes = easel.model_of(current), [], []
+            model, hung, recipes = context.model_of(current), [], []
             seeds = handlers.seeds_from(seed, COUNT)
             yield gr.skip(), gr.skip(), working_words(language, 0), gr.Button(visible=True)
-            for done, pictures in paint_words(model, phrase, seeds, FIRST_TRUNCATION, language):
+            for done, pictures in paint_words(model, prompt, seeds, FIRST_TRUNCATION, language):
                 hung += pictures
                 recipes += as_data(done.recipes)
-                told = reading_words(done.reading, language)
+                told = reading_words(done.encoded, language)
                 busy = working_words(language, len(hung)) if len(hung) < COUNT else ""
                 yield list(hung), list(recipes), told + busy, gr.Button(visible=len(hung) < COUNT)
 
     painting: dict[str, Any] = {
         "fn": paint,
-        "inputs": [phrase, seed, easel.current, easel.language],
+        "inputs": [prompt, seed, context.current, context.language],
         "outputs": [*wall.parts, news, stop],
         **PAINTING,
-        "concurrency_id": "phrases",
+        "concurrency_id": "prompts",
         "concurrency_limit": 2,
     }
-    said = gr.on([phrase.submit, start.click, seed.submit], **painting)
+    said = gr.on([prompt.submit, start.click, seed.submit], **painting)
     rolled = dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private").then(**painting)
     stop.click(lambda: gr.Button(visible=False), None, stop, cancels=[said, rolled], **QUICK)
-    panel.show_after(pick_from(easel, wall))
+    panel.show_after(pick_from(context, wall))
     return page
 
 
 def paint_words(
-    model: LoadedModel, phrase: str, seeds: Sequence[int], truncation: float, language: str = DEFAULT_LANGUAGE
-) -> Iterator[tuple[PhrasePictures, handlers.Wall]]:
-    """Two pictures of a phrase after the other, each with how well it fits in its caption.
+    model: LoadedModel, prompt: str, seeds: Sequence[int], truncation: float, language: str = DEFAULT_LANGUAGE
+) -> Iterator[tuple[PromptPictures, handlers.Wall]]:
+    """Two pictures of a prompt after the other, each with how well it fits in its caption.
 
     Raises:
         ValueError: this model reads no words, or none of these; a seed or the truncation is out of bounds.
@@ -117,26 +121,31 @@ def paint_words(
         raise Complaint("no-reader")
     model = on_cpu(model) if ON_ZERO_GPU else model  # there a GPU is lent to calls that only paint
     for place in range(0, len(seeds), TOGETHER):
-        done = paint_phrase(model, model.prompt, phrase, seeds[place : place + TOGETHER], truncation)
+        done = paint_prompt(model, model.prompt, prompt, seeds[place : place + TOGETHER], truncation)
         wall = handlers.hang(model, save_png, done.recipes, to_images(done.pictures))
         told = zip(wall, done.matches, strict=True)
-        yield done, [(path, say(language, "fits", name=name, share=f"{match:.0%}")) for (path, name), match in told]
+        yield (
+            done,
+            [(path, translate(language, "fits", name=name, share=f"{match:.0%}")) for (path, name), match in told],
+        )
 
 
 def hint_words(model: LoadedModel, language: str) -> str:
     """What this model reads, or that it does not."""
     if model.prompt is None:
-        return f"<p>{say(language, 'no-reader')}</p>"
-    return f"<p>{say(language, 'reads', words=html.escape(model.prompt.some_words))}</p>"
+        return f"<p>{translate(language, 'no-reader')}</p>"
+    return f"<p>{translate(language, 'reads', words=html.escape(model.prompt.some_words))}</p>"
 
 
 def working_words(language: str, done: int) -> str:
-    return f'<p role="status">{say(language, "painting", done=done, all=COUNT)}</p>'
+    return f'<p role="status">{translate(language, "painting", done=done, all=COUNT)}</p>'
 
 
-def reading_words(reading: Reading, language: str) -> str:
+def reading_words(encoded: EncodedPrompt, language: str) -> str:
     """Which words were known, which were not, and of what styles they speak."""
-    known = say(language, "known-words", words=f"<strong>{html.escape(', '.join(reading.known))}</strong>")
-    unknown = say(language, "unknown-words", words=html.escape(", ".join(reading.unknown))) if reading.unknown else ""
-    named = {style: share for style, share in reading.style_weights.items() if share >= SHOWN_SHARE}
+    known = translate(language, "known-words", words=f"<strong>{html.escape(', '.join(encoded.known))}</strong>")
+    unknown = (
+        translate(language, "unknown-words", words=html.escape(", ".join(encoded.unknown))) if encoded.unknown else ""
+    )
+    named = {style: share for style, share in encoded.style_weights.items() if share >= SHOWN_SHARE}
     return f"<p>{known} {unknown}</p>{share_bar(named)}"

@@ -13,8 +13,18 @@ from artmodels.generate.recipe import Recipe
 from artmodels.hub.companions.directions import Directions
 from artmodels.hub.load import LoadedModel
 from artmodels.studio import handlers
-from artmodels.studio.context import PAINTING, QUICK, Easel, as_data, bank, clear_errors, figure, gentle, read_picked
-from artmodels.studio.i18n import DEFAULT_LANGUAGE, knows, say
+from artmodels.studio.context import (
+    PAINTING,
+    QUICK,
+    StudioContext,
+    as_data,
+    bank,
+    clear_errors,
+    figure,
+    gentle,
+    read_picked,
+)
+from artmodels.studio.i18n import DEFAULT_LANGUAGE, knows, translate
 from artmodels.studio.pages.picked import Panel
 
 SLIDERS = 8
@@ -25,7 +35,7 @@ RANGE = AMOUNTS[-1]  # standard deviations of what a direction names, to both si
 class SteerPage:
     """What other parts of the studio touch."""
 
-    easel: Easel
+    context: StudioContext
     base: gr.JSON
     before: gr.HTML
     after: gr.HTML
@@ -39,11 +49,11 @@ class SteerPage:
 
     @property
     def put_outputs(self) -> list[gr.blocks.Block]:
-        return [self.base, self.before, self.after, self.easel.tabs, *self.sliders]
+        return [self.base, self.before, self.after, self.context.tabs, *self.sliders]
 
 
-def build_steer_page(easel: Easel, first: LoadedModel, panel: Panel) -> SteerPage:
-    easel.add(gr.HTML, {"value": "steer-intro"}, elem_classes="intro", padding=False)
+def build_steer_page(context: StudioContext, first: LoadedModel, panel: Panel) -> SteerPage:
+    context.add(gr.HTML, {"value": "steer-intro"}, elem_classes="intro", padding=False)
     with gr.Row(elem_id="steer"):
         with gr.Column(min_width=280, elem_id="wheel"):
             names = [direction_word(name, DEFAULT_LANGUAGE) for name in names_of(first)]
@@ -51,41 +61,41 @@ def build_steer_page(easel: Easel, first: LoadedModel, panel: Panel) -> SteerPag
                 gr.Slider(-RANGE, RANGE, step=0.05, elem_classes="steer", **slider)
                 for slider in bank(names, [0.0] * len(names), SLIDERS)
             ]
-            reset = easel.add(gr.Button, {"value": "reset"}, min_width=120, elem_id="steer-reset")
-        before = easel.picture("before")
-        after = easel.picture("after")
-    with easel.add(gr.Accordion, {"label": "steer-table"}, open=False):
+            reset = context.add(gr.Button, {"value": "reset"}, min_width=120, elem_id="steer-reset")
+        before = context.picture("before")
+        after = context.picture("after")
+    with context.add(gr.Accordion, {"label": "steer-table"}, open=False):
         table = gr.HTML(effects_table(first.directions, DEFAULT_LANGUAGE), elem_id="steer-table")
     base = gr.JSON(None, visible=False)
 
     def put(picked: Any, current: str, language: str) -> tuple[Any, ...]:
         with clear_errors(language):
-            model = easel.model_of(current)
+            model = context.model_of(current)
             recipe = read_picked(picked)
             names = names_of(model)
             plain = steer(recipe, {}, model.directions) if model.directions else recipe
-            (before, after), _ = easel.show(model, [plain, recipe])
+            (before, after), _ = context.show(model, [plain, recipe])
         amounts = handlers.amounts_of(recipe, names)
         values = [gr.Slider(value=amounts[place]) if place < len(names) else gr.skip() for place in range(SLIDERS)]
-        figures = figure(*before, say(language, "before")), figure(*after, say(language, "after"))
-        return as_data([plain])[0], *figures, easel.go("steer"), *values
+        figures = figure(*before, translate(language, "before")), figure(*after, translate(language, "after"))
+        return as_data([plain])[0], *figures, context.go("steer"), *values
 
     def turn(base: Any, current: str, language: str, *values: float) -> tuple[Any, ...]:
         with clear_errors(language):
-            model = easel.model_of(current)
+            model = context.model_of(current)
             recipe = steered(model, read_picked(base), values)
-            wall, (data,) = easel.show(model, [recipe])
-        return figure(*wall[0], say(language, "after")), data
+            wall, (data,) = context.show(model, [recipe])
+        return figure(*wall[0], translate(language, "after")), data
 
     def level() -> list[float]:
         return [0.0] * SLIDERS
 
-    page = SteerPage(easel, base, before, after, sliders, table, put)
-    panel.steer.click(put, [easel.picked, easel.current, easel.language], page.put_outputs, **PAINTING)
+    page = SteerPage(context, base, before, after, sliders, table, put)
+    panel.steer.click(put, [context.picked, context.current, context.language], page.put_outputs, **PAINTING)
     turning: dict[str, Any] = {
         "fn": turn,
-        "inputs": [base, easel.current, easel.language, *sliders],
-        "outputs": [after, easel.picked],
+        "inputs": [base, context.current, context.language, *sliders],
+        "outputs": [after, context.picked],
         **PAINTING,
     }
     panel.show_after(gr.on([slider.input for slider in sliders], **gentle(turning), trigger_mode="always_last"))
@@ -121,25 +131,25 @@ def steer_updates(model: LoadedModel, language: str) -> list[Any]:
 
 def direction_word(name: str, language: str) -> str:
     key = f"direction-{name}"
-    return say(language, key) if knows(key) else name
+    return translate(language, key) if knows(key) else name
 
 
 def effects_table(directions: Directions | None, language: str) -> str:
     """What each direction was measured to move, over the range of its slider."""
     if not directions:
-        return f"<p>{say(language, 'no-directions')}</p>"
+        return f"<p>{translate(language, 'no-directions')}</p>"
     rows = []
     for name in directions.names:
         told = directions.figures["directions"][name]
         found_by = told["found_by"]
         cells = [
             direction_word(name, language),
-            say(language, f"found-{found_by}") if knows(f"found-{found_by}") else found_by,
+            translate(language, f"found-{found_by}") if knows(f"found-{found_by}") else found_by,
             f"{told['effect']:+.2f}",
             f"{direction_word(told['largest_other'], language)} {told['largest_other_effect']:+.2f}",
         ]
         rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
     head = "".join(
-        f"<th>{say(language, key)}</th>" for key in ("steer-it", "found-by", "moves-itself", "moves-besides")
+        f"<th>{translate(language, key)}</th>" for key in ("steer-it", "found-by", "moves-itself", "moves-besides")
     )
-    return f"<p>{say(language, 'steer-table-words')}</p><table><tr>{head}</tr>{''.join(rows)}</table>"
+    return f"<p>{translate(language, 'steer-table-words')}</p><table><tr>{head}</tr>{''.join(rows)}</table>"
