@@ -1,6 +1,7 @@
 """How fast a model paints on this machine, beside its bare convolutions: `python -m artmodels benchmark paint`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -38,11 +39,8 @@ def benchmark_painting(model: LoadedModel, seconds: float) -> dict[str, Any]:
     }
     for size in sizes:
         w = rows[:size]
-        calls = convolutions_of(generator, w)
         painting, convolving = time_in_turns(
-            lambda w=w: paint_rows(generator, w),
-            lambda calls=calls: [conv(x) for conv, x in calls],
-            seconds,
+            partial(paint_rows, generator, w), partial(_convolve, convolutions_of(generator, w)), seconds
         )
         found["batches"][size] = {"seconds": painting / size, "convolution_seconds": convolving / size}
     return found
@@ -62,6 +60,11 @@ def convolutions_of(generator: ArtGenerator, w: Tensor) -> list[tuple[nn.Conv2d,
         for hook in hooks:
             hook.remove()
     return calls
+
+
+def _convolve(calls: Sequence[tuple[nn.Conv2d, Tensor]]) -> None:
+    for conv, x in calls:
+        conv(x)
 
 
 def multiplications(conv: nn.Conv2d, x: Tensor) -> int:

@@ -30,9 +30,9 @@ def run_job(chosen: argparse.Namespace, job: "Job") -> None:
 
     from artmodels.generate.recipe import chunk_png
     from artmodels.io.files import write_atomically
-    from artmodels.optimize.descent import draw_curve
+    from artmodels.optimize.descent import DescentStep, draw_curve
 
-    last = None
+    last: DescentStep | None = None
     with tqdm(total=chosen.steps, unit=" steps") as bar:
         for last in job.steps():
             bar.update(last.step - bar.n)
@@ -41,6 +41,7 @@ def run_job(chosen: argparse.Namespace, job: "Job") -> None:
                 job.leave(last)
                 break
     done = job.finish()
+    assert last is not None  # a job that took no step cannot be finished
     if last.stopped:
         print(f"stopped early: {last.stopped}", file=sys.stderr)
     write_atomically(chosen.out, done.png)

@@ -25,8 +25,8 @@ def add_publish(verbs: argparse._SubParsersAction) -> None:
 
 def _publish(chosen: argparse.Namespace) -> None:
     from artmodels.generate.find_directions import add_directions
-    from artmodels.hub.model_files import DIRECTIONS_NAME
-    from artmodels.hub.publish import find_model_folder, publication, publish, statement_for
+    from artmodels.hub.model_files import CARD_NAME, DIRECTIONS_NAME
+    from artmodels.hub.publish import content_of, find_model_folder, publication, publish, statement_for
 
     folder = find_model_folder(chosen.path)
     statement = statement_for(folder, chosen.repo_id, read_statement(chosen))
@@ -37,7 +37,7 @@ def _publish(chosen: argparse.Namespace) -> None:
     )
     if chosen.dry_run:
         files = publication(folder, statement)
-        print(files["README.md"].decode())
+        print(content_of(files[CARD_NAME]).decode())
         for name, content in files.items():
             size = content.stat().st_size if isinstance(content, Path) else len(content)
             print(f"{size:>12,}  {name}")

@@ -143,7 +143,7 @@ def _building(folder: Path) -> Iterator[Path]:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def _create_array(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+def _create_array(path: Path, shape: tuple[int, ...]) -> np.memmap:
     """An array on disk whose space is taken at once: a full disk is an error here, not a crash while writing."""
     array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     if hasattr(os, "posix_fallocate"):

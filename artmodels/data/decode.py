@@ -62,7 +62,8 @@ def _decode(content: bytes, resolution: int, size: Callable[[int, int], tuple[in
     """A picture file's bytes, fitted to the width and height that `size` gives for those of the file, then upright."""
     Image.init()  # Pillow registers most formats only now; it does so once
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
+            picture: Image.Image = opened
             width, height = picture.size
             if min(width, height) < MIN_SIDE:
                 raise ValueError(f"too small: {width} x {height} px, at least {MIN_SIDE} are needed")
@@ -71,7 +72,7 @@ def _decode(content: bytes, resolution: int, size: Callable[[int, int], tuple[in
             if picture.mode == "RGB":  # let the JPEG decoder skip detail that Lanczos would throw away
                 picture.draft("RGB", (4 * resolution, 4 * resolution))
             factor = min(picture.size) // (4 * resolution)
-            turn = ORIENTATIONS.get(picture.getexif().get(ExifTags.Base.Orientation))
+            turn = ORIENTATIONS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
             if factor > 1 and picture.mode in ("L", "RGB", "RGBA", "CMYK"):
                 picture = picture.reduce(factor)
             fitted = ImageOps.fit(_to_rgb(picture), size(width, height), Image.Resampling.LANCZOS)

@@ -87,7 +87,8 @@ def _palette(random: np.random.Generator, count: int, saturation: tuple, value: 
 
 
 def _colour(rgb: np.ndarray) -> tuple[int, int, int]:
-    return tuple(int(channel) for channel in np.clip(rgb, 0, 1) * 255)
+    red, green, blue = (int(channel) for channel in np.clip(rgb, 0, 1) * 255)
+    return red, green, blue
 
 
 def _to_image(picture: np.ndarray) -> Image.Image:

@@ -121,8 +121,9 @@ def great_circle(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
     Radii that differ change evenly. Between opposite points all ways are equally short: one of them is taken, always
     the same. (Spherical linear interpolation, Shoemake 1985.)
     """
-    share, radii = share[:, None], [rows.norm(dim=1, keepdim=True) for rows in (start, end)]
-    here, there = (rows / radius.clamp(min=1e-12) for rows, radius in zip((start, end), radii, strict=True))
+    share = share[:, None]
+    first, last = (rows.norm(dim=1, keepdim=True) for rows in (start, end))
+    here, there = start / first.clamp(min=1e-12), end / last.clamp(min=1e-12)
     cosine = (here * there).sum(dim=1, keepdim=True)
     sideways = there - cosine * here
     sine = sideways.norm(dim=1, keepdim=True)
@@ -131,7 +132,7 @@ def great_circle(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
     sideways = torch.where(sine > 1e-6, sideways, across)
     sideways = sideways / sideways.norm(dim=1, keepdim=True).clamp(min=1e-12)
     angle = share * torch.atan2(sine, cosine)
-    return torch.lerp(*radii, share) * (angle.cos() * here + angle.sin() * sideways)
+    return torch.lerp(first, last, share) * (angle.cos() * here + angle.sin() * sideways)
 
 
 def _is_one_of(value: object, whole_numbers: range) -> bool:

@@ -8,16 +8,17 @@ varies least from painting to painting.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from artmodels.generate.sampling import batch_size, draw_latents
 from artmodels.hub.companions.directions import Directions, load_directions, save_directions
 from artmodels.hub.pretrained import ArtGenerator, load_generator
 from artmodels.models.image_statistics import ATTRIBUTES, measure
+from artmodels.models.layers import ModulatedConv, UpBlock
 
 AMOUNTS = (-2.0, -1.0, 0.0, 1.0, 2.0)  # of a slider, at which an effect is measured
 ENDS = (-2.0, 0.0, 2.0)  # where effects on others are undone
@@ -222,8 +223,10 @@ def factorised(generator: ArtGenerator, slopes: Tensor, w: Tensor, deviations: T
 
 def eigenvectors(generator: ArtGenerator, first: int, last: int) -> Tensor:
     """Of A^T A, strongest first, `[latent_dim, latent_dim]`; A stacks the modulation weights of rows first to last."""
-    convs = [[generator.first_conv], *(block.convs for block in generator.blocks)]
-    weights = [conv.modulation.affine.weight for row in convs[first - 1 : last] for conv in row]
+    rows: list[list[nn.Module]] = [[generator.first_conv]]
+    rows += [list(cast(UpBlock, block).convs) for block in generator.blocks]
+    convs = [cast(ModulatedConv, conv) for row in rows[first - 1 : last] for conv in row]
+    weights = [conv.modulation.affine.weight for conv in convs]
     stacked = torch.cat([weight.detach().cpu().double() for weight in weights])
     return torch.linalg.eigh(stacked.T @ stacked).eigenvectors.T.flip(0)
 

@@ -82,7 +82,8 @@ def _inherited_edits(parents: Sequence[Recipe], shares: Sequence[float], rng: ra
     (chosen,) = rng.choices(parents, shares)
     layers = [edit for edit in chosen.edits if isinstance(edit, LayerMix)]
     shifts = [Shift(name, round(amount, DIGITS), sha256) for (name, sha256), amount in amounts.items()]
-    return (*layers, *shifts)[:MAX_EDITS]
+    edits: list[Edit] = [*layers, *shifts]
+    return tuple(edits[:MAX_EDITS])
 
 
 def mix_layers(coarse: Recipe, fine: Recipe, first: int) -> Recipe:
@@ -94,7 +95,8 @@ def mix_layers(coarse: Recipe, fine: Recipe, first: int) -> Recipe:
     if coarse.weights_sha256 != fine.weights_sha256:
         raise ValueError("these two pictures were painted by different models: choose two of one")
     kept = [edit for edit in coarse.edits if not isinstance(edit, LayerMix)]
-    return replace(coarse, edits=(LayerMix(first, fine.latents, dict(fine.style_weights)), *kept)[:MAX_EDITS])
+    edits: list[Edit] = [LayerMix(first, fine.latents, dict(fine.style_weights)), *kept]
+    return replace(coarse, edits=tuple(edits[:MAX_EDITS]))
 
 
 def steer(recipe: Recipe, amounts: Mapping[str, float], directions: Directions) -> Recipe:

@@ -176,7 +176,8 @@ def _refine(
     weights = torch.eye(latents.shape[1], device=device)[:1].repeat(count, 1)
     logits = (shares + 1e-3).log() + 3 * styles
     amounts = torch.zeros(count, len(vectors), device=device)
-    best, found = torch.full((count,), -torch.inf, device=device), None
+    best = torch.full((count,), -torch.inf, device=device)
+    found: list[Tensor] = []
     for step in range(steps + 1):
         moved = [part.detach().requires_grad_() for part in (weights, logits, amounts)]
         weights, logits, amounts = moved
@@ -190,7 +191,7 @@ def _refine(
             slopes = torch.autograd.grad(match.sum(), moved, allow_unused=True) if step < steps else None
         better = (match.detach() > best)[:, None]
         now = [part.detach() for part in (weights, style, amounts)]
-        found = now if found is None else [torch.where(better, *both) for both in zip(now, found, strict=True)]
+        found = [torch.where(better, *both) for both in zip(now, found, strict=True)] if found else now
         best = torch.maximum(best, match.detach())
         if slopes is None:
             break
@@ -200,7 +201,8 @@ def _refine(
         if len(vectors):
             amounts = amounts + length * AMOUNT_STEP * _unit(slopes[2])
             amounts = amounts * (LARGEST_AMOUNT / amounts.norm(dim=1, keepdim=True).clamp(min=LARGEST_AMOUNT))
-    return tuple(part.cpu() for part in found)
+    weights, styles, amounts = (part.cpu() for part in found)
+    return weights, styles, amounts
 
 
 def _unit(rows: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
@@ -263,7 +263,7 @@ def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[int | float]:
     """Whether JSON gave a finite number of a size that a float can hold."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
@@ -361,7 +361,7 @@ def read_chunk(path: Path) -> str:
             text = picture.info.get(CHUNK)
             if text is None and picture.width * picture.height <= MAX_PNG_PIXELS:
                 picture.load()  # the chunk may stand behind the pixels
-                text = picture.text.get(CHUNK)
+                text = picture.info.get(CHUNK)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path} is not a readable PNG: expected one that artmodels painted") from error
     if text is None:

@@ -6,9 +6,10 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 
-from huggingface_hub import HfApi, constants, get_session, hf_hub_download
+from huggingface_hub import DryRunFileInfo, HfApi, constants, get_session, hf_hub_download
 from huggingface_hub.errors import (
     FileMetadataError,
     GatedRepoError,
@@ -77,11 +78,11 @@ def pull(
         Unreachable: the Hub cannot be reached, and the file is not in the cache.
         OSError: no such repository or revision, no right to read it, or damage on the way.
     """
-    where = {"repo_id": repo_id, "filename": name, "cache_dir": cache_dir, "token": token}
-    where["local_files_only"] = local_files_only
+    fetch = partial(hf_hub_download, repo_id, name, cache_dir=cache_dir, token=token, local_files_only=local_files_only)
     label = hub_label(repo_id, revision)
     with clear_hub_errors(label, public_only=token is False):
-        found = hf_hub_download(**where, revision=revision, dry_run=True)
+        found = fetch(revision=revision, dry_run=True)
+        assert isinstance(found, DryRunFileInfo)
         if found.file_size is None:
             raise ValueError(f"{label}: the Hub does not tell the size of {name}: it was not fetched")
         if found.file_size > limit:
@@ -90,11 +91,11 @@ def pull(
                 "it was not fetched"
             )
         fresh = force_download and not (local_files_only or constants.HF_HUB_OFFLINE)
-        path = hf_hub_download(**where, revision=found.commit_hash, force_download=fresh, tqdm_class=tqdm_class)
+        path = Path(fetch(revision=found.commit_hash, force_download=fresh, tqdm_class=tqdm_class))
     if revision != found.commit_hash:
-        _remember(Path(path), revision or constants.DEFAULT_REVISION, found.commit_hash)
-    check_digest(Path(path), label)
-    return Path(path)
+        _remember(path, revision or constants.DEFAULT_REVISION, found.commit_hash)
+    check_digest(path, label)
+    return path
 
 
 def check_listing(repo_id: str, revision: str | None = None, token: str | bool | None = None) -> None:

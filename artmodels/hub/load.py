@@ -110,8 +110,15 @@ def load_hub_model(
         ValueError: the model is damaged, too large, or does not fit together.
         OSError: the Hub does not give it, or cannot be reached.
     """
-    options = {"token": token, "cache_dir": cache_dir, "local_files_only": local_files_only}
-    folder = fetch_generator(repo_id, revision=revision, largest=largest, tqdm_class=tqdm_class, **options)
+    folder = fetch_generator(
+        repo_id,
+        revision=revision,
+        largest=largest,
+        tqdm_class=tqdm_class,
+        cache_dir=cache_dir,
+        token=token,
+        local_files_only=local_files_only,
+    )
     return _open(repo_id, folder, folder.name, device)
 
 

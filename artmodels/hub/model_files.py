@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from artmodels.io.safetensors_io import (
     MAX_JSON_BYTES,
@@ -37,7 +38,7 @@ COMPANIONS = {  # what may lie beside a model, and the largest sizes
     STATISTICS_NAME: MAX_STATISTICS_BYTES,
     UPSCALER_NAME: MAX_UPSCALER_BYTES,
 }
-CARD_DATA = {
+CARD_DATA: dict[str, Any] = {
     "library_name": "artmodels",
     "pipeline_tag": "unconditional-image-generation",
     "tags": ["art", "gan", "image-generation"],

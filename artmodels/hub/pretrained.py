@@ -23,6 +23,7 @@ from artmodels.io.safetensors_io import (
     to_config,
 )
 from artmodels.models.generator import FORMAT_VERSION, GeneratorConfig, GeneratorNetwork
+from artmodels.models.layers import channels_last
 
 VERSION_KEY = "artmodels_version"
 
@@ -35,7 +36,7 @@ class ArtGenerator(GeneratorNetwork, PyTorchModelHubMixin, **copy.deepcopy(CARD_
         write_config(self.config, save_directory)
 
     @classmethod
-    def from_pretrained(
+    def from_pretrained(  # type: ignore[override]  # the mixin's own arguments, but for those that it passes on
         cls,
         pretrained_model_name_or_path: str | Path,
         *,
@@ -202,7 +203,7 @@ def _build(config_path: Path, weights_path: Path) -> ArtGenerator:
     generator = _empty_generator(read_config(config_path))
     weights = load_weights(weights_path, expected=generator.state_dict())
     generator.load_state_dict(weights, strict=True, assign=True)
-    return generator.requires_grad_(False).to(memory_format=torch.channels_last).eval()
+    return channels_last(generator.requires_grad_(False)).eval()
 
 
 def _empty_generator(config: GeneratorConfig) -> ArtGenerator:

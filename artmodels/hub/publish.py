@@ -118,9 +118,14 @@ def say_the_same(folder: Path, files: dict[str, Path | bytes]) -> None:
     """Keep directions, `metrics.json` and card as they were pushed; a folder that cannot be written is no complaint."""
     with suppress(OSError):
         if DIRECTIONS_NAME in files and not (folder / DIRECTIONS_NAME).exists():
-            write_atomically(folder / DIRECTIONS_NAME, files[DIRECTIONS_NAME].read_bytes())
+            write_atomically(folder / DIRECTIONS_NAME, content_of(files[DIRECTIONS_NAME]))
         for name in (METRICS_NAME, CARD_NAME):
-            write_atomically(folder / name, files[name])
+            write_atomically(folder / name, content_of(files[name]))
+
+
+def content_of(file: Path | bytes) -> bytes:
+    """What a file of a `publication` holds."""
+    return file.read_bytes() if isinstance(file, Path) else file
 
 
 def is_ours(name: str) -> bool:

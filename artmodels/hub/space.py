@@ -143,14 +143,16 @@ def push_space(
         api.create_repo(repo_id, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
         there = api.list_repo_files(repo_id, repo_type="space")
         stale = sorted(name for name in there if name.startswith("artmodels/") and name not in files)
-        operations = [CommitOperationAdd(name, content) for name, content in files.items()]
+        operations: list[CommitOperationAdd | CommitOperationDelete] = [
+            CommitOperationAdd(name, content) for name, content in files.items()
+        ]
         operations += [CommitOperationDelete(name) for name in stale]
         api.create_commit(repo_id, operations, repo_type="space", commit_message="The studio, on one model")
     address = f"{api.endpoint}/spaces/{repo_id}"
     if hardware:
         try:
             with clear_hub_errors(repo_id):
-                api.request_space_hardware(repo_id, hardware)
+                api.request_space_hardware(repo_id, SpaceHardware(hardware))
         except OSError as error:
             raise OSError(f"{address} is pushed, but it does not get {hardware}: {error}") from error
     return address

@@ -6,7 +6,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, cast, get_args, get_origin
 
 import torch
 from safetensors import SafetensorError
@@ -169,7 +169,7 @@ def to_config(data: Any, config_type: type[Config], path: Path) -> Config:
     Raises:
         ValueError: no object, unknown or missing keys, or values that the dataclass refuses.
     """
-    known = {field.name for field in fields(config_type)}
+    known = {field.name for field in fields(cast(Any, config_type))}
     if not isinstance(data, dict):
         raise ValueError(f"{path} should be a JSON object with {', '.join(sorted(known))}")
     if unknown := sorted(data.keys() - known):

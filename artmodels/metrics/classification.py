@@ -154,7 +154,7 @@ def adherence(
     device = generator.mean_w.device
     guesses_of_real = logits_of(classifier.to(device), test, device).argmax(dim=1)
     real_styles = [test.styles[label] for label in test.labels]
-    per_style = {}
+    per_style: dict[str, dict[str, Any]] = {}
     for style in shared:
         target = classifier.config.styles.index(style)
         guesses = torch.cat(

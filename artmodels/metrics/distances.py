@@ -179,7 +179,8 @@ def perceptual_distances(own: list[Tensor], wanted: list[Tensor]) -> Tensor:
     averaged over positions, added over scales.
     """
     pairs = zip(own, wanted, strict=True)
-    return sum((first - second).square().sum(dim=1).mean(dim=(1, 2)) for first, second in pairs)
+    each = ((first - second).square().sum(dim=1).mean(dim=(1, 2)) for first, second in pairs)
+    return sum(each, start=own[0].new_zeros(()))
 
 
 def signal_to_noise(pictures: Tensor, wanted: Tensor) -> Tensor:

@@ -164,7 +164,7 @@ def evaluate(
             "kernel_floor": kernel_distance(of_train, of_test),
             "variety": (mean_pairwise_distance(seeds) / mean_pairwise_distance(of_train)).item(),
         }
-    overall = {"samples": samples, "test_pictures": len(real.test), "floor_pictures": len(real.floor)}
+    overall: dict[str, Any] = {"samples": samples, "test_pictures": len(real.test), "floor_pictures": len(real.floor)}
     for name, figure in compare(painted, pictures, real.test, real.test_pictures).items():
         overall |= {name: figure, name.removesuffix("_distance") + "_floor": real.floor_figures[name]}
     overall["memorisation"] = None

@@ -39,8 +39,8 @@ def sliced_wasserstein(
     for own, other in zip(laplacian_pyramid(first), laplacian_pyramid(second), strict=True):
         level = own.shape[-1]
         corners = torch.randint(level - PATCH + 1, (2, patches), generator=generator)
-        descriptors = (take_descriptors(band, corners) for band in (own, other))
-        distances[level] = 1000 * projected_distance(*descriptors, directions).item()
+        first_taken, second_taken = (take_descriptors(band, corners) for band in (own, other))
+        distances[level] = 1000 * projected_distance(first_taken, second_taken, directions).item()
     return distances
 
 

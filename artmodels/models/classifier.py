@@ -11,12 +11,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from artmodels.io.moved import moved
 from artmodels.io.safetensors_io import (
     check_config_types,
     check_style_names,
 )
 
 STRIDE = 8  # px of the picture for each place of the last feature map
+
+__getattr__ = moved(
+    __name__,
+    dict.fromkeys(("check_figures", "load_classifier", "save_classifier"), "artmodels.hub.companions.classifier"),
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class ResidualBlock(nn.Module):
         self.norm1 = nn.BatchNorm2d(channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
         self.norm2 = nn.BatchNorm2d(channels)
-        self.short_cut = nn.Identity()
+        self.short_cut: nn.Module = nn.Identity()
         if stride > 1 or in_channels != channels:
             self.short_cut = nn.Sequential(
                 nn.AvgPool2d(stride) if stride > 1 else nn.Identity(),  # a strided 1x1 would drop three pixels of four
@@ -72,6 +78,8 @@ class ResidualBlock(nn.Module):
 
 class StyleClassifier(nn.Module):
     """Pictures `[N, 3, H, W]` in [-1, 1], of any size, to logits `[N, styles]`; differentiable to the picture."""
+
+    temperature: Tensor  # [], what logits are divided by to be calibrated
 
     def __init__(self, config: ClassifierConfig):
         super().__init__()

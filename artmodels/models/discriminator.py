@@ -5,6 +5,7 @@ random convolutions, `DiscriminatorHeads` the parameters that training updates a
 """
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from artmodels.models.efficientnet import load_efficientnet
-from artmodels.models.layers import normalised_conv
+from artmodels.models.layers import channels_last, normalised_conv
 
 STRIDES = (4, 8, 16, 32)
 
@@ -24,7 +25,7 @@ class FeatureProjector(nn.Module):
     The random weights are drawn from `seed`, so a checkpoint need not hold them.
     """
 
-    def __init__(self, channels: tuple[int, int, int, int], feature_resolution: int, seed: int, variant: int = 0):
+    def __init__(self, channels: Sequence[int], feature_resolution: int, seed: int, variant: int = 0):
         super().__init__()
         self.feature_resolution = feature_resolution
         self.network = load_efficientnet(variant)
@@ -38,7 +39,7 @@ class FeatureProjector(nn.Module):
             with torch.no_grad():
                 conv.weight.normal_(0, math.sqrt(1 / fan_in), generator=generator)
                 conv.bias.zero_()
-        self.requires_grad_(False).to(memory_format=torch.channels_last).eval()
+        channels_last(self.requires_grad_(False)).eval()
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
         """Pictures `[N, 3, H, W]` in [-1, 1] to maps at strides 4, 8, 16 and 32 of the feature resolution."""
@@ -88,7 +89,7 @@ class Verdict(NamedTuple):
 class StyleProbe(nn.Module):
     """A linear reader of style: the channels' means over all four maps to logits `[N, styles]`."""
 
-    def __init__(self, channels: tuple[int, int, int, int], styles: int):
+    def __init__(self, channels: Sequence[int], styles: int):
         super().__init__()
         self.norm = nn.LayerNorm(sum(channels))
         self.linear = nn.Linear(sum(channels), styles)
@@ -104,7 +105,7 @@ class DiscriminatorHeads(nn.Module):
     With one style there is no projection: the heads are then unconditional.
     """
 
-    def __init__(self, channels: tuple[int, int, int, int], feature_resolution: int, hidden: int, styles: int):
+    def __init__(self, channels: Sequence[int], feature_resolution: int, hidden: int, styles: int):
         super().__init__()
         self.probe = StyleProbe(channels, styles)
         self.heads = nn.ModuleList(

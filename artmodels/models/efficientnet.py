@@ -7,10 +7,13 @@ convolutions: the network never trains, so a third of its memory traffic can go.
 
 import importlib.util
 from pathlib import Path
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from artmodels.models.layers import channels_last
 
 # Expansion, kernel and stride of the seven stages, the same in every variant.
 STAGES = ((1, 3, 1), (6, 3, 2), (6, 5, 2), (6, 3, 2), (6, 5, 1), (6, 5, 2), (6, 3, 1))
@@ -83,6 +86,10 @@ class EfficientNetLite(nn.Module):
         self.head = SameConv(channels, POOLED_DIM, 1)
         self.scale_channels = tuple(VARIANTS[variant][stage][0] for stage in SCALE_STAGES)
 
+    def blocks(self, stages: int | None = None) -> list[InvertedResidual]:
+        """The blocks of the first `stages`, or of all, in order."""
+        return [cast(InvertedResidual, block) for stage in self.stages[:stages] for block in cast(nn.Sequential, stage)]
+
     def scales(self, pictures: Tensor) -> list[Tensor]:
         """Feature maps at strides 4, 8, 16 and 32."""
         x = F.relu6(self.stem(pictures.contiguous(memory_format=torch.channels_last)))
@@ -101,7 +108,7 @@ class EfficientNetLite(nn.Module):
         """
         x = F.relu6(self.stem(pictures.contiguous(memory_format=torch.channels_last)))
         maps = [x]
-        for block in (block for stage in self.stages[:TEXTURE_STAGES] for block in stage):
+        for block in self.blocks(TEXTURE_STAGES):
             hidden, x = block.parts(x)
             maps.append(hidden)
         return maps, x
@@ -144,16 +151,15 @@ def load_efficientnet(variant: int) -> EfficientNetLite:
     state = torch.load(weights_file(variant), map_location="cpu", weights_only=True)
     network = EfficientNetLite(variant)
 
-    blocks = [block for stage in network.stages for block in stage]
     _fold(network.stem, state, "_conv_stem", "_bn0")
-    for index, block in enumerate(blocks):
+    for index, block in enumerate(network.blocks()):
         prefix = f"_blocks.{index}."
         if block.expand is not None:
             _fold(block.expand, state, prefix + "_expand_conv", prefix + "_bn0")
         _fold(block.depthwise, state, prefix + "_depthwise_conv", prefix + "_bn1")
         _fold(block.project, state, prefix + "_project_conv", prefix + "_bn2")
     _fold(network.head, state, "_conv_head", "_bn1")
-    return network.requires_grad_(False).to(memory_format=torch.channels_last).eval()
+    return channels_last(network.requires_grad_(False)).eval()
 
 
 @torch.no_grad()
@@ -161,4 +167,5 @@ def _fold(conv: nn.Conv2d, state: dict[str, Tensor], conv_name: str, norm_name: 
     """Copy a convolution with the batch norm behind it: w * g / s and b - m * g / s, with s = sqrt(var + eps)."""
     gain = state[norm_name + ".weight"] / torch.sqrt(state[norm_name + ".running_var"] + BATCH_NORM_EPSILON)
     conv.weight.copy_(state[conv_name + ".weight"] * gain[:, None, None, None])
+    assert conv.bias is not None
     conv.bias.copy_(state[norm_name + ".bias"] - state[norm_name + ".running_mean"] * gain)

@@ -90,6 +90,8 @@ class GeneratorNetwork(nn.Module):
     `mapping(z, style_weights) -> w`, then `synthesis(w) -> picture`; both are differentiable and free of noise.
     """
 
+    mean_w: Tensor  # [styles, latent_dim], the mean modulation of each style
+
     def __init__(self, config: GeneratorConfig):
         super().__init__()
         self.config = config
@@ -97,7 +99,7 @@ class GeneratorNetwork(nn.Module):
         self.style_embedding = nn.Parameter(torch.empty(len(config.styles), dim).normal_())
         self.map_in = nn.Linear(2 * dim, dim)
         self.map_out = nn.Linear(dim, dim)
-        self.register_buffer("mean_w", torch.zeros(len(config.styles), dim))  # mean modulation of each style
+        self.register_buffer("mean_w", torch.zeros(len(config.styles), dim))
 
         first, *others = config.resolutions
         self.first = nn.Linear(dim, config.channels(first) * 4 * 4)

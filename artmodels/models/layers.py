@@ -1,11 +1,14 @@
 """Building blocks of the generator and of the discriminator's heads."""
 
 import math
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
+
+ModuleType = TypeVar("ModuleType", bound=nn.Module)
 
 
 def normalise_latents(z: Tensor) -> Tensor:
@@ -28,6 +31,11 @@ class Modulation(nn.Module):
         return 1 + scale, shift
 
 
+def channels_last(module: ModuleType) -> ModuleType:
+    """The module itself, with its kernels in the memory format that convolutions are fastest in."""
+    return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # PyTorch's stub lacks it
+
+
 class ModulatedConv(nn.Module):
     """3x3 convolution, batch norm, modulation, gated linear unit: `[N, in, H, W]` -> `[N, out, H, W]`."""
 
@@ -43,8 +51,10 @@ class ModulatedConv(nn.Module):
         if self.training:
             x = self.norm(x)
         else:  # one pass over the features instead of two: the statistics are constants, as the modulation is
-            scale = scale * torch.rsqrt(self.norm.running_var + self.norm.eps)[:, None, None]
-            shift = shift - scale * self.norm.running_mean[:, None, None]
+            mean, variance = self.norm.running_mean, self.norm.running_var
+            assert mean is not None and variance is not None  # it tracks both
+            scale = scale * torch.rsqrt(variance + self.norm.eps)[:, None, None]
+            shift = shift - scale * mean[:, None, None]
         return F.glu(torch.addcmul(shift, x, scale), dim=1)
 
 

@@ -83,6 +83,9 @@ class PromptConfig:
 class PromptNetwork(nn.Module):
     """Words to a unit vector and style logits, features of pictures to a unit vector."""
 
+    feature_mean: Tensor  # [FEATURES], of the pictures that it was trained on
+    feature_deviation: Tensor  # [FEATURES]
+
     def __init__(self, config: PromptConfig):
         super().__init__()
         self.config = config
@@ -182,7 +185,7 @@ class PromptModel:
             raise ValueError(f"a prompt has at most {MAX_PROMPT_WORDS} words, found {len(words)}: say it shorter")
         numbers = word_numbers(self.config.words)
         forms = {word: known_form(word, numbers) for word in words}
-        known = [forms[word] for word in words if forms[word]]
+        known = [form for word in words if (form := forms[word])]
         unknown = tuple(word for word, form in forms.items() if not form)
         if not known:
             raise ValueError(

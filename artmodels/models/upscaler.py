@@ -53,14 +53,15 @@ class Upscaler(nn.Module):
         self.config = config
         self.figures: dict[str, Any] = {}  # what it was measured to do; see `measure_upscaler`
         self.first = _conv(3, config.width)
-        self.blocks = nn.ModuleList(
+        blocks = [
             nn.Sequential(_conv(config.width, config.width), nn.ReLU(), _conv(config.width, config.width))
             for _ in range(config.blocks)
-        )
+        ]
+        self.blocks = nn.ModuleList(blocks)
         self.last = _conv(config.width, 3 * FACTOR**2)
-        for ends in (self.last, *(block[-1] for block in self.blocks)):  # it begins as the bicubic enlargement
-            nn.init.zeros_(ends.weight)
-            nn.init.zeros_(ends.bias)
+        for end in (self.last, *(block[-1] for block in blocks)):  # it begins as the bicubic enlargement
+            for parameter in end.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, pictures: Tensor) -> Tensor:
         x = self.first(pictures.contiguous(memory_format=torch.channels_last))

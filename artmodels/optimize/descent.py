@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageDraw
@@ -85,7 +86,7 @@ class Descent:
             return
         self.planned += steps
         if rate is None:
-            options = {
+            options: dict[str, Any] = {
                 "lr": 1.0,
                 "max_iter": 1,
                 "max_eval": LINE_SEARCH,
@@ -132,14 +133,14 @@ class _Evaluation:
         self.parameters, self.loss_of, self.remember = parameters, loss_of, remember
         self.point: list[Tensor] = []
 
-    def __call__(self) -> Tensor:
+    def __call__(self) -> float:
         if not (self.point and all(map(torch.equal, self.point, self.parameters))):
             self.loss = self.loss_of()
             self.gradients = torch.autograd.grad(self.loss, self.parameters)
             self.point = self.copy() if self.remember else []
         for parameter, gradient in zip(self.parameters, self.gradients, strict=True):
             parameter.grad = gradient.clone()
-        return self.loss.detach()
+        return float(self.loss.detach())
 
     def copy(self) -> list[Tensor]:
         return [parameter.detach().clone() for parameter in self.parameters]
@@ -198,7 +199,7 @@ class Input:
         """
         return self._tensor(lambda: decode_whole(self.content, longest, most=self.most))
 
-    def _tensor(self, decode: Callable[[], object]) -> Tensor:
+    def _tensor(self, decode: Callable[[], np.ndarray]) -> Tensor:
         try:
             levels = decode()
         except ValueError as error:

@@ -1,7 +1,7 @@
 """Work on a picture as studio and verbs ask for it: a descent to watch, and at its end a PNG with its recipe."""
 
 import hashlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from torch import Tensor
 from artmodels import __version__
 from artmodels.generate.recipe import Projection, Recipe, chunk_png, png_bytes
 from artmodels.generate.sampling import paint_rows, rows_of, to_images
+from artmodels.hub.companions.style_statistics import StyleRepresentation
 from artmodels.hub.load import LoadedModel, on_cpu
 from artmodels.hub.model_files import CLASSIFIER_NAME, STATISTICS_NAME
 from artmodels.io.files import sha256
@@ -77,12 +78,12 @@ def transfer_job(
     """
     photo, network = picture.whole(settings.size), load_efficientnet(0)
     if style_picture:
-        representations = style_representations(
+        representations: Sequence[StyleRepresentation] = style_representations(
             network, style_picture.whole(settings.size // 2), style_picture.whole(settings.size)
         )
         recipe = _derived("transfer", {"picture": picture, "manner": style_picture}, settings)
     else:
-        if model is None or model.style_statistics is None:
+        if model is None or model.style_statistics is None or style is None:
             raise ValueError(
                 f"{model.name if model else 'no model'} has no {STATISTICS_NAME}: `python -m artmodels styles` makes "
                 "it from training pictures, or name a picture whose style it shall be"

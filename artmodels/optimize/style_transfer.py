@@ -77,7 +77,7 @@ def transfer(
     generator = torch.Generator().manual_seed(settings.seed)
     coarse = max(1, round(settings.steps * COARSE_SHARE))
     height, width = photo.shape[2:]
-    picture = None
+    picture: Tensor | None = None
     for representation, side, steps in (
         (representations[0], (height // 2, width // 2), coarse),
         (representations[-1], (height, width), settings.steps - coarse),
@@ -85,17 +85,19 @@ def transfer(
         content = resized(photo, *side).clamp(-1, 1)
         picture = recolour(content, representation) if picture is None else resized(picture, *side)
         pyramid = Pyramid(picture, LEVELS)
-        loss = _Loss(network, content, representation, settings.strength, generator)
+        stage = _Loss(network, content, representation, settings.strength, generator)
+
+        def loss(stage: _Loss = stage, pyramid: Pyramid = pyramid) -> Tensor:
+            return stage(pyramid.picture())
 
         def current(pyramid: Pyramid = pyramid) -> Tensor:
             with torch.no_grad():
                 return resized(pyramid.picture(), height, width).clamp(-1, 1)
 
-        yield from descent.run(
-            pyramid.bands, lambda loss=loss, pyramid=pyramid: loss(pyramid.picture()), current, steps, RATE
-        )
+        yield from descent.run(pyramid.bands, loss, current, steps, RATE)
         with torch.no_grad():
             picture = pyramid.picture().clamp(-1, 1)
+    assert picture is not None
     return resized(picture, height, width).clamp(-1, 1)
 
 

@@ -60,7 +60,7 @@ class StudioContext:
     kept: gr.BrowserState  # recipes
     designs: gr.BrowserState  # {name, weights_sha256, weights} of styles that the visitor made
     family: gr.BrowserState  # {parents, seed, mutation} of generations that the visitor bred
-    tabs: gr.Tabs | None = None
+    tabs: gr.Tabs = field(init=False)
     spoken: list[tuple[gr.blocks.Block, dict[str, str]]] = field(default_factory=list)
 
     def add(self, kind: Callable[..., Part], words: dict[str, str], **options: Any) -> Part:

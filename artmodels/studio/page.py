@@ -144,7 +144,7 @@ def _connect_panel(context: StudioContext, paint_page: PaintPage, panel: Panel) 
     def look_near(picked: Any, language: str) -> tuple[Any, ...]:
         return picked, near_words(picked, language), gr.Row(visible=True), context.go("paint")
 
-    near = [paint_page.near, paint_page.near_news, paint_page.near_bar, context.tabs]
+    near: list[gr.blocks.Block] = [paint_page.near, paint_page.near_news, paint_page.near_bar, context.tabs]
     paint_page.repaint_after(panel.near.click(look_near, [context.picked, context.language], near, **QUICK))
 
 

@@ -53,7 +53,7 @@ class Pages:
     breed: BreedPage
     steer: SteerPage
     reel: Pictures
-    translate: PromptPage
+    prompt: PromptPage
     rework: ReworkPage
     explain: ExplainPage
     panel: Panel
@@ -200,9 +200,10 @@ def connect_language(
 
     def speak(language: str, style: str, way: str, current: str, designs: Any) -> tuple[Any, ...]:
         model = context.model_of(current)
-        said = [
-            gr.update(**{name: translate(language, key) for name, key in keys.items()}) for _, keys in context.spoken
+        properties: list[dict[str, Any]] = [
+            {name: translate(language, key) for name, key in keys.items()} for _, keys in context.spoken
         ]
+        said = [gr.update(**each) for each in properties]
         names = [direction_word(name, language) for name in names_of(model)]
         labels = [gr.Slider(label=names[place]) if place < len(names) else gr.skip() for place in range(len(sliders))]
         return (

@@ -29,6 +29,7 @@ from artmodels.metrics.distances import extract_features
 from artmodels.metrics.evaluate import JUDGE_RESOLUTION, JUDGE_VARIANT
 from artmodels.models.classifier import ClassifierConfig, StyleClassifier
 from artmodels.models.efficientnet import load_efficientnet
+from artmodels.models.layers import channels_last
 from artmodels.training.augment import jitter_colour
 from artmodels.training.supervised import FIGURES_NAME, SupervisedConfig, cost_of, train_supervised
 
@@ -45,7 +46,6 @@ class ClassifierTrainConfig(SupervisedConfig):
         ValueError: a value is of the wrong type, out of range, or does not go with another one.
     """
 
-    resolution: int  # px
     width: int  # channels of the first stage
     blocks: int  # residual blocks of a stage
     dropout: float  # of the pooled features
@@ -102,7 +102,7 @@ def train_classifier(
         ValueError, OSError: those of `train_supervised`.
     """
     torch.manual_seed(config.seed)
-    network = StyleClassifier(config.classifier_config(train.styles)).to(memory_format=torch.channels_last)
+    network = channels_last(StyleClassifier(config.classifier_config(train.styles)))
     model = output / "model"
     labels = torch.from_numpy(train.labels)
     held_out_labels = torch.from_numpy(held_out.labels)
@@ -113,12 +113,12 @@ def train_classifier(
         target = labels[indices].to(device, non_blocking=True)
         return F.cross_entropy(network(pictures), target, label_smoothing=config.smoothing)
 
-    def measure(network: nn.Module) -> dict[str, float]:
+    def measure(network: StyleClassifier) -> dict[str, float]:
         logits = logits_of(network, held_out, next(network.parameters()).device)
         accuracy = (logits.argmax(dim=1) == held_out_labels).double().mean().item()
         return {"score": accuracy, "cross_entropy": F.cross_entropy(logits.float(), held_out_labels).item()}
 
-    def keep(network: nn.Module, figures: dict[str, float]) -> None:
+    def keep(network: StyleClassifier, figures: dict[str, float]) -> None:
         model.mkdir(exist_ok=True)
         save_classifier(model, network, {})
 
@@ -137,6 +137,7 @@ def finish(output: Path, train: ArtDataset, held_out: ArtDataset, test: ArtDatas
     """
     model = output / "model"
     classifier = load_classifier(model)
+    assert classifier is not None  # it was kept
     judge = load_efficientnet(JUDGE_VARIANT)
     look = partial(extract_features, judge, resolution=max(JUDGE_RESOLUTION, train.resolution))
     head = fit_head(logits_of(look, train), torch.from_numpy(train.labels), len(train.styles))

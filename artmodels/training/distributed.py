@@ -113,7 +113,7 @@ def tracker_config(hyperparameters: dict[str, Any]) -> dict[str, Any]:
 
 def flat_numbers(record: dict[str, Any], prefix: str = "") -> dict[str, float]:
     """The numbers of a record, nested ones under joined names, for trackers."""
-    flat = {}
+    flat: dict[str, float] = {}
     for name, value in record.items():
         if isinstance(value, dict):
             flat |= flat_numbers(value, f"{prefix}{name}/")

@@ -104,7 +104,7 @@ class Checkpointer:
             tqdm.write("warning: memory is too small to measure beside training; not measured", file=sys.stderr)
             return {}
         self.progress.evaluation = figures
-        found = {"evaluation": summary(figures)}
+        found: dict[str, Any] = {"evaluation": summary(figures)}
         distance = figures["overall"]["kernel_distance"]
         if is_best(distance, self.progress.best):
             self.progress.best = {"images": images, "kernel_distance": distance}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -136,7 +137,7 @@ def train(
                 augment.signs = accelerator.reduce(torch.as_tensor(augment.signs, device=device), "mean")
             if not log or not (saving or due(config.log_every) or due(config.sample_every)):
                 continue
-            record = {"images": images, "seconds": round(log.seconds, 2)}
+            record: dict[str, Any] = {"images": images, "seconds": round(log.seconds, 2)}
             if saving or due(config.log_every):
                 record |= check_finite(step.figures(), output) | {"augment": augment.share}
             if saving or due(config.sample_every):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from artmodels.hub.pretrained import ArtGenerator
 from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector, Verdict
+from artmodels.models.layers import channels_last
 from artmodels.training.augment import diff_augment, zoom_in
 from artmodels.training.checkpoint import load_module, load_optimizer, optimizer_tensors
 from artmodels.training.config import TrainConfig
@@ -49,11 +50,11 @@ def build_networks(config: TrainConfig, styles: tuple[str, ...], device: torch.d
     """Freshly initialised networks, the same for the same seed."""
     torch.manual_seed(config.seed)
     channels = config.head_channels
-    generator = ArtGenerator(config.generator_config(styles)).to(device, memory_format=torch.channels_last)
+    generator = channels_last(ArtGenerator(config.generator_config(styles)).to(device))
     if config.freeze:
         generator.freeze(config.freeze)
     heads = DiscriminatorHeads(channels, config.feature_resolution, config.head_hidden, len(styles))
-    heads = heads.to(device, memory_format=torch.channels_last)
+    heads = channels_last(heads.to(device))
     betas = (config.beta1, config.beta2)
     return Networks(
         generator=generator,
@@ -210,5 +211,6 @@ def ema_decay(config: TrainConfig, images: int) -> float:
 @torch.no_grad()
 def update_ema(ema: nn.Module, module: nn.Module, decay: float) -> None:
     """Move the average towards the weights; batch-norm statistics are measured anew at export instead."""
-    averages, weights = list(ema.parameters()), list(module.parameters())
+    averages: list[Tensor] = list(ema.parameters())
+    weights: list[Tensor] = list(module.parameters())
     torch._foreach_lerp_(averages, weights, 1 - decay)

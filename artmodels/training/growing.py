@@ -6,13 +6,15 @@ the features of the block below, by least squares; every later one hands it on u
 their modulation, and their gates stand open. All other channels start at random, and join in as training lets them.
 """
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from artmodels.generate.sampling import draw_latents
 from artmodels.hub.pretrained import ArtGenerator
-from artmodels.models.layers import ModulatedConv, SkipExcitation
+from artmodels.models.layers import ModulatedConv, SkipExcitation, UpBlock
 
 RGB = 3  # channels that carry the picture, the first ones of a block
 OPEN = 3.0  # logit of an open gate: 0.95 of a channel comes through, and it still learns
@@ -36,12 +38,14 @@ def carry_picture(generator: ArtGenerator, model: ArtGenerator) -> None:
     features = model.eval().features(w)
     picture = model.to_rgb(features[model.config.resolution])  # before tanh
     excitations = dict(generator.excitations.items())
-    for block, res in zip(generator.blocks[known - 1 :], new, strict=True):
+    for module, res in zip(generator.blocks[known - 1 :], new, strict=True):
+        block = cast(UpBlock, module)
         picture = F.interpolate(picture, scale_factor=2.0, mode="bicubic", align_corners=False)
-        excitation = excitations.get(str(res))
+        excitation = cast(SkipExcitation | None, excitations.get(str(res)))
         features[res] = block.double_resolution(features[res // 2])
-        for number, layer in enumerate(block.convs):
-            last = number + 1 == len(block.convs)
+        layers = [cast(ModulatedConv, layer) for layer in block.convs]
+        for number, layer in enumerate(layers):
+            last = number + 1 == len(layers)
             _carry(layer, features[res], picture, read=number == 0, gates=2 if last and excitation else 1)
             features[res] = layer.eval()(features[res], w[:, 1])
         if excitation:
@@ -50,6 +54,7 @@ def carry_picture(generator: ArtGenerator, model: ArtGenerator) -> None:
         picture = features[res][:, :RGB]
     generator.to_rgb.weight.zero_()
     generator.to_rgb.weight[range(RGB), range(RGB), 1, 1] = 1
+    assert generator.to_rgb.bias is not None
     generator.to_rgb.bias.zero_()
 
 
@@ -63,14 +68,16 @@ def _carry(layer: ModulatedConv, found: Tensor, picture: Tensor, read: bool, gat
         weight[:RGB] = 0
         weight[range(RGB), range(RGB), 1, 1] = 1
     before = layer.conv(found)
-    layer.norm.running_mean.copy_(before.mean(dim=(0, 2, 3)))
-    layer.norm.running_var.copy_(before.var(dim=(0, 2, 3)))
+    mean, variance = layer.norm.running_mean, layer.norm.running_var
+    assert mean is not None and variance is not None  # it tracks both
+    mean.copy_(before.mean(dim=(0, 2, 3)))
+    variance.copy_(before.var(dim=(0, 2, 3)))
     openness = torch.sigmoid(torch.tensor(OPEN)) ** gates
     scale, shift = affine.bias.chunk(2)  # views; the scale is added to 1
     for rows in affine.weight.chunk(2):
         rows[:RGB] = 0
         rows[gate] = 0
-    scale[:RGB] = torch.sqrt(layer.norm.running_var[:RGB] + layer.norm.eps) / openness - 1
+    scale[:RGB] = torch.sqrt(variance[:RGB] + layer.norm.eps) / openness - 1
     shift[:RGB] = picture.mean(dim=(0, 2, 3)) / openness
     scale[gate] = -1
     shift[gate] = OPEN
@@ -93,5 +100,6 @@ def _fit(found: Tensor, picture: Tensor) -> Tensor:
 
 def _open(excitation: SkipExcitation) -> None:
     """Let the first channels through, whatever the coarse features say."""
+    assert excitation.excite.bias is not None
     excitation.excite.weight[:RGB] = 0
     excitation.excite.bias[:RGB] = OPEN

@@ -27,6 +27,7 @@ from artmodels.training.monitor import Monitor, measuring_command
 
 if TYPE_CHECKING:
     from artmodels.training.gan_step import Networks, Passes
+    from artmodels.training.supervised import SupervisedConfig
 
 RUN_CONFIG_NAME = "config.json"
 OUR_NAMES = re.compile(
@@ -54,7 +55,7 @@ MAY_CHANGE = frozenset(
 )
 
 
-RunConfig = TypeVar("RunConfig")
+RunConfig = TypeVar("RunConfig", bound="TrainConfig | SupervisedConfig")
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def resolve_plan(
             config = shape_after(config, init.generator, given.pop("resolution", None), given.pop("min_channels", None))
         elif "resolution" in given and "feature_resolution" not in given:
             config = replace(config, feature_resolution=max(config.feature_resolution, given["resolution"]))
-        defaults = {"precision": best_precision(), "compile": config.compile and can_compile()}
+        defaults: dict[str, Any] = {"precision": best_precision(), "compile": config.compile and can_compile()}
         config = replace(config, **(defaults | given))
     if config.compile and not can_compile():
         raise ValueError("compiling needs a C++ compiler, and none was found: install g++, or add --no-compile")

@@ -1,20 +1,22 @@
 """The hinge loss of adversarial training (arXiv:1705.02894) over several heads, and losses for variety and style."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
-def discriminator_loss(real_logits: list[Tensor], fake_logits: list[Tensor]) -> Tensor:
+def discriminator_loss(real_logits: Sequence[Tensor], fake_logits: Sequence[Tensor]) -> Tensor:
     """Sum over heads of mean(max(0, 1 - real)) + mean(max(0, 1 + fake)); 2 per head when nothing is told apart."""
-    return sum(
-        F.relu(1 - real).mean() + F.relu(1 + fake).mean() for real, fake in zip(real_logits, fake_logits, strict=True)
-    )
+    pairs = zip(real_logits, fake_logits, strict=True)
+    each = (F.relu(1 - real).mean() + F.relu(1 + fake).mean() for real, fake in pairs)
+    return sum(each, start=real_logits[0].new_zeros(()))
 
 
-def generator_loss(fake_logits: list[Tensor]) -> Tensor:
+def generator_loss(fake_logits: Sequence[Tensor]) -> Tensor:
     """Sum over heads of -mean(fake)."""
-    return -sum(fake.mean() for fake in fake_logits)
+    return -sum((fake.mean() for fake in fake_logits), start=fake_logits[0].new_zeros(()))
 
 
 def variety_loss(real_features: Tensor, fake_features: Tensor, style: Tensor) -> Tensor:

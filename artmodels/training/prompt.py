@@ -59,7 +59,6 @@ class PromptTrainConfig(SupervisedConfig):
         ValueError: a value is of the wrong type or out of range.
     """
 
-    resolution: int  # px of the collection's pictures: the model's, when it will lie beside one
     feature_resolution: int
     embedding_dim: int
     hidden_dim: int
@@ -161,12 +160,12 @@ def train_prompt_model(
             logits, style_logits, examples.labels[pictures].to(device), same_pairs(words, pictures).to(device)
         )
 
-    def measure(network: nn.Module) -> dict[str, float]:
+    def measure(network: PromptNetwork) -> dict[str, float]:
         ranks = rank_captions(network, held_out_examples)
         found = {kind: (1 / (rank + 1)).mean().item() for kind, rank in ranks.items() if kind != TITLE}
         return {"score": sum(found.values()) / max(1, len(found)), **found}
 
-    def keep(network: nn.Module, figures: dict[str, float]) -> None:
+    def keep(network: PromptNetwork, figures: dict[str, float]) -> None:
         model.mkdir(exist_ok=True)
         nothing = torch.zeros(0, config.joint_dim)
         save_prompt(model, PromptModel(network, NOT_MEASURED, nothing, ""))
@@ -175,6 +174,7 @@ def train_prompt_model(
     finished = train_supervised(network, loss, measure, keep, sampler, config, output, resume, tracker)
     if finished and (model / PROMPT_NAME).is_file():
         prompt_model = load_prompt(model, styles)
+        assert prompt_model is not None  # it was kept
         final = prepare(test, styles, sight, config.feature_resolution, thresholds) if test else held_out_examples
         save_prompt(model, replace(prompt_model, figures=measure_prompt_model(prompt_model.network, final)))
     return finished

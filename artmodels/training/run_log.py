@@ -67,7 +67,7 @@ class RunLog:
 
 def show(bar: tqdm, record: dict[str, Any], before: list[dict[str, Any]]) -> None:
     """Tell a record's figures beside the bar, and those of its warnings that the records before it did not have."""
-    known = next((past["warnings"] for past in reversed(before) if "warnings" in past), [])
+    known: list[str] = next((past["warnings"] for past in reversed(before) if "warnings" in past), [])
     for warning in record.get("warnings", ()):
         if warning not in known:
             bar.write(f"warning: {warning}", file=sys.stderr)

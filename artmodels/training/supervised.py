@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -48,6 +48,9 @@ BETAS = (0.9, 0.99)  # AdamW
 MAX_GRADIENT = 5.0  # norm above which a step's gradient is shortened
 
 
+Network = TypeVar("Network", bound=nn.Module)
+
+
 @dataclass(frozen=True)
 class SupervisedConfig:
     """The hyperparameters that all supervised runs share; amounts are counted in images, over all processes.
@@ -68,6 +71,7 @@ class SupervisedConfig:
     keep_checkpoints: int  # the last few
     precision: str  # "fp32" or "bf16" (autocast)
     seed: int
+    resolution: int  # px of the collection's pictures
 
     def __post_init__(self):
         check_config_types(self)
@@ -98,10 +102,10 @@ class SupervisedConfig:
 
 
 def train_supervised(
-    network: nn.Module,
+    network: Network,
     loss: Callable[[nn.Module, np.ndarray, torch.Generator, float], Tensor],
-    measure: Callable[[nn.Module], dict[str, float]],
-    keep: Callable[[nn.Module, dict[str, float]], None],
+    measure: Callable[[Network], dict[str, float]],
+    keep: Callable[[Network, dict[str, float]], None],
     sampler: PictureSampler,
     config: SupervisedConfig,
     output: Path,
@@ -130,7 +134,8 @@ def train_supervised(
     learned = copy.deepcopy(network).requires_grad_(False).eval()  # accelerate changes the forward of what it wraps
     optimizer = make_optimizer(network, config)
 
-    images, seconds, best = 0, 0.0, None
+    images, seconds = 0, 0.0
+    best: dict[str, Any] | None = None
     if resume and list_checkpoints(output):
         images, tensors, saved = load_latest(output)
         try:
@@ -228,7 +233,7 @@ def is_best(score: float, best: dict[str, Any] | None) -> bool:
 
 
 def keep_best_again(
-    learned: nn.Module, keep: Callable[[nn.Module, dict[str, float]], None], best: dict[str, Any], output: Path
+    learned: Network, keep: Callable[[Network, dict[str, float]], None], best: dict[str, Any], output: Path
 ) -> None:
     """Keep the best so far from its checkpoint; a checkpoint that is no longer whole is warned of."""
     try:

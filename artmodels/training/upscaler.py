@@ -20,7 +20,8 @@ from artmodels.io.files import sha256, write_json
 from artmodels.metrics.distances import perceptual_distances, signal_to_noise, unit_maps
 from artmodels.metrics.evaluate import JUDGE_VARIANT
 from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector
-from artmodels.models.efficientnet import load_efficientnet
+from artmodels.models.efficientnet import EfficientNetLite, load_efficientnet
+from artmodels.models.layers import channels_last
 from artmodels.models.upscaler import FACTOR, MEASURES, METHODS, Upscaler, UpscalerConfig
 from artmodels.training.augment import mirror_half
 from artmodels.training.losses import discriminator_loss, generator_loss
@@ -40,7 +41,6 @@ class UpscalerTrainConfig(SupervisedConfig):
         ValueError: a value is of the wrong type, out of range, or does not go with another one.
     """
 
-    resolution: int  # px of the large pictures; the small ones are half as large
     width: int
     blocks: int
     pixels_only: float  # share of the budget in which no discriminator looks
@@ -135,7 +135,7 @@ def train_upscaler(
         ValueError, OSError: those of `train_supervised`.
     """
     torch.manual_seed(config.seed)
-    network = UpscalerWithHeads(config).to(memory_format=torch.channels_last)
+    network = channels_last(UpscalerWithHeads(config))
     model = output / "model"
     projector = FeatureProjector(HEAD_CHANNELS, config.resolution, config.seed)
     judge = load_efficientnet(JUDGE_VARIANT)
@@ -168,11 +168,12 @@ def _finish(
     train: ArtDataset,
     measured: ArtDataset,
     measured_by: str,
-    judge: nn.Module,
+    judge: EfficientNetLite,
 ) -> None:
     """Measure the kept upscaler, which knows its figures from then on; the run's `figures.json` has them too."""
     model = output / "model"
     upscaler = load_upscaler(model)
+    assert upscaler is not None  # it was kept
     figures = {
         "measured_by": measured_by,
         **measure_upscaler(upscaler, measured, judge),
@@ -184,7 +185,7 @@ def _finish(
 
 @torch.inference_mode()
 def measure_upscaler(
-    upscaler: Upscaler, dataset: ArtDataset, judge: nn.Module, methods: tuple[str, ...] = METHODS
+    upscaler: Upscaler, dataset: ArtDataset, judge: EfficientNetLite, methods: tuple[str, ...] = METHODS
 ) -> dict[str, Any]:
     """How near enlargements of pictures at half their size come to the pictures, by the upscaler and by Lanczos.
 

@@ -17,6 +17,7 @@ from artmodels.io.safetensors_io import (
     to_config,
 )
 from artmodels.models.classifier import ClassifierConfig, StyleClassifier
+from artmodels.models.layers import channels_last
 
 MAX_METADATA = 200_000  # characters of JSON
 REMEDY = "train the classifier anew, or delete the file"
@@ -57,10 +58,11 @@ def load_classifier(folder: Path) -> StyleClassifier | None:
     network.load_state_dict(load_weights(path, expected=network.state_dict()), strict=True, assign=True)
     if not COLDEST <= network.temperature <= HOTTEST:
         raise ValueError(f"{path}: temperature should be from {COLDEST} to {HOTTEST}: {REMEDY}")
-    if not all((norm.running_var >= 0).all() for norm in network.modules() if isinstance(norm, nn.BatchNorm2d)):
+    variances = [norm.running_var for norm in network.modules() if isinstance(norm, nn.BatchNorm2d)]
+    if any(variance is not None and variance.min() < 0 for variance in variances):
         raise ValueError(f"{path}: a variance is below 0: {REMEDY}")
     network.figures = figures
-    return network.requires_grad_(False).to(memory_format=torch.channels_last).eval()
+    return channels_last(network.requires_grad_(False)).eval()
 
 
 def _read_metadata(path: Path, metadata: Any, name: str) -> Any:

@@ -99,6 +99,7 @@ def _read_metadata(text: Any, count: int) -> tuple[tuple[str, ...], dict[str, An
             _is_number(found.get(key)) for key in ("effect", "largest_other_effect")
         ):
             raise ValueError(f"the figures of {name} should tell found_by, effect, largest_other, largest_other_effect")
+    assert isinstance(figures, dict)  # since it tells of each direction
     if not _is_number(figures.get("pictures")) or not _is_number(figures.get("truncation")):
         raise ValueError("the figures should tell pictures and truncation")
     return tuple(names), figures

@@ -3,10 +3,10 @@
 import io
 import json
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
@@ -96,14 +96,12 @@ def find_neighbours(
         features, pictures = features[kept], pictures[kept.numpy()] if pictures is not None else None
     mean = features.mean(dim=0)
     axes = torch.linalg.svd((features - mean).double(), full_matrices=False).Vh[:DIMENSIONS].T.float()
-    rounded = [tensor.half().float() for tensor in ((features - mean) @ axes, mean, axes)]  # as the file keeps them
+    points, mean, axes = (tensor.half().float() for tensor in ((features - mean) @ axes, mean, axes))  # as kept
     thumbnails = None if pictures is None else tuple(_jpeg(picture) for picture in pictures)
     labels = tuple("".join(letter for letter in label if letter.isprintable())[:MAX_LABEL] for label in labels)
-    found = Neighbours(*rounded, torch.zeros(1), labels, judge, judge_resolution, thumbnails)
+    found = Neighbours(points, mean, axes, torch.zeros(1), labels, judge, judge_resolution, thumbnails)
     distances, _ = zip(*(found.nearest(part, 1) for part in held_out.split(16)), strict=True)
-    return Neighbours(
-        *rounded, torch.cat(distances).flatten().sort().values, labels, judge, judge_resolution, thumbnails
-    )
+    return replace(found, held_out=torch.cat(distances).flatten().sort().values)
 
 
 def _jpeg(picture: np.ndarray) -> bytes:
@@ -168,7 +166,7 @@ def _size(header: dict[str, Any], name: str, axis: int) -> int:
     """One side of a tensor, by the file's header; 0 where it is no such thing."""
     shape = header.get(name, {}).get("shape")
     size = shape[axis] if isinstance(shape, list) and len(shape) > axis else 0
-    return size if isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= MAX_NEIGHBOURS_BYTES else 0
+    return size if _is_integer(size) and 0 <= size <= MAX_NEIGHBOURS_BYTES else 0
 
 
 def _read_metadata(path: Path, text: Any) -> tuple[tuple[str, ...], int, int]:
@@ -183,9 +181,13 @@ def _read_metadata(path: Path, text: Any) -> tuple[tuple[str, ...], int, int]:
         raise ValueError(f"{path} should tell 1 to {MAX_PICTURES} labels: {REMEDY}")
     if not all(isinstance(label, str) and len(label) <= MAX_LABEL and (label.isprintable()) for label in labels):
         raise ValueError(f"{path}: labels should be printable texts of at most {MAX_LABEL} characters: {REMEDY}")
-    if judge not in (0, 1, 2) or isinstance(judge, bool) or side not in range(32, 1025) or isinstance(side, bool):
+    if not (_is_integer(judge) and judge in (0, 1, 2) and _is_integer(side) and 32 <= side <= 1024):
         raise ValueError(f"{path}: no such judge, {judge!r:.20} at {side!r:.20} px: {REMEDY}")
-    return tuple(labels), int(judge), int(side)
+    return tuple(labels), judge, side
+
+
+def _is_integer(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _split(path: Path, content: Tensor, ends: Tensor) -> tuple[bytes, ...]:

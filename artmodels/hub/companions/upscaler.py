@@ -15,6 +15,7 @@ from artmodels.io.safetensors_io import (
     save_companion,
     to_config,
 )
+from artmodels.models.layers import channels_last
 from artmodels.models.upscaler import MEASURES, METHODS, Upscaler, UpscalerConfig
 
 MAX_METADATA = 20_000  # characters of JSON
@@ -53,7 +54,7 @@ def load_upscaler(folder: Path) -> Upscaler | None:
         network = Upscaler(config)
     network.load_state_dict(load_weights(path, expected=network.state_dict()), strict=True, assign=True)
     network.figures = figures
-    return network.requires_grad_(False).to(memory_format=torch.channels_last).eval()
+    return channels_last(network.requires_grad_(False)).eval()
 
 
 def check_figures(figures: Any) -> None:

@@ -189,9 +189,10 @@ def progress_story(model: LoadedModel, metrics: dict[str, Any], language: str) -
         if path.stat().st_size <= MAX_PROGRESS_BYTES:
             with Image.open(path, formats=("WEBP",)) as opened:
                 image = opened.convert("RGB") if opened.width * opened.height <= MAX_PROGRESS_PIXELS else None
-    if image is None or not 1 < len(counts) <= 10 or None in counts:
+    known = [count for count in counts if count is not None]
+    if image is None or not 1 < len(counts) <= 10 or len(known) < len(counts):
         return f"<p>{translate(language, 'no-progress')}</p>"
-    columns = "".join(f"<span>{number_text(count)}</span>" for count in counts)
+    columns = "".join(f"<span>{number_text(count)}</span>" for count in known)
     picture = figure(save_image(image), translate(language, "progress-alt"), "")
     return (
         f"<h3>{translate(language, 'progress')}</h3><p>{translate(language, 'progress-words')}</p>"
@@ -215,7 +216,7 @@ def curves_story(model: LoadedModel, language: str) -> str:
 def directions_story(context: StudioContext, model: LoadedModel, language: str) -> str:
     """One picture moved along each of the model's directions, from one end to the other."""
     names = names_of(model)
-    if not names:
+    if not names or model.directions is None:
         return f"<p>{translate(language, 'no-directions')}</p>"
     style = model.generator.config.styles[WALKED_SEED % len(model.generator.config.styles)]
     start = seed_recipe(model.name, model.weights_sha256, style, WALKED_SEED, FIRST_TRUNCATION, model.revision)

@@ -148,7 +148,9 @@ class RecipeOpener:
         return event.then(**only_if(self.opened, self.paint_page.repaint))
 
 
-def build_offer(context: StudioContext) -> tuple[gr.blocks.Block, ...]:
+def build_offer(
+    context: StudioContext,
+) -> tuple[gr.Row, gr.HTML, gr.Button, gr.Button, gr.JSON, gr.Textbox, gr.Textbox]:
     """The bar above the pages, hidden until a recipe of another model is opened: `RecipeOpener` from `bar` on."""
     with gr.Row(visible=False, elem_id="offer-bar") as bar:
         offer = gr.HTML("", elem_id="offer", padding=False)
@@ -186,8 +188,14 @@ def connect_recipe_opener(opener: RecipeOpener) -> None:
                 style: share for style, share in recipe.style_weights.items() if style in model.generator.config.styles
             }
             weights = handlers.style_weights_of(model, known or {model.generator.config.styles[0]: 1.0})
-            here = {"model": model.name, "revision": model.revision, "weights_sha256": model.weights_sha256}
-            adapted = replace(recipe, style_weights=weights, edits=(), **here)
+            adapted = replace(
+                recipe,
+                model=model.name,
+                revision=model.revision,
+                weights_sha256=model.weights_sha256,
+                style_weights=weights,
+                edits=(),
+            )
             return opener.open(adapted, {}, model, language)
 
     inputs = [context.current, context.language]

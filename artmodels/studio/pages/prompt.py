@@ -117,11 +117,12 @@ def paint_words(
     Raises:
         ValueError: this model reads no words, or none of these; a seed or the truncation is out of bounds.
     """
-    if model.prompt is None:
+    prompt_model = model.prompt
+    if prompt_model is None:
         raise Complaint("no-reader")
     model = on_cpu(model) if ON_ZERO_GPU else model  # there a GPU is lent to calls that only paint
     for place in range(0, len(seeds), TOGETHER):
-        done = paint_prompt(model, model.prompt, prompt, seeds[place : place + TOGETHER], truncation)
+        done = paint_prompt(model, prompt_model, prompt, seeds[place : place + TOGETHER], truncation)
         wall = handlers.hang(model, save_png, done.recipes, to_images(done.pictures))
         told = zip(wall, done.matches, strict=True)
         yield (

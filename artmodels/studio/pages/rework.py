@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.events import Dependency
@@ -24,6 +24,10 @@ from artmodels.studio.context import (
 )
 from artmodels.studio.i18n import Complaint, translate
 from artmodels.studio.pages.picked import Panel
+
+if TYPE_CHECKING:
+    from artmodels.optimize.descent import Input
+    from artmodels.optimize.jobs import Job
 
 WAYS = ("manner", "find", "dream")
 LOOK_EVERY = 0.8  # seconds between two looks at a picture that is being worked on
@@ -136,7 +140,7 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
                 if style_picture and way == "manner"
                 else None
             )
-            work = job_for(way, model, picture, pattern, style, strength)
+            job = job_for(way, model, picture, pattern, style, strength)
             nothing = gr.skip(), gr.skip()
             yield (
                 progress_words(translate(language, "reworking"), 0),
@@ -146,9 +150,9 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
                 gr.skip(),
             )
             seen, last = time.monotonic(), None
-            for last in work.steps():
+            for last in job.steps():
                 if visitor in stopping:
-                    work.leave(last)
+                    job.leave(last)
                     break
                 if time.monotonic() - seen > LOOK_EVERY:
                     seen = time.monotonic()
@@ -159,7 +163,8 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
                         save_image(draw_curve(last.curve)), translate(language, "curve"), translate(language, "curve")
                     )
                     yield words, shown, drawn, gr.skip(), gr.skip(), gr.skip()
-            done = work.finish()
+            done = job.finish()
+            assert last is not None  # a job that took no step cannot be finished
             path = save_png(done.png, f"artmodels-{way}.png")
         ended = translate(language, "stopped-early", why=last.stopped) if last.stopped else ""
         if visitor in stopping:
@@ -200,7 +205,9 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
     return page
 
 
-def job_for(way: str, model: LoadedModel, picture: Any, pattern: Any, style: str, strength: float) -> Any:
+def job_for(
+    way: str, model: LoadedModel, picture: "Input", pattern: "Input | None", style: str, strength: float
+) -> "Job":
     """The `optimize.jobs.Job` of a way, on inputs as `optimize.descent` reads them.
 
     Raises:
