@@ -166,8 +166,8 @@ def _wait_for_answer(process: subprocess.Popen, address: str, log: Path) -> None
     with httpx.Client(trust_env=False, verify=ssl.create_default_context(), timeout=ANSWER_TIMEOUT) as client:
         while time.monotonic() < deadline:
             if process.poll() is not None:
-                told = log.read_text("utf-8", "replace").strip().splitlines() or ["without a word"]
-                raise OSError(f"the app ended before it answered: {told[-1][:300]}")
+                lines = log.read_text("utf-8", "replace").strip().splitlines() or ["without a word"]
+                raise OSError(f"the app ended before it answered: {lines[-1][:300]}")
             with contextlib.suppress(httpx.TransportError):
                 if client.get(address).status_code == 200:
                     return

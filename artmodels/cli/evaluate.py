@@ -91,10 +91,10 @@ def _evaluate(chosen: argparse.Namespace) -> None:
         seeds = min(samples, ADHERENCE_SEEDS)
         figures["adherence"] = adherence(model.generator, classifier, test, seeds, chosen.truncation)
     directions = add_directions(model.folder) if chosen.write_card else model.directions
-    told = {**figures, "directions": directions.figures} if directions else figures
-    print(json.dumps(told, indent=2))
+    report = {**figures, "directions": directions.figures} if directions else figures
+    print(json.dumps(report, indent=2))
     if chosen.out:
-        write_json(chosen.out, told)
+        write_json(chosen.out, report)
     if chosen.neighbours:
         save_neighbours(model.folder, keep_neighbours(real, train, chosen.thumbnails))
     if chosen.write_card:

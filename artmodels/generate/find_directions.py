@@ -69,14 +69,14 @@ def find_directions(
         others = draw_rows(generator, FIRST_SEED_TO_MEASURE, pictures)
         curves = measure_effects(generator, others, vectors, deviations)
         bar.update()
-    told = {name: describe(curves[place], place) for place, name in enumerate(names)}
-    kept = [place for place, name in enumerate(names) if meets(told[name])]
+    described = {name: describe(curves[place], place) for place, name in enumerate(names)}
+    kept = [place for place, name in enumerate(names) if meets(described[name])]
     figures = {
         "range": [AMOUNTS[0], AMOUNTS[-1]],
         "truncation": TRUNCATION,
         "pictures": len(others),
-        "directions": {names[place]: {"found_by": found_by[place], **told[names[place]]} for place in kept},
-        "left_out": {name: told[name] for place, name in enumerate(names) if place not in kept},
+        "directions": {names[place]: {"found_by": found_by[place], **described[names[place]]} for place in kept},
+        "left_out": {name: described[name] for place, name in enumerate(names) if place not in kept},
     }
     return tuple(names[place] for place in kept), vectors[kept].float(), figures
 
@@ -149,9 +149,9 @@ def refine(generator: ArtGenerator, vectors: Tensor, w: Tensor, deviations: Tens
     for _ in range(ROUNDS):
         curves = measure_effects(generator, w, vectors, deviations, ENDS)
         for place in range(len(vectors)):
-            told = describe(curves[place], place)
-            found = told["effect"] / (abs(told["largest_other_effect"]) + 0.1)
-            if told["effect"] >= LEAST_EFFECT and found > purity[place]:
+            described = describe(curves[place], place)
+            found = described["effect"] / (abs(described["largest_other_effect"]) + 0.1)
+            if described["effect"] >= LEAST_EFFECT and found > purity[place]:
                 best[place], purity[place] = vectors[place], found
         vectors = correct(vectors, curves)
     return best
@@ -183,10 +183,10 @@ def scale(vectors: Tensor, curves: Tensor) -> Tensor:
     """
     scaled = vectors.clone()
     for place in range(len(vectors)):
-        curve, told = curves[place].mean(dim=1)[:, place], describe(curves[place], place)
+        curve, described = curves[place].mean(dim=1)[:, place], describe(curves[place], place)
         own = float(curve[AMOUNTS.index(1)] - curve[AMOUNTS.index(-1)]) / 2
         factor = 1 / max(own, 1 / LONGEST_STEP)
-        share = abs(told["largest_other_effect"]) / max(told["effect"], 0.1)
+        share = abs(described["largest_other_effect"]) / max(described["effect"], 0.1)
         scaled[place] *= factor * min(1.0, max(SHORTEST, SAFE_SHARE / max(share * factor, 0.01)))
     return scaled
 
@@ -254,10 +254,10 @@ def describe(curves: Tensor, place: int) -> dict[str, Any]:
     }
 
 
-def meets(told: dict[str, Any], factor: float = 1.0) -> bool:
+def meets(described: dict[str, Any], factor: float = 1.0) -> bool:
     """Whether a direction moves what it names, and little else, `factor` times as clearly as it must."""
-    effect = told["effect"]
-    return effect >= LEAST_EFFECT * factor and abs(told["largest_other_effect"]) * factor < LARGEST_SHARE * effect
+    effect = described["effect"]
+    return effect >= LEAST_EFFECT * factor and abs(described["largest_other_effect"]) * factor < LARGEST_SHARE * effect
 
 
 def add_directions(folder: Path, device: torch.device | str = "cpu", pictures: int = PICTURES) -> Directions | None:

@@ -234,7 +234,7 @@ of this model's paintings; the mean of {figures["pictures"]} paintings, truncati
 
 def _classifier(figures: dict[str, Any] | None, adherence: dict[str, Any] | None) -> str:
     """The section on the model's classifier, and on how often it sees the right style in a painting."""
-    told = ""
+    text = ""
     if figures:
         reference = figures["reference"]
         compared = f"; {escape_markdown(reference['name'])}:\n{_recognised(reference)}" if reference else ""
@@ -243,7 +243,7 @@ def _classifier(figures: dict[str, Any] | None, adherence: dict[str, Any] | None
             f"| {_share(found['recall'])} |"
             for style, found in figures["styles"].items()
         )
-        told += f"""
+        text += f"""
 `classifier.safetensors` tells the styles apart. On {figures["pictures"]} {figures["measured_by"]}:
 {_recognised(figures)}{compared}.
 The calibration error is the mean gap between how sure it is and how often it is right (15 bins).
@@ -259,7 +259,7 @@ The calibration error is the mean gap between how sure it is and how often it is
             f"| {_share(found['real'])} | {escape_markdown(found['mistaken_for'] or '')} |"
             for style, found in adherence["styles"].items()
         )
-        told += f"""
+        text += f"""
 {adherence["seeds"]} paintings of each style, truncation {adherence["truncation"]:g}, are seen as that style in
 {adherence["overall"]:.0%} in the mean over styles, real pictures in {_share(adherence["real"])}.
 
@@ -267,7 +267,7 @@ The calibration error is the mean gap between how sure it is and how often it is
 | --- | ---: | ---: | --- |
 {rows}
 """
-    return f"\n## The classifier\n{told}" if told else ""
+    return f"\n## The classifier\n{text}" if text else ""
 
 
 def _recognised(found: dict[str, Any]) -> str:
@@ -333,7 +333,7 @@ The studio's larger downloads are {made}. Measured by `train.py --task upscaler`
 def _descents(descents: dict[str, Any] | None) -> str:
     """The section on gradient descent from pictures that a visitor brings, as far as it was measured."""
     tell = {"project": _projected, "transfer": _transferred, "dream": _dreamt}
-    told = "".join(
+    text = "".join(
         f"""
 {say(found)}
 {found["steps"]} steps, {found["seconds"]:.0f} s each on {found["machine"]}. Measured by `{found["command"]}`.
@@ -341,7 +341,7 @@ def _descents(descents: dict[str, Any] | None) -> str:
         for verb, say in tell.items()
         if (found := (descents or {}).get(verb))
     )
-    return f"\n## From a picture of your own\n{told}" if told else ""
+    return f"\n## From a picture of your own\n{text}" if text else ""
 
 
 def _projected(found: dict[str, Any]) -> str:

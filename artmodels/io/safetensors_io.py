@@ -40,16 +40,16 @@ def save_weights(
     path.chmod(0o644)  # safetensors writes for its owner alone
 
 
-def save_companion(folder: Path, name: str, state: Mapping[str, Tensor], told: Mapping[str, Any]) -> None:
-    """Write a file beside a model, whole or not at all: tensors in half precision, and as JSON what is told of them.
+def save_companion(folder: Path, name: str, state: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write a file beside a model, whole or not at all: tensors in half precision, `metadata` as JSON.
 
     Raises:
         OSError: the disk is full or not writable, or there is no such folder.
     """
-    metadata = {key: json.dumps(value, ensure_ascii=False, sort_keys=True) for key, value in told.items()}
+    texts = {key: json.dumps(value, ensure_ascii=False, sort_keys=True) for key, value in metadata.items()}
     building = folder / f".{name}.new"
     try:
-        save_weights(state, building, torch.float16, metadata)
+        save_weights(state, building, torch.float16, texts)
         building.replace(folder / name)
     except SafetensorError as error:  # its own words for a full disk
         raise OSError(f"could not write {folder / name}: {error}; is the disk full?") from error

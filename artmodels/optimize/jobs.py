@@ -146,7 +146,7 @@ def _derived(
 
 def _writer(recipe: Provenance) -> Callable[[Tensor, int | None], JobResult]:
     def write(picture: Tensor, stopped_after: int | None) -> JobResult:
-        told = replace(recipe, stopped_after=stopped_after)
-        return JobResult(chunk_png(to_images(picture)[0], told.to_json()))
+        finished = replace(recipe, stopped_after=stopped_after)
+        return JobResult(chunk_png(to_images(picture)[0], finished.to_json()))
 
     return write

@@ -237,10 +237,10 @@ def only_if(flag: gr.Textbox, event: dict[str, Any]) -> dict[str, Any]:
     """
     nothing = (gr.skip(),) * len(event["outputs"])
 
-    def if_told(told: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        yield from results_of(event, values) if told else [nothing]
+    def if_flagged(flagged: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        yield from results_of(event, values) if flagged else [nothing]
 
-    return {**event, "fn": if_told, "inputs": [flag, *event["inputs"]]}
+    return {**event, "fn": if_flagged, "inputs": [flag, *event["inputs"]]}
 
 
 def pick_from(context: StudioContext, pictures: Pictures) -> Dependency:

@@ -70,15 +70,15 @@ def connect_models(
         if not chosen or chosen == current:
             yield "", gr.skip(), gr.skip()
             return
-        told: SimpleQueue[float] = SimpleQueue()
-        coming = loaders.submit(context.models.load, chosen, told.put)
+        progress: SimpleQueue[float] = SimpleQueue()
+        coming = loaders.submit(context.models.load, chosen, progress.put)
         share = 0.0
         yield fetching_words(chosen, share, language), gr.skip(), gr.skip()
         while not coming.done():
             try:
-                share = told.get(timeout=LOOK_EVERY)
-                while not told.empty():
-                    share = told.get()
+                share = progress.get(timeout=LOOK_EVERY)
+                while not progress.empty():
+                    share = progress.get()
             except Empty:
                 continue
             yield fetching_words(chosen, share, language), gr.skip(), gr.skip()

@@ -5,6 +5,7 @@ import shutil
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from artmodels.io.files import replacing, sha256, write_json
 from artmodels.io.safetensors_io import read_json, save_weights
+from artmodels.training.augment import AugmentShare
 
 STATE_NAME, RUN_PROGRESS_NAME = "state.json", "progress.json"
 DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, SafetensorError)  # what a torn one can raise
@@ -104,3 +106,20 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
 def load_module(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Copy tensors into a module, strictly."""
     module.load_state_dict(dict(tensors), strict=True)
+
+
+@dataclass
+class RunProgress:
+    """What a checkpoint keeps beside the tensors."""
+
+    augment: AugmentShare
+    seconds: float = 0.0  # of training, over all resumes
+    best: dict[str, Any] | None = None  # images and kernel distance of the best average so far
+    evaluation: dict[str, Any] | None = None  # the figures of this very checkpoint
+
+    def to_json(self) -> dict[str, Any]:
+        return {**vars(self), "augment": self.augment.to_json()}
+
+    @classmethod
+    def from_json(cls, saved: dict[str, Any], augment_target: float) -> "RunProgress":
+        return cls(**{**saved, "augment": AugmentShare(**saved["augment"], target=augment_target)})

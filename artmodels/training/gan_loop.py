@@ -14,7 +14,8 @@ from artmodels.hub.publish import RunPublisher
 from artmodels.io.random import seeded_generator
 from artmodels.models.discriminator import STRIDES
 from artmodels.training.augment import AugmentShare, mirror_half
-from artmodels.training.checkpoint import list_checkpoints, load_latest
+from artmodels.training.checkpoint import RunProgress, list_checkpoints, load_latest
+from artmodels.training.checkpointer import Checkpointer
 from artmodels.training.config import TrainConfig
 from artmodels.training.distributed import (
     check_finite,
@@ -25,7 +26,7 @@ from artmodels.training.distributed import (
     make_accelerator,
     start_tracker,
 )
-from artmodels.training.export import Checkpointer, RunProgress, export_generator, steer_model
+from artmodels.training.export import export_generator, steer_model
 from artmodels.training.gan_step import (
     Networks,
     Passes,
@@ -91,9 +92,9 @@ def train(
             raise ValueError(f"the checkpoint of {images} images in {output} is not of this run: {error}") from error
     augment = progress.augment
     log = RunLog(output, images, progress.seconds) if accelerator.is_main_process else None
-    keeper = Checkpointer(output, config, dataset, labels, monitor, progress)
+    checkpointer = Checkpointer(output, config, dataset, labels, monitor, progress)
     if log and images:
-        keeper.mend_model(nets, images)
+        checkpointer.mend_model(nets, images)
     if images >= config.images:
         accelerator.print(f"this run is finished: {images} images seen; give a larger --images to extend it")
         if log:
@@ -146,13 +147,13 @@ def train(
             if saving:
                 check_weights((nets.generator, nets.ema, nets.heads), output)
                 in_haste = stopping and not due(config.checkpoint_every)
-                record |= keeper.measure(nets, painter, images, in_haste)
+                record |= checkpointer.measure(nets, painter, images, in_haste)
                 record["warnings"] = warnings_of([*log.records, record], len(STRIDES))
             if len(record) > 2:
                 show(bar, log.write(record), log.records[:-1])
                 accelerator.log(flat_numbers(record), step=images)
             if saving:
-                keeper.save(nets, painter, images, log.seconds)
+                checkpointer.save(nets, painter, images, log.seconds)
                 if publisher and not stopping:
                     publisher.offer(output / "model", images)
     if log:

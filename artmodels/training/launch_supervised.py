@@ -165,8 +165,8 @@ def start_supervised_run(
                 f"--data {plan.data}: {len(dataset)} pictures are too few to hold some out, by which the best is "
                 "chosen: add more, 16 at least and several of each style"
             )
-        told = {"task": plan.task, "train": config.to_json(), "data": described, "changes": changes}
-        write_json(output / RUN_CONFIG_NAME, told)
+        run_config = {"task": plan.task, "train": config.to_json(), "data": described, "changes": changes}
+        write_json(output / RUN_CONFIG_NAME, run_config)
         keep_split(output, dataset, config.hold_out, write=True)
         print(f"the best is chosen by {len(held_out)} pictures that are not trained on", file=sys.stderr)
         finished = kind.train(config, trained_on, held_out, test, output, resume, tracker)

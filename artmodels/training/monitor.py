@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from artmodels.data.dataset import ArtDataset
+from artmodels.generate.sampling import draw_latents, paint
 from artmodels.hub.pretrained import ArtGenerator
 from artmodels.metrics.evaluate import JUDGE_VARIANT, RealPictures, evaluate, look_at_real
 from artmodels.models.efficientnet import weights_file
+from artmodels.training.gan_step import Networks
 
 LEAST_REACH = 0.1  # of the recall of real pictures; below it, and after it had been more, a run collapses
 LEAST_VARIETY = 0.6  # of that of real pictures, in a style
@@ -20,6 +24,9 @@ KNOWN_BY_HEART = 0.5  # of the gap between training pictures and fakes, by which
 NEAREST, NEAREST_FEW = 0.85, 0.6  # distance to the nearest training picture over that of unseen ones: median, 1st perc.
 START = 3  # evaluations in which low recall and variety are only a beginning
 MAX_WITHOUT_PROGRESS = 5  # evaluations without a new best
+JUDGED_AT_ONCE = 32
+LEAST_GAP = 0.1  # of mean logits, below which real pictures and paintings are not told apart
+JUDGED_BY_HEADS = 256  # pictures of a kind by which it is seen whether the heads know the training pictures by heart
 
 Record = Mapping[str, Any]
 
@@ -139,3 +146,37 @@ def _reach(evaluation: Record) -> float | None:
     """Recall as a share of that of real pictures, None where it was not measured."""
     value, floor = evaluation.get("recall"), evaluation.get("recall_floor")
     return value / floor if value is not None and floor else None
+
+
+@torch.no_grad()
+def known_by_heart(nets: Networks, painter: ArtGenerator, train: ArtDataset, test: ArtDataset) -> float | None:
+    """By how much of the gap between training pictures and paintings unseen real ones fall short, as the heads see it.
+
+    (D(training) - D(held out)) / (D(training) - D(painted)), the first heuristic of adaptive augmentation
+    (arXiv:2006.06676, equation 1): 0 where the heads judge unseen pictures as they do training pictures, 1 where as
+    paintings. Pictures are not augmented. None where the heads do not tell paintings from training pictures at all.
+    """
+    device, styles = painter.mean_w.device, painter.config.styles
+    eye = torch.eye(len(styles))
+
+    def labels_of(dataset: ArtDataset, places: np.ndarray) -> Tensor:
+        names = [dataset.styles[label] for label in dataset.labels[places]]
+        return torch.tensor([styles.index(name) if len(styles) > 1 else 0 for name in names])
+
+    def mean_logit(pictures: Tensor, labels: Tensor) -> float:
+        total = 0.0
+        for part, style in zip(pictures.split(JUDGED_AT_ONCE), eye[labels].split(JUDGED_AT_ONCE), strict=True):
+            verdict = nets.heads(nets.projector(part.to(device)), style.to(device))
+            total += len(part) * torch.stack([logits.mean() for logits in verdict.realness]).mean().item()
+        return total / len(pictures)
+
+    random = np.random.default_rng(0)
+    some, unseen = (random.permutation(len(each))[:JUDGED_BY_HEADS] for each in (train, test))
+    labels = labels_of(train, some)
+    latents = draw_latents(range(len(some)), painter.config.latent_dim)
+    nets.heads.eval()  # spectral norm must not move on, or this process would differ from the others
+    trained = mean_logit(train.batch(some), labels)
+    held_out = mean_logit(test.batch(unseen), labels_of(test, unseen))
+    painted = mean_logit(paint(painter, latents, eye[labels]), labels)
+    nets.heads.train()
+    return (trained - held_out) / (trained - painted) if trained - painted > LEAST_GAP else None

@@ -48,8 +48,8 @@ def save_directions(folder: Path, names: Sequence[str], vectors: Tensor, figures
 
     The same directions make the same bytes, so that recipes made with them stay good.
     """
-    told = json.dumps({"names": list(names), "figures": figures}, ensure_ascii=False, sort_keys=True)
-    save_weights({VECTORS: vectors}, folder / DIRECTIONS_NAME, metadata={METADATA_KEY: told})
+    content = json.dumps({"names": list(names), "figures": figures}, ensure_ascii=False, sort_keys=True)
+    save_weights({VECTORS: vectors}, folder / DIRECTIONS_NAME, metadata={METADATA_KEY: content})
 
 
 def load_directions(folder: Path, config: GeneratorConfig) -> Directions | None:
@@ -84,8 +84,8 @@ def _read_metadata(text: Any, count: int) -> tuple[tuple[str, ...], dict[str, An
     Raises:
         ValueError: too long, not JSON, or not of the form that `generate.find_directions` gives.
     """
-    told = parse_metadata(text, MAX_FIGURES, "names and figures")
-    names, figures = (told.get(key) for key in ("names", "figures")) if isinstance(told, dict) else (None, None)
+    content = parse_metadata(text, MAX_FIGURES, "names and figures")
+    names, figures = (content.get(key) for key in ("names", "figures")) if isinstance(content, dict) else (None, None)
     if not isinstance(names, list) or not all(_is_name(name) for name in names):
         raise ValueError("names should be a list of printable texts of 1 to 100 characters")
     if len(names) != count or len(set(names)) != count:

@@ -117,8 +117,8 @@ def save_neighbours(folder: Path, neighbours: Neighbours) -> None:
     Raises:
         ValueError: the labels are too long in sum.
     """
-    told = {key: getattr(neighbours, key) for key in ("labels", "judge", "judge_resolution")}
-    text = json.dumps(told, ensure_ascii=False)
+    content = {key: getattr(neighbours, key) for key in ("labels", "judge", "judge_resolution")}
+    text = json.dumps(content, ensure_ascii=False)
     if len(text.encode()) > MAX_METADATA:
         raise ValueError("the pictures' names are too long in sum for neighbours.safetensors: shorten the captions")
     state = {key: getattr(neighbours, key) for key in ("points", "mean", "axes", "held_out")}
@@ -171,12 +171,11 @@ def _size(header: dict[str, Any], name: str, axis: int) -> int:
 
 def _read_metadata(path: Path, text: Any) -> tuple[tuple[str, ...], int, int]:
     try:
-        told = json.loads(text) if isinstance(text, str) and len(text) <= MAX_METADATA else None
+        content = json.loads(text) if isinstance(text, str) and len(text) <= MAX_METADATA else None
     except (ValueError, RecursionError):
-        told = None
-    labels, judge, side = (
-        (told.get(key) for key in ("labels", "judge", "judge_resolution")) if isinstance(told, dict) else (None,) * 3
-    )
+        content = None
+    keys = ("labels", "judge", "judge_resolution")
+    labels, judge, side = (content.get(key) for key in keys) if isinstance(content, dict) else (None,) * 3
     if not isinstance(labels, list) or not 0 < len(labels) <= MAX_PICTURES:
         raise ValueError(f"{path} should tell 1 to {MAX_PICTURES} labels: {REMEDY}")
     if not all(isinstance(label, str) and len(label) <= MAX_LABEL and (label.isprintable()) for label in labels):

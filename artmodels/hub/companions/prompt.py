@@ -24,12 +24,12 @@ def save_prompt(folder: Path, prompt_model: PromptModel) -> None:
 
     The feature network is not in it: it comes with its own package.
     """
-    told = {
+    content = {
         "config": asdict(prompt_model.config),
         "figures": prompt_model.figures,
         "reference_sha256": prompt_model.reference_sha256,
     }
-    text = json.dumps(told, ensure_ascii=False, sort_keys=True)
+    text = json.dumps(content, ensure_ascii=False, sort_keys=True)
     tensors = {**prompt_model.network.state_dict(), REFERENCE: prompt_model.reference}
     save_weights(tensors, folder / PROMPT_NAME, torch.float16, {METADATA_KEY: text})
 
@@ -69,10 +69,10 @@ def _read_metadata(text: Any) -> tuple[PromptConfig, dict[str, Any], str]:
     Raises:
         ValueError: too long, not JSON, or not of the form that `save_prompt` gives.
     """
-    told = parse_metadata(text, MAX_METADATA, "what is said of the prompt model")
-    if not isinstance(told, dict) or told.keys() != {"config", "figures", "reference_sha256"}:
+    content = parse_metadata(text, MAX_METADATA, "what is said of the prompt model")
+    if not isinstance(content, dict) or content.keys() != {"config", "figures", "reference_sha256"}:
         raise ValueError("what is said of the prompt model should be config, figures and reference_sha256")
-    config, figures, sha256 = told["config"], told["figures"], told["reference_sha256"]
+    config, figures, sha256 = content["config"], content["figures"], content["reference_sha256"]
     if not isinstance(config, dict) or config.keys() - set(PromptConfig.__dataclass_fields__):
         raise ValueError("its config has unknown fields, or is no object")
     if not isinstance(sha256, str) or not re.fullmatch(r"[0-9a-f]{64}|", sha256):

@@ -66,8 +66,8 @@ def save_style_statistics(
         for layer in range(len(texture_channels())):
             tensors[f"{kind}.{layer}"] = torch.stack([getattr(representation, kind)[layer] for representation in flat])
     tensors = {name: tensor.unflatten(0, (len(styles), len(SIZES))) for name, tensor in tensors.items()}
-    told = json.dumps({"format": FORMAT, "styles": list(styles)}, ensure_ascii=False, sort_keys=True)
-    save_weights(tensors, folder / STATISTICS_NAME, torch.float16, metadata={METADATA_KEY: told})
+    content = json.dumps({"format": FORMAT, "styles": list(styles)}, ensure_ascii=False, sort_keys=True)
+    save_weights(tensors, folder / STATISTICS_NAME, torch.float16, metadata={METADATA_KEY: content})
 
 
 def load_style_statistics(folder: Path, styles: Sequence[str]) -> StyleStatistics | None:
@@ -81,10 +81,10 @@ def load_style_statistics(folder: Path, styles: Sequence[str]) -> StyleStatistic
         return None
     _, metadata = read_header(path)
     try:
-        told = json.loads(metadata.get(METADATA_KEY, ""))
+        content = json.loads(metadata.get(METADATA_KEY, ""))
     except (AttributeError, TypeError, ValueError, RecursionError):
-        told = None
-    if told != {"format": FORMAT, "styles": list(styles)}:
+        content = None
+    if content != {"format": FORMAT, "styles": list(styles)}:
         raise ValueError(f"{path} is of another format, or of a model with other styles: {REMEDY}")
     lead = len(styles), len(SIZES)
     with torch.device("meta"):

@@ -43,10 +43,10 @@ def load_upscaler(folder: Path) -> Upscaler | None:
     if path is None:
         return None
     _, metadata = read_header(path)
-    told = metadata if isinstance(metadata, dict) else {}
+    texts = metadata if isinstance(metadata, dict) else {}
     try:
-        config = to_config(parse_metadata(told.get("config"), MAX_METADATA, "config"), UpscalerConfig, path)
-        figures = parse_metadata(told.get("figures"), MAX_METADATA, "figures")
+        config = to_config(parse_metadata(texts.get("config"), MAX_METADATA, "config"), UpscalerConfig, path)
+        figures = parse_metadata(texts.get("figures"), MAX_METADATA, "figures")
         check_figures(figures)
     except ValueError as error:
         raise ValueError(f"{path}: {error}: {REMEDY}") from error

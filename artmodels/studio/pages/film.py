@@ -151,14 +151,14 @@ def build_film_page(context: StudioContext, panel: Panel) -> Pictures:
                 raise Complaint("too-few-stops", least=MIN_PICTURES, found=len(chosen))
             whole = {"frames_per_second": int(rate), "size": int(size)}
             spec = FilmSpec(float(seconds), **whole, loop=bool(loop), easing="smooth" if smooth else "even")
-            told, path = 0.0, ""
+            progress, path = 0.0, ""
             words, nothing_yet = translate(language, "filming"), (gr.skip(),) * 3
             yield progress_words(words, 0.0), gr.Button(visible=True), *nothing_yet
             for step in film_steps(context, model, chosen, spec, kind):
                 if isinstance(step, Path):
                     path = str(step)
-                elif step - told > 0.04:
-                    told = step
+                elif step - progress > 0.04:
+                    progress = step
                     yield progress_words(words, step), gr.skip(), *nothing_yet
         yield (
             "",
@@ -198,14 +198,14 @@ def film_steps(
     path = served_path(secrets.token_hex(16), f"artmodels-film.{kind}")
     check_film(len(recipes), path, spec)
     rows = film_rows(handlers.rows_of_all(model, recipes), spec.frames, spec.loop, spec.easing)
-    told: SimpleQueue[float] = SimpleQueue()
+    progress: SimpleQueue[float] = SimpleQueue()
     stopped = Event()
 
     def frames() -> Iterator[Image.Image]:
         for number, frame in enumerate(paint_film(lambda w: context.paint(model, w), rows, spec.size)):
             if stopped.is_set():
                 raise _Stopped
-            told.put(number / spec.frames)
+            progress.put(number / spec.frames)
             yield frame
 
     with ThreadPoolExecutor(1, "film") as encoder:
@@ -213,7 +213,7 @@ def film_steps(
         try:
             while not coming.done():
                 with suppress(Empty):
-                    yield told.get(timeout=TELL_EVERY)
+                    yield progress.get(timeout=TELL_EVERY)
             coming.result()
         finally:
             stopped.set()

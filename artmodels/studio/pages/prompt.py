@@ -90,9 +90,9 @@ def build_prompt_page(context: StudioContext, first: LoadedModel, language: str,
             for done, pictures in paint_words(model, prompt, seeds, FIRST_TRUNCATION, language):
                 hung += pictures
                 recipes += as_data(done.recipes)
-                told = reading_words(done.encoded, language)
+                words = reading_words(done.encoded, language)
                 busy = working_words(language, len(hung)) if len(hung) < COUNT else ""
-                yield list(hung), list(recipes), told + busy, gr.Button(visible=len(hung) < COUNT)
+                yield list(hung), list(recipes), words + busy, gr.Button(visible=len(hung) < COUNT)
 
     painting: dict[str, Any] = {
         "fn": paint,
@@ -124,11 +124,11 @@ def paint_words(
     for place in range(0, len(seeds), TOGETHER):
         done = paint_prompt(model, prompt_model, prompt, seeds[place : place + TOGETHER], truncation)
         wall = handlers.hang(model, save_png, done.recipes, to_images(done.pictures))
-        told = zip(wall, done.matches, strict=True)
-        yield (
-            done,
-            [(path, translate(language, "fits", name=name, share=f"{match:.0%}")) for (path, name), match in told],
-        )
+        captioned = [
+            (path, translate(language, "fits", name=name, share=f"{match:.0%}"))
+            for (path, name), match in zip(wall, done.matches, strict=True)
+        ]
+        yield done, captioned
 
 
 def hint_words(model: LoadedModel, language: str) -> str:

@@ -170,9 +170,9 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
         if visitor in stopping:
             stopping.discard(visitor)
             ended = translate(language, "stopped-here", done=last.step, all=last.steps)
-        told = translate(language, "found-it" if done.recipe else "reworked")
+        words = translate(language, "found-it" if done.recipe else "reworked")
         yield (
-            f'<p role="status">{told} {ended}</p>',
+            f'<p role="status">{words} {ended}</p>',
             figure(path, translate(language, "work"), translate(language, "work")),
             figure(save_image(draw_curve(last.curve)), translate(language, "curve"), translate(language, "curve")),
             gr.DownloadButton(value=path, visible=True),

@@ -140,13 +140,13 @@ def effects_table(directions: Directions | None, language: str) -> str:
         return f"<p>{translate(language, 'no-directions')}</p>"
     rows = []
     for name in directions.names:
-        told = directions.figures["directions"][name]
-        found_by = told["found_by"]
+        found = directions.figures["directions"][name]
+        found_by = found["found_by"]
         cells = [
             direction_word(name, language),
             translate(language, f"found-{found_by}") if knows(f"found-{found_by}") else found_by,
-            f"{told['effect']:+.2f}",
-            f"{direction_word(told['largest_other'], language)} {told['largest_other_effect']:+.2f}",
+            f"{found['effect']:+.2f}",
+            f"{direction_word(found['largest_other'], language)} {found['largest_other_effect']:+.2f}",
         ]
         rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
     head = "".join(
