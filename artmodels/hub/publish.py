@@ -76,8 +76,8 @@ def publish(
 ) -> str:
     """Push a run's model, or a model folder, to the Hub in one commit; returns its address there.
 
-    `prepare` gets the copy that is pushed first, to add what is still missing (`generate.find_directions.add_directions`). Card,
-    `metrics.json` and directions of the folder then say the same as those on the Hub.
+    `prepare` gets the copy that is pushed first, to add what is still missing (see `find_directions.add_directions`).
+    Card, `metrics.json` and directions of the folder then say the same as those on the Hub.
 
     Raises:
         FileNotFoundError, ValueError: no whole model, or a tag that exists already.
