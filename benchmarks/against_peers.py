@@ -212,7 +212,7 @@ def train_peer(contender: str, folder: Path, train: ArtDataset, chosen: argparse
     python = peers_python(chosen.peers_venv)
     pictures = chosen.work / "pictures.npy"
     np.save(pictures, train.pictures)
-    order = ["--pictures", pictures, "--folder", folder]
+    order = ["--pictures", str(pictures), "--folder", str(folder)]
     order += ["--seconds", str(60 * chosen.minutes), "--samples", str(chosen.samples)]
     driver = Path(__file__).parent / PEERS[contender]
     code = subprocess.run([python, driver, *order], env=os.environ | KEEP_MEMORY, check=False).returncode
@@ -231,13 +231,12 @@ def peers_python(environment: Path) -> Path:
     if not python.exists():
         print(f"making the peers' environment in {environment}", flush=True)
         requirements = Path(__file__).parent / "peers-requirements.txt"
-        for command in (
-            [sys.executable, "-m", "venv", environment],
-            [python, "-m", "pip", "install", "-r", requirements],
-        ):
+        make = [sys.executable, "-m", "venv", str(environment)]
+        install = [str(python), "-m", "pip", "install", "-r", str(requirements)]
+        for command in (make, install):
             if subprocess.run(command, check=False).returncode:
                 shutil.rmtree(environment, ignore_errors=True)
-                raise OSError(f"{shlex.join(map(str, command))} failed: its last words are above")
+                raise OSError(f"{shlex.join(command)} failed: its last words are above")
     return python
 
 
@@ -439,6 +438,10 @@ def parse_arguments() -> argparse.Namespace:
     return chosen
 
 
+def main() -> int:
+    chosen = parse_arguments()
+    return main_with_clear_errors(lambda: compete(chosen))
+
+
 if __name__ == "__main__":
-    arguments = parse_arguments()
-    sys.exit(main_with_clear_errors(lambda: compete(arguments)))
+    sys.exit(main())

@@ -77,12 +77,12 @@ def measure(chosen: argparse.Namespace) -> None:
         told = " | ".join(f"{shares[name][-1]:.3f}" for name in networks)
         print(f"| {seed} | {style} | {seconds[-1]:.1f} | {told} |", flush=True)
         pictures += [wanted, again]
-    for name, found in shares.items():
-        good = sum(share <= SHARE for share in found)
+    for name, of_network in shares.items():
+        good = sum(share <= SHARE for share in of_network)
         print(
-            f"{name}: of the distance of random pairs {statistics.median(found):.3f} in the median, "
-            f"{statistics.mean(found):.3f} in the mean, {max(found):.3f} at worst; "
-            f"{good} of {len(found)} within {SHARE}"
+            f"{name}: of the distance of random pairs {statistics.median(of_network):.3f} in the median, "
+            f"{statistics.mean(of_network):.3f} in the mean, {max(of_network):.3f} at worst; "
+            f"{good} of {len(of_network)} within {SHARE}"
         )
     print(f"{statistics.median(seconds):.1f} s each on {torch.get_num_threads()} threads, {settings.steps} steps")
     if chosen.card:
@@ -105,7 +105,7 @@ def measure(chosen: argparse.Namespace) -> None:
         write_atomically(chosen.sheet, chunk_png(contact_sheet(to_images(torch.cat(pictures)), 8), ""))
 
 
-def main() -> int:
+def parse_arguments() -> argparse.Namespace:
     parser = OneLineParser(description="How near a projection of a generated picture comes.")
     parser.add_argument("model", help="a model folder or a Hub id")
     parser.add_argument("--seeds", default="0-19", help="of the pictures, in all styles in turn (default: 0-19)")
@@ -113,7 +113,11 @@ def main() -> int:
     parser.add_argument("--truncation", type=float, default=0.8, help="of the pictures (default: 0.8)")
     parser.add_argument("--sheet", type=Path, help="write wanted and found pictures side by side into this PNG")
     parser.add_argument("--card", action="store_true", help="put the figures on the model's card")
-    chosen = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    chosen = parse_arguments()
     return main_with_clear_errors(lambda: measure(chosen))
 
 
