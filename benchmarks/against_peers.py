@@ -35,6 +35,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from compare_models import number
 from peer_runs import paint_in_parts
 
 from artmodels import __version__
@@ -350,7 +351,7 @@ def table(runs: dict[str, dict[str, Any]], floor: dict[str, Any], test_pictures:
         lines += [f"| {contender} {figures_row(snapshot, floor)}" for snapshot in run["snapshots"]]
     lines += ["", "## How", ""]
     for contender, run in runs.items():
-        versions = ", ".join(f"{package} {number}" for package, number in run["versions"].items())
+        versions = ", ".join(f"{package} {found}" for package, found in run["versions"].items())
         lines.append(f"- **{contender}** ({versions}): {run['settings']}.")
         lines.append(f"  {run['date']}, {run['terms']['machine']}: `{run['command']}`")
     for contender, run in runs.items():
@@ -369,7 +370,7 @@ def figures_row(figures: dict[str, Any], floor: dict[str, Any]) -> str:
     excess = figures["frechet_distance"] - floor["frechet_distance"]
     return (
         f"{seen} | {figures['frechet_distance']:.1f} | {excess:.1f} | {figures['kernel_distance'] * 1000:.2f} "
-        f"| {figures['precision']:.2f} | {figures['recall']:.2f} | {figures['sliced_wasserstein']:.1f} |"
+        f"| {number(figures['precision'])} | {number(figures['recall'])} | {figures['sliced_wasserstein']:.1f} |"
     )
 
 

@@ -14,6 +14,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from commands import changed
 from tell_styles_apart import fit_classifier
 
 from artmodels.cli.arguments import OneLineParser, check_out, natural
@@ -29,6 +30,8 @@ from artmodels.io.errors import main_with_clear_errors
 from artmodels.io.files import write_atomically
 from artmodels.optimize.deep_dream import DreamSettings, dream
 from artmodels.optimize.descent import finish
+
+EACH = 2  # pictures for each style
 
 
 def measure(chosen: argparse.Namespace) -> None:
@@ -79,7 +82,7 @@ def measure(chosen: argparse.Namespace) -> None:
         "judged_by": "logistic regression on EfficientNet-Lite2 features",
         "machine": describe_machine(),
         "command": f"python benchmarks/dreams.py {chosen.model} --data {Path(chosen.data).name} --test-data "
-        f"{Path(chosen.test_data).name}",
+        f"{Path(chosen.test_data).name}{changed(chosen, each=EACH)}",
     }
     print(
         f"the classifier: {own_means[0]:.2f} to {own_means[1]:.2f}; the other: {judged_means[0]:.2f} to "
@@ -96,7 +99,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("model", help="a model folder with a classifier")
     parser.add_argument("--data", required=True, help="training pictures, to fit the other classifier")
     parser.add_argument("--test-data", required=True, help="held-out pictures, to begin with")
-    parser.add_argument("--each", type=natural, default=2, help="pictures for each style (default: 2)")
+    parser.add_argument("--each", type=natural, default=EACH, help=f"pictures for each style (default: {EACH})")
     parser.add_argument("--sheet", type=Path, help="write pictures before and after side by side into this PNG")
     parser.add_argument("--card", action="store_true", help="put the figures on the model's card")
     return parser.parse_args()

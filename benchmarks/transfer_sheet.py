@@ -16,6 +16,8 @@ from PIL import Image, ImageDraw, ImageFilter
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from commands import changed
+
 from artmodels.cli.arguments import OneLineParser, check_out, natural
 from artmodels.data.decode import to_tensor
 from artmodels.generate.recipe import chunk_png
@@ -221,7 +223,8 @@ def make(chosen: argparse.Namespace) -> None:
             "style_left": [left[0], left[-1]],
             "content": [changes[0], changes[-1]],
             "machine": describe_machine(),
-            "command": f"python benchmarks/transfer_sheet.py {chosen.model} --styles {named} --sheet sheet.png",
+            "command": f"python benchmarks/transfer_sheet.py {chosen.model} --styles {named} --sheet sheet.png"
+            + changed(chosen, size=TransferSettings.size, steps=TransferSettings.steps),
         }
         rewrite_card(model.folder, model.generator, {"descents": {"transfer": figures}})
     sheet = contact_sheet(to_images(torch.cat(pictures)), columns=1 + len(representations))
@@ -235,7 +238,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("model", help="a model folder or a Hub id, with style statistics")
     parser.add_argument("--styles", nargs="*", default=[], help="of the model")
     parser.add_argument("--manner", nargs="*", type=Path, default=[], help="pictures whose style is taken")
-    parser.add_argument("--size", type=natural, default=256, help="px (default: 256)")
+    parser.add_argument(
+        "--size", type=natural, default=TransferSettings.size, help=f"px (default: {TransferSettings.size})"
+    )
     parser.add_argument("--steps", type=natural, default=TransferSettings.steps, help="of each transfer")
     parser.add_argument("--width", type=natural, default=0, help="of the sheet in px (default: as it comes)")
     parser.add_argument("--sheet", type=Path, required=True, help="the PNG")

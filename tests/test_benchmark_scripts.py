@@ -17,6 +17,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,8 +39,8 @@ pytestmark = pytest.mark.slow
 
 SCRIPTS = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py"))
 PEERS = ("peer_diffusers", "peer_lightweight_gan")
-LIBRARY = "peer_runs"  # no script: what the peers share
-OURS = [name for name in SCRIPTS if name not in (*PEERS, LIBRARY)]
+SHARED = ("commands", "peer_runs")  # no scripts, but what they share
+OURS = [name for name in SCRIPTS if name not in (*PEERS, *SHARED)]
 TRAINING = {
     "preset": "tiny",
     "images": 12_345,
@@ -150,24 +151,26 @@ def sheet_size(columns: int, lines: int, width: int = SIDE, height: int = SIDE) 
     return columns * (width + 2) - 2, lines * (height + 2) - 2
 
 
-def read_figures(folder: Path, verb: str, monkeypatch: pytest.MonkeyPatch, name: str) -> dict:
-    """What a script put on a model's card, whose command must be one that the script takes."""
+def read_figures(
+    folder: Path, verb: str, monkeypatch: pytest.MonkeyPatch, name: str, **flags: object
+) -> dict[str, Any]:
+    """What a script put on a model's card, whose command must be one that the script takes, with these flags."""
     figures = json.loads((folder / "metrics.json").read_text())["descents"][verb]
     card = (folder / "README.md").read_text("utf-8")
     assert f"`{figures['command']}`" in card and figures["machine"] in card
-    assert_takes(name, figures["command"], monkeypatch)
+    assert assert_takes(name, figures["command"], monkeypatch).items() >= flags.items()
     return figures
 
 
 # --- what the scripts say of themselves ------------------------------------------------------------------------------
 
 
-def assert_takes(name: str, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Assert that a script's own parser takes a command that somebody is told to type."""
+def assert_takes(name: str, command: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A command that somebody is told to type, as the script's own parser takes it."""
     python, path, *arguments = shlex.split(command)
     assert (python, path) == ("python", f"benchmarks/{name}.py")
     monkeypatch.setattr(sys, "argv", [path, *arguments])
-    script(name).parse_arguments()
+    return vars(script(name).parse_arguments())
 
 
 def told_commands(text: str) -> dict[str, str]:
@@ -296,7 +299,7 @@ def test_projections_are_measured_and_put_on_the_card(start, monkeypatch, folder
     printed = start("projection", folder, *options)
     assert [row[:2] for row in rows(printed)[1:]] == [["0", STYLES[0]], ["1", STYLES[1]]]
     assert re.search(r"Lite2, the judge: .* of 2 within 0\.1", printed) and "on" in printed.splitlines()[-1]
-    figures = read_figures(folder, "project", monkeypatch, "projection")
+    figures = read_figures(folder, "project", monkeypatch, "projection", seeds="0-1", steps=10, truncation=0.7)
     assert (figures["pictures"], figures["steps"], figures["truncation"]) == (2, 10, 0.7)
     assert figures["worst"] >= figures["median"] > 0 and figures["near"] in (0, 1, 2)
     assert size_of(sheet) == sheet_size(8, 1)
@@ -309,7 +312,7 @@ def test_transfers_are_measured_and_put_on_the_card(start, monkeypatch, folder, 
     contents = ("still_life", "mountains", "cat", "painted")
     pairs = [[content, style] for content in contents for style in ("mosaic", "0")]
     assert [row[:2] for row in rows(printed)[1:]] == pairs
-    figures = read_figures(folder, "transfer", monkeypatch, "transfer_sheet")
+    figures = read_figures(folder, "transfer", monkeypatch, "transfer_sheet", styles=["mosaic"], size=64, steps=2)
     assert (figures["pictures"], figures["size"], figures["steps"]) == (8, 64, 2)
     for least, most in (figures["style_left"], figures["content"]):
         assert 0 < least <= most
@@ -320,15 +323,15 @@ def test_transfers_are_measured_and_put_on_the_card(start, monkeypatch, folder, 
 def test_dreams_are_judged_by_another_classifier_and_put_on_the_card(start, monkeypatch, data, folder, tmp_path):
     monkeypatch.setattr(script("dreams"), "DreamSettings", lambda: DreamSettings(64, 3))
     sheet = tmp_path / "dreams.png"
-    printed = start("dreams", folder, *data, "--each", 2, "--sheet", sheet, "--card")
+    printed = start("dreams", folder, *data, "--each", 1, "--sheet", sheet, "--card")
     towards = [row[:2] for row in rows(printed)[1:]]
-    assert [style for style, _ in towards] == [style for style in STYLES for _ in range(2)]
+    assert [style for style, _ in towards] == list(STYLES)
     assert all(style != of for style, of in towards)
-    assert re.search(r"the classifier: .* to .*; the other: .*, risen in \d of 6; ", printed)
-    figures = read_figures(folder, "dream", monkeypatch, "dreams")
-    assert (figures["pictures"], figures["size"], figures["steps"]) == (6, 64, 3)
-    assert 0 <= figures["risen"] <= 6 and all(0 <= share <= 1 for share in (*figures["own"], *figures["judge"]))
-    assert size_of(sheet) == sheet_size(4, 3, 64, 64)
+    assert re.search(r"the classifier: .* to .*; the other: .*, risen in \d of 3; ", printed)
+    figures = read_figures(folder, "dream", monkeypatch, "dreams", each=1)
+    assert (figures["pictures"], figures["size"], figures["steps"]) == (3, 64, 3)
+    assert 0 <= figures["risen"] <= 3 and all(0 <= share <= 1 for share in (*figures["own"], *figures["judge"]))
+    assert size_of(sheet) == sheet_size(2, 3, 64, 64)
 
 
 # --- short trainings -------------------------------------------------------------------------------------------------
@@ -596,6 +599,13 @@ def test_ours_and_the_peers_are_trained_and_reported(start, monkeypatch, data, f
     for contender, before in trained.items():
         again = (work / contender / "trained.json").stat().st_mtime_ns
         assert (again > before) == (contender == "diffusers")
+
+
+def test_what_too_few_test_pictures_cannot_carry_is_left_empty():
+    figures = {"images": 10, "seconds": 90, "frechet_distance": 3.0, "kernel_distance": 0.5, "sliced_wasserstein": 7.0}
+    few = {**figures, "precision": None, "recall": None}
+    row = script("against_peers").figures_row(few, {**few, "frechet_distance": 1.0})
+    assert row == "| 10 | 1.5 min | 3.0 | 2.0 | 500.00 |  |  | 7.0 |"
 
 
 def test_the_peers_environment_is_made_of_their_requirements(monkeypatch, tmp_path):
