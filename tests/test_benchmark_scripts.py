@@ -6,6 +6,7 @@ How good the figures are is not asked here. The peers' packages are stood for by
 import ast
 import importlib
 import json
+import os
 import re
 import runpy
 import shlex
@@ -114,6 +115,19 @@ def few_patches(monkeypatch) -> None:
     """The slowest figure, of fewer patches."""
     few = partial(sliced_wasserstein, patches=256, projections=16)
     monkeypatch.setattr("artmodels.metrics.evaluate.sliced_wasserstein", few)
+
+
+@pytest.fixture
+def one_core() -> Iterator[None]:
+    """What is started trains in one thread: several that wait for each other are slow where other work is done."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    os.sched_setaffinity(0, {sorted(cores)[worker % len(cores)]})
+    yield
+    os.sched_setaffinity(0, cores)
 
 
 Script = Callable[..., str]
@@ -342,7 +356,7 @@ def test_every_ablation_is_of_flags_that_training_takes(tmp_path):
         train_script.parse_arguments(["--output", str(tmp_path), "--preset", "cpu", *ablation.flags])
 
 
-def test_an_ablation_is_trained_measured_and_not_repeated(start, monkeypatch, data, tmp_path):
+def test_an_ablation_is_trained_measured_and_not_repeated(start, monkeypatch, one_core, data, tmp_path):
     ablations, name = script("ablations"), "pictures-50"
     shorter = replace(ablations.ABLATIONS[name], pictures=16, flags=("--seed", "1"))
     monkeypatch.setitem(ablations.ABLATIONS, name, shorter)
@@ -566,7 +580,7 @@ def test_a_peer_is_driven_and_leaves_snapshots(name, package, batch, early, peer
         assert painted.shape == (3, 16, 16, 3) and painted.dtype == np.uint8 and painted.std() > 0
 
 
-def test_ours_and_the_peers_are_trained_and_reported(start, monkeypatch, data, fakes, tmp_path):
+def test_ours_and_the_peers_are_trained_and_reported(start, monkeypatch, one_core, data, fakes, tmp_path):
     against = script("against_peers")
     monkeypatch.setattr(against, "PRESET", "tiny")
     python = tmp_path / "venv" / "bin" / "python"
