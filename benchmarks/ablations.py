@@ -1,4 +1,4 @@
-"""Short runs that differ from the preset in one dial each, measured alike: what the presets stand on.
+"""Short runs that differ from the preset in one hyperparameter each, measured alike: what the presets stand on.
 
 python benchmarks/ablations.py --data train.zip --test-data test.zip --images 8000 --work /tmp/ablations
 
@@ -45,7 +45,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Ablation:
-    """One dial, and what is asked by turning it."""
+    """One hyperparameter, and what is asked by changing it."""
 
     question: str
     flags: tuple[str, ...] = ()
@@ -183,7 +183,7 @@ def write_table(chosen: argparse.Namespace, terms: dict[str, Any]) -> None:
             rows[name] = row
     some = next(iter(rows.values()))
     lines = [
-        "# One dial at a time",
+        "# One hyperparameter at a time",
         "",
         f"Preset `{terms['preset']}` for {terms['images']:,} images, {some['machine']}; {terms['samples']} samples of "
         "the last average against all test pictures, truncation 1, judge EfficientNet-Lite2. Real training pictures "
@@ -227,6 +227,10 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def main() -> int:
+    chosen = parse_arguments()
+    return main_with_clear_errors(lambda: ablate(chosen))
+
+
 if __name__ == "__main__":
-    arguments = parse_arguments()
-    sys.exit(main_with_clear_errors(lambda: ablate(arguments)))
+    sys.exit(main())

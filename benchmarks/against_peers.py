@@ -35,6 +35,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from compare_models import number
 from peer_runs import paint_in_parts
 
 from artmodels import __version__
@@ -212,7 +213,7 @@ def train_peer(contender: str, folder: Path, train: ArtDataset, chosen: argparse
     python = peers_python(chosen.peers_venv)
     pictures = chosen.work / "pictures.npy"
     np.save(pictures, train.pictures)
-    order = ["--pictures", pictures, "--folder", folder]
+    order = ["--pictures", str(pictures), "--folder", str(folder)]
     order += ["--seconds", str(60 * chosen.minutes), "--samples", str(chosen.samples)]
     driver = Path(__file__).parent / PEERS[contender]
     code = subprocess.run([python, driver, *order], env=os.environ | KEEP_MEMORY, check=False).returncode
@@ -231,13 +232,12 @@ def peers_python(environment: Path) -> Path:
     if not python.exists():
         print(f"making the peers' environment in {environment}", flush=True)
         requirements = Path(__file__).parent / "peers-requirements.txt"
-        for command in (
-            [sys.executable, "-m", "venv", environment],
-            [python, "-m", "pip", "install", "-r", requirements],
-        ):
+        make = [sys.executable, "-m", "venv", str(environment)]
+        install = [str(python), "-m", "pip", "install", "-r", str(requirements)]
+        for command in (make, install):
             if subprocess.run(command, check=False).returncode:
                 shutil.rmtree(environment, ignore_errors=True)
-                raise OSError(f"{shlex.join(map(str, command))} failed: its last words are above")
+                raise OSError(f"{shlex.join(command)} failed: its last words are above")
     return python
 
 
@@ -351,7 +351,7 @@ def table(runs: dict[str, dict[str, Any]], floor: dict[str, Any], test_pictures:
         lines += [f"| {contender} {figures_row(snapshot, floor)}" for snapshot in run["snapshots"]]
     lines += ["", "## How", ""]
     for contender, run in runs.items():
-        versions = ", ".join(f"{package} {number}" for package, number in run["versions"].items())
+        versions = ", ".join(f"{package} {found}" for package, found in run["versions"].items())
         lines.append(f"- **{contender}** ({versions}): {run['settings']}.")
         lines.append(f"  {run['date']}, {run['terms']['machine']}: `{run['command']}`")
     for contender, run in runs.items():
@@ -370,7 +370,7 @@ def figures_row(figures: dict[str, Any], floor: dict[str, Any]) -> str:
     excess = figures["frechet_distance"] - floor["frechet_distance"]
     return (
         f"{seen} | {figures['frechet_distance']:.1f} | {excess:.1f} | {figures['kernel_distance'] * 1000:.2f} "
-        f"| {figures['precision']:.2f} | {figures['recall']:.2f} | {figures['sliced_wasserstein']:.1f} |"
+        f"| {number(figures['precision'])} | {number(figures['recall'])} | {figures['sliced_wasserstein']:.1f} |"
     )
 
 
@@ -439,6 +439,10 @@ def parse_arguments() -> argparse.Namespace:
     return chosen
 
 
+def main() -> int:
+    chosen = parse_arguments()
+    return main_with_clear_errors(lambda: compete(chosen))
+
+
 if __name__ == "__main__":
-    arguments = parse_arguments()
-    sys.exit(main_with_clear_errors(lambda: compete(arguments)))
+    sys.exit(main())

@@ -18,10 +18,10 @@ from artmodels.metrics.evaluate import evaluate, look_at_real
 
 def compare(chosen: argparse.Namespace) -> None:
     models = [load_model(folder) for folder in chosen.models]
-    resolutions = {model.generator.config.resolution for model in models}
-    if len(resolutions) > 1:
-        raise ValueError(f"the models paint at {sorted(resolutions)} px: compare models of one resolution")
-    train, test = (load_dataset(path, *resolutions) for path in (chosen.data, chosen.test_data))
+    resolution, *others = sorted({model.generator.config.resolution for model in models})
+    if others:
+        raise ValueError(f"the models paint at {[resolution, *others]} px: compare models of one resolution")
+    train, test = (load_dataset(path, resolution) for path in (chosen.data, chosen.test_data))
     real = look_at_real(train, test, chosen.samples)
     print(
         "| model | images | Fréchet distance | kernel distance x 1000 | precision | recall "
@@ -50,12 +50,20 @@ def number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-if __name__ == "__main__":
+def parse_arguments() -> argparse.Namespace:
     parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", help="model folders, or Hub ids")
     parser.add_argument("--data", required=True)
     parser.add_argument("--test-data", required=True)
     parser.add_argument("--samples", type=natural, default=1000)
     parser.add_argument("--truncation", type=float, default=1.0)
-    arguments = parser.parse_args()
-    sys.exit(main_with_clear_errors(lambda: compare(arguments)))
+    return parser.parse_args()
+
+
+def main() -> int:
+    chosen = parse_arguments()
+    return main_with_clear_errors(lambda: compare(chosen))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

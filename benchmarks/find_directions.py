@@ -29,7 +29,7 @@ LABEL_HEIGHT = 14  # px
 
 def find(chosen: argparse.Namespace) -> None:
     if chosen.save:
-        check_card_target(chosen.model)
+        check_card_target(chosen.model, "--save")
     model = load_model(chosen.model, pick_device(chosen.device))
     started = time.perf_counter()
     names, vectors, figures = find_directions(model.generator, chosen.pictures)
@@ -71,7 +71,7 @@ def sheet(generator: ArtGenerator, directions: Directions, columns: int) -> Imag
     return contact_sheet(rows, columns=1)
 
 
-if __name__ == "__main__":
+def parse_arguments() -> argparse.Namespace:
     parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="a model folder, or a Hub id")
     parser.add_argument("--pictures", type=natural, default=PICTURES, help=f"to measure by (default: {PICTURES})")
@@ -79,5 +79,13 @@ if __name__ == "__main__":
     parser.add_argument("--columns", type=natural, default=4, help="paintings a row of the sheet (default: 4)")
     parser.add_argument("--save", action="store_true", help="write them into the folder, and its card anew")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:1, mps (default: cpu)")
-    arguments = parser.parse_args()
-    sys.exit(main_with_clear_errors(lambda: find(arguments)))
+    return parser.parse_args()
+
+
+def main() -> int:
+    chosen = parse_arguments()
+    return main_with_clear_errors(lambda: find(chosen))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

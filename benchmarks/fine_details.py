@@ -85,11 +85,19 @@ def power(pictures: Tensor) -> Tensor:
     return torch.stack([spectrum[:, band].mean(dim=1) for band in bands])
 
 
-if __name__ == "__main__":
+def parse_arguments() -> argparse.Namespace:
     parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="a model folder, or a Hub id")
     parser.add_argument("--data", required=True)
     parser.add_argument("--test-data", required=True)
     parser.add_argument("--samples", type=natural, default=1000)
-    arguments = parser.parse_args()
-    sys.exit(main_with_clear_errors(lambda: compare(arguments)))
+    return parser.parse_args()
+
+
+def main() -> int:
+    chosen = parse_arguments()
+    return main_with_clear_errors(lambda: compare(chosen))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

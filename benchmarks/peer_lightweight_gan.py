@@ -59,7 +59,8 @@ def import_package() -> ModuleType:
     finally:
         torch.cuda.is_available = ask_for_cuda
     lightweight_gan.torch = TorchOnCpu()
-    nn.Module.cuda = Tensor.cuda = lambda self, *_, **__: self
+    for owner, name in ((nn.Module, "cuda"), (Tensor, "cuda")):
+        setattr(owner, name, lambda self, *_, **__: self)
     return lightweight_gan
 
 

@@ -13,6 +13,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from commands import changed
+
 from artmodels.cli.arguments import OneLineParser, check_out, natural
 from artmodels.generate.recipe import Projection, chunk_png
 from artmodels.generate.sampling import (
@@ -37,6 +39,7 @@ from artmodels.optimize.projection import ProjectionSettings, project
 
 RESOLUTION = 128  # px at which features are compared
 OTHERS = 8  # pictures of each style that random pairs are drawn from
+TRUNCATION = 0.8
 SHARE = 0.1  # of the distance of random pairs that a projection should reach
 
 
@@ -77,12 +80,12 @@ def measure(chosen: argparse.Namespace) -> None:
         told = " | ".join(f"{shares[name][-1]:.3f}" for name in networks)
         print(f"| {seed} | {style} | {seconds[-1]:.1f} | {told} |", flush=True)
         pictures += [wanted, again]
-    for name, found in shares.items():
-        good = sum(share <= SHARE for share in found)
+    for name, of_network in shares.items():
+        good = sum(share <= SHARE for share in of_network)
         print(
-            f"{name}: of the distance of random pairs {statistics.median(found):.3f} in the median, "
-            f"{statistics.mean(found):.3f} in the mean, {max(found):.3f} at worst; "
-            f"{good} of {len(found)} within {SHARE}"
+            f"{name}: of the distance of random pairs {statistics.median(of_network):.3f} in the median, "
+            f"{statistics.mean(of_network):.3f} in the mean, {max(of_network):.3f} at worst; "
+            f"{good} of {len(of_network)} within {SHARE}"
         )
     print(f"{statistics.median(seconds):.1f} s each on {torch.get_num_threads()} threads, {settings.steps} steps")
     if chosen.card:
@@ -98,22 +101,27 @@ def measure(chosen: argparse.Namespace) -> None:
             "steps": settings.steps,
             "seconds": statistics.median(seconds),
             "machine": describe_machine(),
-            "command": f"python benchmarks/projection.py {chosen.model} --seeds {chosen.seeds}",
+            "command": f"python benchmarks/projection.py {chosen.model} --seeds {chosen.seeds}"
+            + changed(chosen, steps=ProjectionSettings.steps, truncation=TRUNCATION),
         }
         rewrite_card(model.folder, generator, {"descents": {"project": figures}})
     if chosen.sheet:
         write_atomically(chosen.sheet, chunk_png(contact_sheet(to_images(torch.cat(pictures)), 8), ""))
 
 
-def main() -> int:
+def parse_arguments() -> argparse.Namespace:
     parser = OneLineParser(description="How near a projection of a generated picture comes.")
     parser.add_argument("model", help="a model folder or a Hub id")
     parser.add_argument("--seeds", default="0-19", help="of the pictures, in all styles in turn (default: 0-19)")
     parser.add_argument("--steps", type=natural, default=ProjectionSettings.steps, help="of each projection")
-    parser.add_argument("--truncation", type=float, default=0.8, help="of the pictures (default: 0.8)")
+    parser.add_argument("--truncation", type=float, default=TRUNCATION, help=f"of the pictures (default: {TRUNCATION})")
     parser.add_argument("--sheet", type=Path, help="write wanted and found pictures side by side into this PNG")
     parser.add_argument("--card", action="store_true", help="put the figures on the model's card")
-    chosen = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    chosen = parse_arguments()
     return main_with_clear_errors(lambda: measure(chosen))
 
 

@@ -1,10 +1,10 @@
-"""Whether words move what they name: pictures of a phrase against those of the same seeds without it.
+"""Whether words move what they name: pictures of a prompt against those of the same seeds without it.
 
 python benchmarks/prompt_effects.py --data train.zip --test-data test.zip --sheet sheet.png checkpoints/masters
 
-Without a phrase, the seeds are painted in the styles in turn. The measures owe nothing to the reader: closed formulas
-for colours, and for styles and subjects the log-odds of linear classifiers on EfficientNet-Lite2 features, fitted to
-training pictures. The effect is Cohen's d, the difference of the means over the pooled standard deviation.
+Without a prompt, the seeds are painted in the styles in turn. The measures owe nothing to the prompt model: closed
+formulas for colours, and for styles and subjects the log-odds of linear classifiers on EfficientNet-Lite2 features,
+fitted to training pictures. The effect is Cohen's d, the difference of the means over the pooled standard deviation.
 """
 
 import argparse
@@ -38,7 +38,7 @@ TRUNCATION = 0.8
 COMMON = 100  # training pictures from which on a subject is common
 MOST_PER_CLASS = 300  # pictures by which a classifier is fitted
 ENOUGH = 0.5  # Cohen's d that a word must reach
-SHEET = 16  # pictures of a phrase on the sheet
+SHEET = 16  # pictures of a prompt on the sheet
 
 
 def _channel_lead(channel: int) -> Callable[[Tensor], Tensor]:
@@ -65,7 +65,7 @@ def compare(chosen: argparse.Namespace) -> None:
     styles, resolution = model.generator.config.styles, model.generator.config.resolution
     prompt_model = load_prompt(model.folder, styles)
     if prompt_model is None:
-        raise ValueError(f"{model.folder} holds no reader: train one with train.py --task prompt")
+        raise ValueError(f"{model.folder} holds no prompt model: train one with train.py --task prompt")
     train, test = (load_dataset(path, resolution) for path in (chosen.data, chosen.test_data))
     judge = load_efficientnet(JUDGE_VARIANT)
 
@@ -77,23 +77,23 @@ def compare(chosen: argparse.Namespace) -> None:
     without = paint(model.generator, draw_latents(seeds, model.generator.config.latent_dim), in_turn, TRUNCATION)
     seen_without = look(without)
 
-    rows, sheets = [], {"without a phrase": without}
+    rows, sheets = [], {"without a prompt": without}
     started = time.perf_counter()
 
-    def row(phrase: str, measure: str, of_pictures: Callable[[Tensor], Tensor], before: Tensor) -> None:
-        painted = paint_prompt(model, prompt_model, phrase, seeds, TRUNCATION).pictures
-        sheets[phrase] = painted
+    def row(prompt: str, measure: str, of_pictures: Callable[[Tensor], Tensor], before: Tensor) -> None:
+        painted = paint_prompt(model, prompt_model, prompt, seeds, TRUNCATION).pictures
+        sheets[prompt] = painted
         after = of_pictures(painted)
         effect = cohens_d(after, before)
         rising = (after > before).float().mean()
-        rows.append((phrase, effect))
+        rows.append((prompt, effect))
         told = f"{before.mean():.3f} | {after.mean():.3f} | {effect:.2f} | {rising:.2f}"
-        print(f"| {phrase} | {measure} | {told} | {'yes' if effect >= ENOUGH else 'no'} |", flush=True)
+        print(f"| {prompt} | {measure} | {told} | {'yes' if effect >= ENOUGH else 'no'} |", flush=True)
 
-    print(f"| phrase | measure | without | with | Cohen's d | pictures that rise | at least {ENOUGH} |")
+    print(f"| prompt | measure | without | with | Cohen's d | pictures that rise | at least {ENOUGH} |")
     print("| --- | --- | ---: | ---: | ---: | ---: | --- |")
-    for phrase, (measure, formula) in COLOURS.items():
-        row(phrase, measure, formula, formula(without))
+    for prompt, (measure, formula) in COLOURS.items():
+        row(prompt, measure, formula, formula(without))
     kinds = {
         "style": ([train.styles[label] for label in train.labels], [test.styles[label] for label in test.labels]),
         "subject": (subjects(train), subjects(test)),
@@ -115,9 +115,9 @@ def compare(chosen: argparse.Namespace) -> None:
 
             row(name.replace("-", " "), f"{kind}, log-odds", of_pictures, log_odds(classify(seen_without), place))
     seconds = time.perf_counter() - started
-    short = ", ".join(phrase for phrase, effect in rows if effect < ENOUGH) or "none"
+    short = ", ".join(prompt for prompt, effect in rows if effect < ENOUGH) or "none"
     told = ", ".join(f"{kind} {accuracy:.2f}" for kind, accuracy in accuracies.items())
-    print(f"\n{len(rows)} phrases, {len(seeds)} seeds each, truncation {TRUNCATION:g}; short of {ENOUGH}: {short}.")
+    print(f"\n{len(rows)} prompts, {len(seeds)} seeds each, truncation {TRUNCATION:g}; short of {ENOUGH}: {short}.")
     print(f"The judges name held-out real pictures rightly by these shares: {told}.")
     print(f"{seconds / len(rows) / len(seeds):.2f} s a picture, judged too.")
     if chosen.sheet:
@@ -158,12 +158,20 @@ def choose(of_pictures: list[str], names: list[str], most: int = MOST_PER_CLASS)
     return np.concatenate(places), labels
 
 
-if __name__ == "__main__":
+def parse_arguments() -> argparse.Namespace:
     parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", help="a model folder with a reader, or a Hub id")
+    parser.add_argument("model", help="a model folder with a prompt model, or a Hub id")
     parser.add_argument("--data", required=True, help="training pictures with captions")
     parser.add_argument("--test-data", required=True, help="held-out ones, on which the judges are judged")
-    parser.add_argument("--seeds", type=natural, default=64, help="pictures of each phrase (default: 64)")
-    parser.add_argument("--sheet", type=Path, help="PNG to paint the first ones of each phrase into")
-    arguments = parser.parse_args()
-    sys.exit(main_with_clear_errors(lambda: compare(arguments)))
+    parser.add_argument("--seeds", type=natural, default=64, help="pictures of each prompt (default: 64)")
+    parser.add_argument("--sheet", type=Path, help="PNG to paint the first ones of each prompt into")
+    return parser.parse_args()
+
+
+def main() -> int:
+    chosen = parse_arguments()
+    return main_with_clear_errors(lambda: compare(chosen))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

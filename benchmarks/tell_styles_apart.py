@@ -1,9 +1,9 @@
-"""Whether a model's styles are told apart as well as those of real paintings, by a reader that training never met.
+"""Whether a model's styles are told apart as well as those of real paintings, by a classifier that training never met.
 
 python benchmarks/tell_styles_apart.py --data train.zip --test-data test.zip checkpoints/masters
 
-The reader is a linear classifier on EfficientNet-Lite2 features, fitted to at most 200 training pictures of each style.
-It reads the held-out pictures and 64 seeds of each style: the share that it names rightly, in the mean over styles.
+The classifier is linear, on EfficientNet-Lite2 features, fitted to at most 200 training pictures of each style.
+It is shown the held-out pictures and 64 seeds of each style: the share that it names rightly, in the mean over styles.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -31,8 +31,8 @@ PER_STYLE = 200
 SEEDS = range(64)
 
 
-def fit_reader(train: ArtDataset) -> tuple[Callable[[Tensor], Tensor], nn.Linear]:
-    """What sees pictures `[N, 3, H, W]` in [-1, 1], and what reads the data set's styles from what it sees."""
+def fit_classifier(train: ArtDataset) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+    """What sees pictures `[N, 3, H, W]` in [-1, 1], and what makes logits of the set's styles of what it sees."""
     judge = load_efficientnet(JUDGE_VARIANT)
 
     def look(pictures: Tensor) -> Tensor:
@@ -43,14 +43,14 @@ def fit_reader(train: ArtDataset) -> tuple[Callable[[Tensor], Tensor], nn.Linear
     return look, fit_head(look(train.batch(rows)), torch.from_numpy(train.labels[rows]), len(train.styles))
 
 
-def read_styles(chosen: argparse.Namespace) -> None:
+def compare(chosen: argparse.Namespace) -> None:
     models = {name: load_model(name).generator for name in chosen.models}
     (resolution,) = {model.config.resolution for model in models.values()}
     train, test = (load_dataset(path, resolution) for path in (chosen.data, chosen.test_data))
-    look, reader = fit_reader(train)
+    look, classify = fit_classifier(train)
 
     def shares(features: Tensor, labels: Tensor) -> list[float]:
-        right = reader(features).argmax(dim=1) == labels
+        right = classify(features).argmax(dim=1) == labels
         return [right[labels == label].float().mean().item() for label in range(len(train.styles))]
 
     print(f"| | all | {' | '.join(train.styles)} |")
@@ -73,10 +73,18 @@ def print_row(name: str, shares: list[float]) -> None:
     print(f"| {name} | {cells} |", flush=True)
 
 
-if __name__ == "__main__":
+def parse_arguments() -> argparse.Namespace:
     parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", help="model folders, or Hub ids, of one resolution")
     parser.add_argument("--data", required=True)
     parser.add_argument("--test-data", required=True)
-    arguments = parser.parse_args()
-    sys.exit(main_with_clear_errors(lambda: read_styles(arguments)))
+    return parser.parse_args()
+
+
+def main() -> int:
+    chosen = parse_arguments()
+    return main_with_clear_errors(lambda: compare(chosen))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Twelve transfers on one sheet: four contents that this script draws or the model paints, in three manners.
+"""Twelve transfers on one sheet: four contents that this script draws or the model paints, in three styles.
 
 python benchmarks/transfer_sheet.py checkpoints/masters --styles post-impressionism ukiyo-e --manner painting.jpg \
     --sheet docs/transfers.png
@@ -15,6 +15,8 @@ import torch
 from PIL import Image, ImageDraw, ImageFilter
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from commands import changed
 
 from artmodels.cli.arguments import OneLineParser, check_out, natural
 from artmodels.data.decode import to_tensor
@@ -36,7 +38,7 @@ from artmodels.optimize.style_transfer import (
     transfer,
 )
 
-PAINTED = ("baroque", 8)  # style and seed of the content that the model paints
+PAINTED_STYLE, PAINTED_SEED = "baroque", 8  # of the content that the model paints; its first style, if it lacks this
 
 
 # --- contents --------------------------------------------------------------------------------------------------------
@@ -45,7 +47,7 @@ PAINTED = ("baroque", 8)  # style and seed of the content that the model paints
 def still_life(side: int) -> np.ndarray:
     """Fruit on a table by a window: spheres, ray-traced with one light, shadows and a checked cloth."""
     rows, columns = np.mgrid[0:side, 0:side] / side
-    eye = np.array([0.0, 1.1, -3.4])
+    camera = np.array([0.0, 1.1, -3.4])
     towards = np.stack([(columns - 0.5) * 1.25, 0.30 - rows, np.ones_like(rows)], axis=-1)
     towards /= np.linalg.norm(towards, axis=-1, keepdims=True)
     light = np.array([-0.55, 0.75, -0.45]) / np.linalg.norm([-0.55, 0.75, -0.45])
@@ -58,20 +60,20 @@ def still_life(side: int) -> np.ndarray:
     picture = np.stack([0.35 + 0.25 * columns, 0.42 + 0.2 * columns, 0.5 + 0.18 * columns], axis=-1)  # the wall
     nearest = np.full(rows.shape, np.inf)
     with np.errstate(divide="ignore"):
-        far = -eye[1] / towards[..., 1]
+        far = -camera[1] / towards[..., 1]
     table = (far > 0) & (far < 6.5)
-    place = eye + far[..., None] * towards
+    place = camera + far[..., None] * towards
     cloth = (np.floor(place[..., 0] * 2) + np.floor(place[..., 2] * 2)) % 2
     shade = np.where(_shadowed(place, light, fruit), 0.35, 0.95)
     cloth_colour = np.where(cloth[..., None] > 0, (0.92, 0.9, 0.84), (0.3, 0.42, 0.62)) * shade[..., None]
     picture[table], nearest[table] = cloth_colour[table], far[table]
     for centre, radius, colour in fruit:
-        offset = eye - np.array(centre)
+        offset = camera - np.array(centre)
         half = (towards * offset).sum(-1)
         inside = half**2 - (offset @ offset - radius**2)
         distance = -half - np.sqrt(np.maximum(inside, 0))
         hit = (inside > 0) & (distance > 0) & (distance < nearest)
-        point = eye + distance[..., None] * towards
+        point = camera + distance[..., None] * towards
         normal = (point - np.array(centre)) / radius
         bright = np.maximum((normal * light).sum(-1), 0) * ~_shadowed(point + 1e-3 * normal, light, fruit)
         mirrored = 2 * (normal * light).sum(-1, keepdims=True) * normal - light
@@ -182,20 +184,20 @@ def make(chosen: argparse.Namespace) -> None:
     model, network = load_model(chosen.model), load_efficientnet(0)
     typical = load_style_statistics(model.folder, model.generator.config.styles)
     if typical is None:
-        raise ValueError(f"{chosen.model} has no manners of its styles: `python -m artmodels styles` makes them")
+        raise ValueError(f"{chosen.model} has no style statistics: `python -m artmodels styles` makes them")
     representations = {style: typical.representation(style) for style in chosen.styles}
     for path in chosen.manner:
         file = read_input(path)
-        representations[path.stem] = style_representations(
-            network, file.whole(settings.size // 2), file.whole(settings.size)
-        )
+        small, large = (file.whole(side) for side in (settings.size // 2, settings.size))
+        representations[path.stem] = tuple(style_representations(network, small, large))
     contents = {scene.__name__: to_tensor(scene(settings.size)[None]) for scene in (still_life, mountains, cat)}
-    config, (style, seed) = model.generator.config, PAINTED
-    painted = paint(model.generator, draw_latents([seed], config.latent_dim), one_hot(config.styles, style), 0.8)
+    config = model.generator.config
+    style = one_hot(config.styles, PAINTED_STYLE if PAINTED_STYLE in config.styles else config.styles[0])
+    painted = paint(model.generator, draw_latents([PAINTED_SEED], config.latent_dim), style, 0.8)
     side = (settings.size, settings.size)
     contents["painted"] = torch.nn.functional.interpolate(painted, size=side, mode="bicubic").clamp(-1, 1)
     pictures, measured = [], []
-    print("| content | manner | seconds | style distance before | after | content distance |")
+    print("| content | style | seconds | style distance before | after | content distance |")
     print("| --- | --- | ---: | ---: | ---: | ---: |")
     for content, photo in contents.items():
         pictures.append(photo)
@@ -209,7 +211,7 @@ def make(chosen: argparse.Namespace) -> None:
             pictures.append(picture)
             measured.append((seconds, after / before, moved))
     if chosen.card:
-        seconds, left, moved = (sorted(values) for values in zip(*measured, strict=True))
+        times, left, changes = (sorted(values) for values in zip(*measured, strict=True))
         named = " ".join(
             [*chosen.styles, *(["--manner", *(path.name for path in chosen.manner)] if chosen.manner else [])]
         )
@@ -217,11 +219,12 @@ def make(chosen: argparse.Namespace) -> None:
             "pictures": len(measured),
             "size": settings.size,
             "steps": settings.steps,
-            "seconds": statistics.median(seconds),
+            "seconds": statistics.median(times),
             "style_left": [left[0], left[-1]],
-            "content": [moved[0], moved[-1]],
+            "content": [changes[0], changes[-1]],
             "machine": describe_machine(),
-            "command": f"python benchmarks/transfer_sheet.py {chosen.model} --styles {named} --sheet sheet.png",
+            "command": f"python benchmarks/transfer_sheet.py {chosen.model} --styles {named} --sheet sheet.png"
+            + changed(chosen, size=TransferSettings.size, steps=TransferSettings.steps),
         }
         rewrite_card(model.folder, model.generator, {"descents": {"transfer": figures}})
     sheet = contact_sheet(to_images(torch.cat(pictures)), columns=1 + len(representations))
@@ -230,17 +233,23 @@ def make(chosen: argparse.Namespace) -> None:
     write_atomically(chosen.sheet, chunk_png(sheet, ""))
 
 
-def main() -> int:
+def parse_arguments() -> argparse.Namespace:
     parser = OneLineParser(description="A contact sheet of transfers.")
-    parser.add_argument("model", help="a model folder or a Hub id, with the manners of its styles")
+    parser.add_argument("model", help="a model folder or a Hub id, with style statistics")
     parser.add_argument("--styles", nargs="*", default=[], help="of the model")
-    parser.add_argument("--manner", nargs="*", type=Path, default=[], help="pictures whose manner is taken")
-    parser.add_argument("--size", type=natural, default=256, help="px (default: 256)")
+    parser.add_argument("--manner", nargs="*", type=Path, default=[], help="pictures whose style is taken")
+    parser.add_argument(
+        "--size", type=natural, default=TransferSettings.size, help=f"px (default: {TransferSettings.size})"
+    )
     parser.add_argument("--steps", type=natural, default=TransferSettings.steps, help="of each transfer")
     parser.add_argument("--width", type=natural, default=0, help="of the sheet in px (default: as it comes)")
     parser.add_argument("--sheet", type=Path, required=True, help="the PNG")
     parser.add_argument("--card", action="store_true", help="put the figures on the model's card")
-    chosen = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    chosen = parse_arguments()
     return main_with_clear_errors(lambda: make(chosen))
 
 

@@ -46,7 +46,7 @@ def make(chosen: argparse.Namespace) -> None:
     write_atomically(chosen.sheet, chunk_png(contact_sheet(pairs, columns=chosen.columns), ""))
 
 
-def main() -> int:
+def parse_arguments() -> argparse.Namespace:
     parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("model", help="a model folder or a Hub id, with an upscaler")
@@ -58,7 +58,11 @@ def main() -> int:
     add("--factor", type=natural, default=4, help="2 or 4 (default: 4)")
     add("--truncation", type=float, default=0.8, help="of the paintings (default: 0.8)")
     add("--sheet", type=Path, required=True, help="the PNG")
-    chosen = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    chosen = parse_arguments()
     return main_with_clear_errors(lambda: make(chosen))
 
 
