@@ -13,7 +13,7 @@ def add_dream(verbs: argparse._SubParsersAction) -> None:
     parser = add_verb(verbs, "dream", _dream, summary, example)
     parser.add_argument("picture", type=Path, help="the picture to begin with, painted or not")
     parser.add_argument("--model", required=True, help="a model folder or a Hub id, with a classifier")
-    parser.add_argument("--style", required=True, help="the style that the eye should see")
+    parser.add_argument("--style", required=True, help="the style that the classifier should see")
     parser.add_argument("--size", type=natural, default=256, help="px of the longer side, 64 to 512 (default: 256)")
     parser.add_argument("--strength", type=float, default=1.0, help="how far it may go, above 0 to 4 (default: 1)")
     add_descent_flags(parser, 120)

@@ -364,7 +364,7 @@ def _dreamt(found: dict[str, Any]) -> str:
     own, judge = (f"from {before:.0%} to {after:.0%}" for before, after in (found["own"], found["judge"]))
     pictures = f"{found['pictures']} test paintings of {found['size']} px"
     return f"""`dream`: over {pictures}, pushed towards another style, the probability
-of that style goes {own} by the eye that is climbed, and {judge}
+of that style goes {own} by the classifier that is climbed, and {judge}
 by a classifier that is not ({found["judged_by"]}); by this one it rises in {found["risen"]} of them."""
 
 

@@ -24,7 +24,7 @@ ZOOM = 0.25  # by which a view is enlarged at most
 SMOOTH, SMOOTH_COLOURS = 3.0, 10.0  # of total variation, of all and of the colours beside grey
 FAITHFUL = 4.0  # weight of the mean square of the change, its fine detail not counted
 LARGEST_CHANGE = 0.6  # of any pixel, at strength 1
-CERTAIN = 0.02  # cross-entropy below which the eye is sure: there is nothing left to climb
+CERTAIN = 0.02  # cross-entropy below which the classifier is sure: there is nothing left to climb
 OVERFLOW = 10.0
 
 Score = Callable[[Tensor], Tensor]  # pictures [N, 3, side, side] in [-1, 1] -> logits [N, styles]
@@ -66,7 +66,7 @@ def dream(
     with torch.no_grad():
         styles = score(resized(picture, side, side).clamp(-1, 1)).shape[1]
     if not 0 <= label < styles:
-        raise ValueError(f"the eye tells {styles} styles apart, so there is no style number {label}")
+        raise ValueError(f"the classifier tells {styles} styles apart, so there is no style number {label}")
     descent = Descent.of(settings.steps)
     generator = torch.Generator().manual_seed(settings.seed)
     height, width = picture.shape[2:]
@@ -123,7 +123,7 @@ class _Dream:
 
 
 def _views(picture: Tensor, side: int, generator: torch.Generator) -> Tensor:
-    """The picture as the eye sees it, a little nearer and beside each time: `[VIEWS, 3, side, side]`."""
+    """The picture as the classifier sees it, a little nearer and beside each time: `[VIEWS, 3, side, side]`."""
     height, width = picture.shape[2:]
     views = []
     for _ in range(VIEWS):

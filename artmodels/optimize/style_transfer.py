@@ -169,7 +169,7 @@ def style_representations(network: EfficientNetLite, small: Tensor, large: Tenso
 
 
 def style_distance(network: EfficientNetLite, picture: Tensor, representation: StyleRepresentation) -> float:
-    """How far the textures of `[1, 3, H, W]` are from a manner: 0 the same, about 1 a layer from another painter's."""
+    """How far the textures of `[1, 3, H, W]` are from a style: 0 the same, about 1 a layer from another painter's."""
     with torch.no_grad():
         own = [
             _along(features[0], representation.means[layer], representation.scales[layer])
@@ -265,7 +265,7 @@ def _between(own: Tensor, wanted: Tensor) -> Tensor:
 
 
 def recolour(picture: Tensor, representation: StyleRepresentation, rounds: int = 8) -> Tensor:
-    """A picture `[1, 3, H, W]` in the palette of a manner: its colours moved along each direction in turn.
+    """A picture `[1, 3, H, W]` in the palette of a style: its colours moved along each direction in turn.
 
     Iterative distribution transfer (Pitié et al., 2007), which leaves the order of the values along a direction alone.
     """
