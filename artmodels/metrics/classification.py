@@ -143,8 +143,8 @@ def adherence(
 ) -> dict[str, Any] | None:
     """How often the paintings of each style, seeds from 0 on, are seen as that style; beside it, real pictures of it.
 
-    `styles` tells of each style that both the generator and the classifier know, `unknown` names the generator's others;
-    `overall` and `real` are means over these styles. None if there are none.
+    `styles` tells of each style that both the generator and the classifier know, `unknown` names the generator's
+    others; `overall` and `real` are means over these styles. None if there are none.
 
     The classifier may take any of its own styles for what it sees. `real` is None where a style has no test pictures.
     """

@@ -161,8 +161,8 @@ def cpu() -> TrainConfig:
 
     Measured on two cores with AVX512_BF16, nine styles, 7,694 paintings: 50,048 images in 30 minutes, checkpoints and
     compiling included; Fréchet distance 166 above that of real pictures (`benchmarks/results/peers/table.md`). How each
-    hyperparameter changes it: `benchmarks/results/ablations/table.md`. Lite1 instead of Lite0 leads for 20 minutes and then
-    wanders: `benchmarks/results/ablations/lite1-half-an-hour.md`.
+    hyperparameter changes it: `benchmarks/results/ablations/table.md`. Lite1 instead of Lite0 leads for 20 minutes and
+    then wanders: `benchmarks/results/ablations/lite1-half-an-hour.md`.
     """
     return TrainConfig(
         preset="cpu",
