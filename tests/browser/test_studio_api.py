@@ -6,7 +6,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import STYLES
+from helpers import STYLES
 from PIL import Image
 
 from artmodels.generate.recipe import Recipe, parse_recipe_data, read_recipes

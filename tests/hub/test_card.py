@@ -4,61 +4,11 @@ import json
 import shutil
 
 import pytest
-from conftest import STYLES, make_generator
+from sample_models import FIGURES, TRAINING, make_generator
 
 from artmodels.hub.card import rewrite_card
 from artmodels.hub.load import load_model
 from artmodels.training.export import write_model_folder
-
-TRAINING = {
-    "preset": "tiny",
-    "images": 12_345,
-    "seconds": 5400.0,
-    "machine": "2 CPU threads",
-    "pictures": 100,
-    "style_counts": {style: 30 + place for place, style in enumerate(STYLES)},
-}
-FIGURES = {
-    "judge": "EfficientNet-Lite2",
-    "judge_resolution": 128,
-    "picture_resolution": 32,
-    "truncation": 1.0,
-    "variety_seeds": 64,
-    "neighbours": 5,
-    "overall": {
-        "samples": 500,
-        "test_pictures": 80,
-        "frechet_distance": 123.456,
-        "frechet_floor": 45.6,
-        "floor_pictures": 90,
-        "kernel_distance": 0.0123,
-        "kernel_floor": 0.0001,
-        "precision": 0.51,
-        "precision_floor": 0.62,
-        "recall": None,
-        "recall_floor": None,
-        "sliced_wasserstein": {"32": 21.23, "16": 34.5},
-        "sliced_wasserstein_floor": {"32": 5.1, "16": 6.1},
-        "memorisation": {
-            "samples_median": 7.77,
-            "samples_first_percentile": 5.55,
-            "held_out_median": 7.0,
-            "held_out_first_percentile": 5.0,
-            "ratio": 1.11,
-        },
-    },
-    "styles": {
-        style: {
-            "test_pictures": 20,
-            "kernel_distance": 0.02,
-            "kernel_interval": [-0.001, 0.04],
-            "kernel_floor": 0.001,
-            "variety": 0.87,
-        }
-        for style in STYLES
-    },
-    "command": "python -m artmodels evaluate --model sketcher ...",
-}
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import shutil
 
 import pytest
-from conftest import folder_files
-from test_card import FIGURES, TRAINING
+from helpers import folder_files
+from sample_models import FIGURES, TRAINING
 
 from artmodels.cli.main import main
 from artmodels.data.dataset import load_dataset

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT, STYLES, folder_files, make_generator, run_here
+from helpers import ROOT, STYLES, folder_files, run_here
 from huggingface_hub import constants
 from safetensors.torch import save_file
-from test_card import FIGURES, TRAINING
+from sample_models import FIGURES, TRAINING, make_generator
 
 from artmodels.cli.main import main
 from artmodels.generate.find_directions import (
@@ -478,16 +478,16 @@ def test_damaged_ones_of_a_stranger_cost_a_warning(hub, model_folder, capsys, co
     assert said.startswith("warning: ") and said.count("\n") == 1 and expected in said
 
 
-def test_evaluation_finds_them_with_the_card_and_tells_of_them(published_folder, pictures, capsys, monkeypatch):
+def test_evaluation_finds_them_with_the_card_and_tells_of_them(published_folder, pictures, monkeypatch):
     monkeypatch.setattr(evaluation, "look_at_real", lambda *_: None)
     monkeypatch.setattr(evaluation, "evaluate", lambda *_: dict(FIGURES))
     flags = ["evaluate", "--model", str(published_folder), "--data", str(pictures), "--test-data", str(pictures)]
-    result = run_here(lambda: main(flags), capsys)
+    result = run_here(lambda: main(flags))
     assert result.returncode == 0 and "directions" not in json.loads(result.stdout)
-    result = run_here(lambda: main([*flags, "--write-card"]), capsys)
+    result = run_here(lambda: main([*flags, "--write-card"]))
     directions = load_model(published_folder).directions
     assert json.loads(result.stdout)["directions"] == directions.figures
     assert "## Directions" in (published_folder / "README.md").read_text()
     assert "directions" not in json.loads((published_folder / "metrics.json").read_text())["evaluation"]
-    result = run_here(lambda: main(flags), capsys)
+    result = run_here(lambda: main(flags))
     assert json.loads(result.stdout)["directions"] == directions.figures

@@ -7,9 +7,10 @@ import time
 
 import pytest
 import torch
-from conftest import STYLES, folder_files, make_generator
+from helpers import STYLES, folder_files
 from hub_server import READ_TOKEN
 from huggingface_hub import constants
+from sample_models import make_generator
 
 from artmodels import ArtGenerator, paint_seeds
 from artmodels.hub.download import Unreachable, parse_hub_id

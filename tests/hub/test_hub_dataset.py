@@ -5,7 +5,7 @@ import json
 import zipfile
 
 import pytest
-from conftest import STYLES, assert_one_clear_line, hub_environment, run
+from helpers import STYLES, assert_one_clear_line, hub_environment, run
 from PIL import Image
 
 from artmodels.data import procedural

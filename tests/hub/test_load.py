@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import STYLES, make_generator
+from helpers import STYLES
 from safetensors.torch import load_file, save_file
+from sample_models import make_generator
 
 from artmodels.generate.save import file_stems
 from artmodels.hub.load import find_models, load_model

@@ -6,7 +6,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import folder_files, make_generator
+from helpers import folder_files
+from sample_models import make_generator
 
 from artmodels.hub import model_cache as cache_module
 from artmodels.hub.load import load_model

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 import torch
-from conftest import make_generator
 from safetensors.torch import load_file, save_file
+from sample_models import make_generator
 
 from artmodels.hub.companions.neighbours import (
     MAX_PICTURES,

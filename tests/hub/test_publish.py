@@ -7,9 +7,9 @@ import time
 
 import pytest
 import torch
-from conftest import ROOT, STYLES, assert_one_clear_line, hub_environment, image_array, make_generator, run, run_here
+from helpers import ROOT, STYLES, assert_one_clear_line, hub_environment, image_array, run, run_here
 from hub_server import READ_TOKEN
-from test_card import FIGURES, TRAINING
+from sample_models import FIGURES, TRAINING, make_generator
 
 from artmodels import ArtGenerator
 from artmodels.cli.main import main
@@ -192,16 +192,14 @@ def test_a_model_that_is_not_whole_is_not_pushed(hub, folder, tmp_path):
     assert not hub.requests
 
 
-def test_the_verb_shows_what_it_would_push(hub, folder, capsys):
-    result = run_here(
-        lambda: main(["publish", str(folder.parent), REPO, "--dry-run", "--license", "cc-by-4.0"]), capsys
-    )
+def test_the_verb_shows_what_it_would_push(hub, folder):
+    result = run_here(lambda: main(["publish", str(folder.parent), REPO, "--dry-run", "--license", "cc-by-4.0"]))
     assert result.returncode == 0 and "license: cc-by-4.0" in result.stdout
     assert "model.safetensors" in result.stdout and "nothing was pushed" in result.stdout
     assert not hub.requests
-    result = run_here(lambda: main(["publish", str(folder), "not an id"]), capsys)
+    result = run_here(lambda: main(["publish", str(folder), "not an id"]))
     assert_one_clear_line(result, "is no Hub id")
-    result = run_here(lambda: main(["publish", str(folder), REPO]), capsys)
+    result = run_here(lambda: main(["publish", str(folder), REPO]))
     assert result.returncode == 0 and f"{hub.address}/{REPO}" in result.stdout
     assert "no licence is stated" in result.stderr
 

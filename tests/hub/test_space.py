@@ -4,7 +4,7 @@ import importlib.metadata
 
 import pytest
 import yaml
-from conftest import ROOT, assert_one_clear_line, folder_files, hub_environment, run_here, serving
+from helpers import ROOT, assert_one_clear_line, folder_files, hub_environment, run_here, serving
 
 from artmodels.cli.main import main
 from artmodels.hub.space import push_space, space_files
@@ -40,8 +40,8 @@ def test_a_private_model_needs_a_secret(hub, commit):
     assert "HF_TOKEN" in readme and "preload_from_hub" not in readme
 
 
-def test_pushing_makes_and_updates_a_space(hub, commit, capsys):
-    result = run_here(lambda: main(["space", "user/studio", "--model", MODEL, "--hardware", "cpu-basic"]), capsys)
+def test_pushing_makes_and_updates_a_space(hub, commit):
+    result = run_here(lambda: main(["space", "user/studio", "--model", MODEL, "--hardware", "cpu-basic"]))
     assert result.returncode == 0 and f"{hub.address}/spaces/user/studio" in result.stdout
     repository = hub.repositories["spaces", "user/studio"]
     assert repository.hardware == "cpu-basic" and "artmodels/hub/load.py" in repository.head
@@ -65,14 +65,14 @@ def test_a_space_without_its_hardware_says_so(hub, commit):
         (["space", "user/s", "--model", MODEL, "--dry-run", str(ROOT)], "is not an empty folder"),
     ],
 )
-def test_what_cannot_be_a_space(hub, commit, capsys, arguments, expected):
-    assert_one_clear_line(run_here(lambda: main(arguments), capsys), expected)
+def test_what_cannot_be_a_space(hub, commit, arguments, expected):
+    assert_one_clear_line(run_here(lambda: main(arguments)), expected)
 
 
-def test_the_dry_run_folder_runs_by_itself(hub, commit, tmp_path, capsys):
+def test_the_dry_run_folder_runs_by_itself(hub, commit, tmp_path):
     """Far from the repository, with the packages that are here; it pulls the model itself."""
     folder = tmp_path / "space"
-    result = run_here(lambda: main(["space", "user/s", "--model", f"{MODEL}@v1", "--dry-run", str(folder)]), capsys)
+    result = run_here(lambda: main(["space", "user/s", "--model", f"{MODEL}@v1", "--dry-run", str(folder)]))
     assert result.returncode == 0, result.stderr
     environment = hub_environment(hub, tmp_path / "home", ARTMODELS_CACHE=str(tmp_path))
     environment.pop("HF_TOKEN")

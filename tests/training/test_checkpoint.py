@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import run
+from helpers import run
 from torch import nn
 
 from artmodels.io.files import clear_leftovers, replacing

@@ -5,27 +5,17 @@ import json
 import pickle
 import shutil
 import struct
-import subprocess
 from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import (
-    STYLES,
-    assert_one_clear_line,
-    draw_pictures,
-    make_generator,
-    read_jsonl,
-    rewrite_companion,
-    run,
-    run_here,
-)
+from helpers import STYLES, assert_one_clear_line, draw_pictures, read_jsonl, rewrite_companion, run_here
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from test_card import FIGURES, TRAINING
+from sample_models import FIGURES, TRAINING, make_generator
 from torch import nn
-from training_runs import train_here
+from training_runs import train, train_here
 
 from artmodels.cli.main import main
 from artmodels.data import procedural
@@ -74,10 +64,6 @@ def work(tmp_path_factory) -> Path:
     assert result.returncode == 0, result.stderr
     assert "the best so far" in result.stderr and "the card says so" in result.stdout
     return work
-
-
-def train(output: Path, *flags: str) -> subprocess.CompletedProcess[str]:
-    return run("train.py", "--output", str(output), *flags)
 
 
 @pytest.fixture
@@ -169,16 +155,16 @@ def test_resuming_a_finished_run_knows_its_task_and_finds_the_same(classifier, w
         (("--beside", "x"), "--beside is for --task classifier"),
     ],
 )
-def test_flags_that_make_no_sense_for_a_task_are_refused(tmp_path, flags, expected, capsys):
+def test_flags_that_make_no_sense_for_a_task_are_refused(tmp_path, flags, expected):
     arguments = ["--output", str(tmp_path / "run"), *flags]
-    result = train_here(capsys, *arguments)
+    result = train_here(*arguments)
     assert_one_clear_line(result, expected)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_runs_that_do_not_fit_are_refused(work, tmp_path, capsys):
+def test_runs_that_do_not_fit_are_refused(work, tmp_path):
     def refused(expected: str, *flags: str) -> None:
-        result = train_here(capsys, *flags)
+        result = train_here(*flags)
         assert_one_clear_line(result, expected)
 
     output = str(work / "run")
@@ -192,9 +178,9 @@ def test_runs_that_do_not_fit_are_refused(work, tmp_path, capsys):
     refused("10 pictures are too few to hold some out", *flags, "--data", str(tmp_path / "few"))
 
 
-def test_a_plan_is_printed_and_nothing_written(tmp_path, capsys):
+def test_a_plan_is_printed_and_nothing_written(tmp_path):
     flags = ["--task", "classifier", "--output", str(tmp_path / "run"), "--images", "2000", "--dry-run"]
-    result = train_here(capsys, *flags)
+    result = train_here(*flags)
     assert result.returncode == 0 and "nothing was written" in result.stdout and "512 pictures" in result.stdout
     assert list(tmp_path.iterdir()) == []
 
@@ -376,7 +362,7 @@ def test_evaluate_reports_it_and_the_card_tells(judged, tmp_path, capsys):
     assert main([*verb, "--classifier", str(own)]) == 0
     told = json.loads(capsys.readouterr().out)["adherence"]
     assert told["seeds"] == 24 and told["overall"] > 0.7 and set(told["styles"]) == set(STYLES)
-    assert_one_clear_line(run_here(lambda: main([*verb, "--classifier", str(tmp_path)]), capsys), "holds no classifier")
+    assert_one_clear_line(run_here(lambda: main([*verb, "--classifier", str(tmp_path)])), "holds no classifier")
 
     evaluation = {**FIGURES, "adherence": told}
     rewrite_card(model, make_generator(), {"evaluation": evaluation})

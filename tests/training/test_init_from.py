@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import assert_one_clear_line, run
-from training_runs import train_here, weights
+from helpers import assert_one_clear_line
+from training_runs import train, train_here, weights
 
 from artmodels.generate.sampling import draw_latents, one_hot, paint
 from artmodels.hub.load import load_model
@@ -96,7 +96,7 @@ def test_a_run_starts_from_a_model_and_says_so(tmp_path, pictures, model_folder)
     flags = ("--data", str(pictures), "--preset", "tiny", "--images", "32", "--no-compile", "--batch-size", "8")
     flags = (*flags, "--hold-out", "0")
     output = tmp_path / "run"
-    result = run("train.py", "--init", str(model_folder), "--output", str(output), *flags)
+    result = train(output, "--init", str(model_folder), *flags)
     assert result.returncode == 0, result.stderr
     config = json.loads((output / "config.json").read_text())
     assert config["init"]["model"] == "sketcher"
@@ -115,47 +115,45 @@ def test_a_run_that_stopped_before_its_first_checkpoint_starts_from_the_same_mod
     first, other = tmp_path / "first", tmp_path / "other"
     short = ("--preset", "tiny", "--images", "32", "--hold-out", "0")
     for output, seed in ((first, "0"), (other, "1")):
-        assert run("train.py", "--output", str(output), *short, "--seed", seed).returncode == 0
+        assert train(output, *short, "--seed", seed).returncode == 0
     tuned = tmp_path / "tuned"
-    assert run("train.py", "--init", str(first / "model"), "--output", str(tuned), *short).returncode == 0
+    assert train(tuned, "--init", str(first / "model"), *short).returncode == 0
     weights = (tuned / "model" / "model.safetensors").read_bytes()
     for folder in [*tuned.glob("images-*"), tuned / "model"]:
         shutil.rmtree(folder)
-    assert run("train.py", "--resume", "--output", str(tuned)).returncode == 0
+    assert train(tuned, "--resume").returncode == 0
     assert (tuned / "model" / "model.safetensors").read_bytes() == weights
 
     for folder in tuned.glob("images-*"):
         shutil.rmtree(folder)
     shutil.rmtree(first / "model")
     shutil.copytree(other / "model", first / "model")
-    assert_one_clear_line(run("train.py", "--resume", "--output", str(tuned)), "not the model that the run")
+    assert_one_clear_line(train(tuned, "--resume"), "not the model that the run")
 
 
 def test_frozen_blocks_begin_to_learn_on_resume(tmp_path, model_folder):
     model, output = load_model(model_folder).generator, tmp_path / "run"
     grown = ("--init", str(model_folder), "--resolution", "64", "--freeze", "32", "--min-channels", "4")
-    result = run("train.py", *grown, "--output", str(output), "--images", "32", "--preset", "tiny", "--hold-out", "0")
+    result = train(output, *grown, "--images", "32", "--preset", "tiny", "--hold-out", "0")
     assert result.returncode == 0, result.stderr
     frozen = weights(output)
     assert torch.equal(frozen["map_in.weight"], model.map_in.weight)
 
-    result = run("train.py", "--resume", "--output", str(output), "--freeze", "0", "--images", "64")
+    result = train(output, "--resume", "--freeze", "0", "--images", "64")
     assert result.returncode == 0, result.stderr
     assert not torch.equal(weights(output)["map_in.weight"], frozen["map_in.weight"])
     changes = json.loads((output / "config.json").read_text())["changes"]
     assert {"images": 32, "field": "freeze", "from": 32, "to": 0} in changes
 
 
-def test_flags_that_do_not_go_with_it_are_refused(tmp_path, capsys):
+def test_flags_that_do_not_go_with_it_are_refused(tmp_path):
     base = ("--output", str(tmp_path / "run"))
-    assert_one_clear_line(train_here(capsys, *base, "--init", "nowhere"), "no model folder nowhere")
+    assert_one_clear_line(train_here(*base, "--init", "nowhere"), "no model folder nowhere")
+    assert_one_clear_line(train_here(*base, "--init", "checkpoints/masters", "--width", "8"), "--width comes from")
+    assert_one_clear_line(train_here(*base, "--init", "checkpoints/masters", "--resolution", "32"), "smaller")
+    assert_one_clear_line(train_here(*base, "--freeze", "32"), "--freeze keeps what an --init model has")
     assert_one_clear_line(
-        train_here(capsys, *base, "--init", "checkpoints/masters", "--width", "8"), "--width comes from"
-    )
-    assert_one_clear_line(train_here(capsys, *base, "--init", "checkpoints/masters", "--resolution", "32"), "smaller")
-    assert_one_clear_line(train_here(capsys, *base, "--freeze", "32"), "--freeze keeps what an --init model has")
-    assert_one_clear_line(
-        train_here(capsys, *base, "--init", "checkpoints/masters", "--freeze", "128"),
+        train_here(*base, "--init", "checkpoints/masters", "--freeze", "128"),
         "below the pictures' 128 px",
     )
     assert not (tmp_path / "run").exists()

@@ -7,9 +7,9 @@ from dataclasses import asdict, replace
 
 import pytest
 import torch
-from conftest import assert_one_clear_line, make_generator, run_here
+from helpers import assert_one_clear_line, run_here
 from safetensors.torch import save_file
-from test_card import TRAINING
+from sample_models import TRAINING, make_generator
 
 from artmodels.cli.main import main
 from artmodels.data.dataset import load_dataset
@@ -364,21 +364,21 @@ def test_phrases_that_say_nothing_or_too_much_are_refused(prompt_model, phrase, 
         prompt_model.read(phrase)
 
 
-def test_the_verb_paints_a_phrase_and_says_what_it_understood(read_model, tmp_path, capsys):
+def test_the_verb_paints_a_phrase_and_says_what_it_understood(read_model, tmp_path):
     words = ["generate", "--model", str(read_model.folder), "--seeds", "0-1", "--out", str(tmp_path), "--grid"]
-    done = run_here(lambda: main([*words, "--prompt", "dark quark tiles"]), capsys)
+    done = run_here(lambda: main([*words, "--prompt", "dark quark tiles"]))
     assert done.returncode == 0 and "never read: quark" in done.stdout and "mosaic" in done.stdout
     assert done.stdout.count("matches better than") == 2
     (recipe,) = read_recipes(tmp_path / "dark-quark-tiles-00001.png")
     assert recipe.weights_sha256 == read_model.weights_sha256
     assert len(read_recipes(tmp_path / "grid.png")) == 2
-    both = run_here(lambda: main([*words, "--prompt", "dark", "--style", "mosaic"]), capsys)
+    both = run_here(lambda: main([*words, "--prompt", "dark", "--style", "mosaic"]))
     assert_one_clear_line(both, "--prompt and --style")
 
 
-def test_a_model_without_a_reader_says_so(model_folder, tmp_path, capsys):
+def test_a_model_without_a_reader_says_so(model_folder, tmp_path):
     words = ["generate", "--model", str(model_folder), "--out", str(tmp_path / "none"), "--prompt", "blue"]
-    assert_one_clear_line(run_here(lambda: main(words), capsys), "reads no prompts", "--task prompt")
+    assert_one_clear_line(run_here(lambda: main(words)), "reads no prompts", "--task prompt")
     assert not (tmp_path / "none").exists()
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import ROOT, SHORT, UNMEASURED, assert_one_clear_line, read_jsonl, run
-from training_runs import begin, draw_unseen, same, train, wait_for
+from helpers import ROOT, assert_one_clear_line, read_jsonl, run
+from training_runs import SHORT, UNMEASURED, begin, draw_unseen, same, train, wait_for
 
 from artmodels.hub.load import load_model
 from artmodels.training.checkpoint import list_checkpoints
@@ -48,7 +48,7 @@ def test_a_run_killed_again_and_again_ends_in_the_same_weights(finished, tmp_pat
     with (output / "metrics.jsonl").open("a") as file:
         file.write(json.dumps({"images": 10**6}) + "\n")  # what a later, lost stretch had logged
     process = begin(output, "--resume")
-    time.sleep(random.uniform(1, 12))
+    time.sleep(random.uniform(1, 7))
     process.kill()
     process.wait()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, read_jsonl
+from helpers import ROOT, read_jsonl
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -19,7 +19,7 @@ from artmodels.data.sampler import PictureSampler
 from artmodels.training.checkpoint import list_checkpoints
 from artmodels.training.supervised import SupervisedConfig, make_optimizer, set_learning_rate, train_supervised
 
-LESSON = SupervisedConfig(
+CONFIG = SupervisedConfig(
     images=320,
     batch_size=8,
     learning_rate=0.02,
@@ -38,7 +38,7 @@ LESSON = SupervisedConfig(
 def teach(
     output: Path,
     resume: bool = False,
-    config: SupervisedConfig = LESSON,
+    config: SupervisedConfig = CONFIG,
     end: str = "",
     at: int = 0,
     by: int = signal.SIGKILL,
@@ -77,8 +77,8 @@ def teach(
 
 def killed(output: Path, resume: bool, kill: str, at: int) -> None:
     """`teach` in a process of its own that ends by SIGKILL."""
-    code = f"from pathlib import Path; import test_learning as t; t.teach(Path({str(output)!r}), {resume}, t.LESSON, "
-    path = os.pathsep.join((str(ROOT), str(ROOT / "tests")))
+    code = f"from pathlib import Path; import test_supervised as t; t.teach(Path({str(output)!r}), {resume}, t.CONFIG, "
+    path = os.pathsep.join(map(str, (ROOT, ROOT / "tests", Path(__file__).parent)))
     result = subprocess.run(
         [sys.executable, "-c", f"{code} {kill!r}, {at})"],
         env={**os.environ, "PYTHONPATH": path},
@@ -108,7 +108,7 @@ def log(output: Path) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory) -> Path:
-    output = tmp_path_factory.mktemp("lesson") / "whole"
+    output = tmp_path_factory.mktemp("toy") / "whole"
     assert teach(output)
     return output
 
@@ -145,10 +145,10 @@ def test_killed_twice_and_resumed_it_is_the_same_run_bit_for_bit(whole, tmp_path
 
 def test_a_finished_run_says_so_and_a_larger_budget_extends_it(tmp_path, capsys):
     output = tmp_path / "run"
-    short = replace(LESSON, images=64)
+    short = replace(CONFIG, images=64)
     assert teach(output, config=short) and teach(output, True, short)
     assert "this run is finished: 64 images seen" in capsys.readouterr().out
-    assert teach(output, True, replace(LESSON, images=96))
+    assert teach(output, True, replace(CONFIG, images=96))
     assert log(output)[-1]["images"] == 96
 
 
@@ -172,7 +172,7 @@ def test_divergence_stops_with_one_line_and_saves_nothing(tmp_path):
             measure=lambda learned: {"score": 0.0},
             keep=lambda learned, figures: None,
             sampler=PictureSampler(np.zeros(9, dtype=int), 0),
-            config=LESSON,
+            config=CONFIG,
             output=output,
         )
     assert list_checkpoints(output) == []
@@ -181,16 +181,16 @@ def test_divergence_stops_with_one_line_and_saves_nothing(tmp_path):
 def test_a_checkpoint_of_another_network_is_refused(whole, tmp_path):
     with pytest.raises(ValueError, match="is not of this run"):
         train_supervised(
-            nn.Linear(2, 2), None, None, None, PictureSampler(np.zeros(9, dtype=int), 0), LESSON, whole, resume=True
+            nn.Linear(2, 2), None, None, None, PictureSampler(np.zeros(9, dtype=int), 0), CONFIG, whole, resume=True
         )
 
 
 def test_the_rate_rises_in_a_line_and_falls_to_nothing():
-    optimizer = make_optimizer(nn.Linear(2, 2), LESSON)
+    optimizer = make_optimizer(nn.Linear(2, 2), CONFIG)
 
     def rate(images: int) -> float:
-        set_learning_rate(optimizer, LESSON, images)
-        return optimizer.param_groups[0]["lr"] / LESSON.learning_rate
+        set_learning_rate(optimizer, CONFIG, images)
+        return optimizer.param_groups[0]["lr"] / CONFIG.learning_rate
 
     assert rate(0) == pytest.approx(8 / 40) and rate(16) == pytest.approx(24 / 40)
     assert rate(32) == pytest.approx(1) and rate(32 + 144) == pytest.approx(0.5)
@@ -216,8 +216,8 @@ def test_the_rate_rises_in_a_line_and_falls_to_nothing():
 )
 def test_dials_out_of_range_are_refused(name, value):
     with pytest.raises(ValueError, match=name):
-        replace(LESSON, **{name: value})
+        replace(CONFIG, **{name: value})
 
 
 def test_dials_survive_json():
-    assert SupervisedConfig(**json.loads(json.dumps(LESSON.to_json()))) == LESSON
+    assert SupervisedConfig(**json.loads(json.dumps(CONFIG.to_json()))) == CONFIG

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import SHORT, UNMEASURED, assert_one_clear_line, draw_pictures, image_array, read_jsonl, run
+from helpers import assert_one_clear_line, draw_pictures, image_array, read_jsonl, run
 from safetensors.torch import load_file
-from training_runs import draw_unseen, same, train, train_here
+from training_runs import SHORT, UNMEASURED, draw_unseen, same, train, train_here
 
 from artmodels.data import procedural
 from artmodels.hub.load import load_model
@@ -108,7 +108,7 @@ def test_the_model_is_the_best_again_after_a_kill_between_its_checkpoint_and_its
     assert again["evaluation"] == metrics["evaluation"] and again["training"] == metrics["training"]
 
 
-def test_held_out_pictures_measure_and_evaluate_finds_them_again(tmp_path):
+def test_held_out_pictures_measure_and_evaluate_finds_them_again(tmp_path, artmodels):
     pictures = draw_pictures(tmp_path / "paintings", per_style=12)
     flags = ("--data", str(pictures), "--preset", "tiny", "--images", "32", "--evaluate-samples", "16")
     result = train(tmp_path / "run", *flags)
@@ -118,8 +118,8 @@ def test_held_out_pictures_measure_and_evaluate_finds_them_again(tmp_path):
     model = tmp_path / "run" / "model"
     in_run = json.loads((model / "metrics.json").read_text())
     assert in_run["training"]["pictures"] == 36 - held_out
-    verb = ("-m", "artmodels", "evaluate", "--samples", "16", "--data", str(pictures), "--model")
-    result = run(*verb, str(model))
+    verb = ("evaluate", "--samples", "16", "--data", pictures, "--model")
+    result = artmodels(*verb, model)
     assert result.returncode == 0, result.stderr
     after = json.loads(result.stdout)["overall"]
     assert after["test_pictures"] == held_out
@@ -127,10 +127,10 @@ def test_held_out_pictures_measure_and_evaluate_finds_them_again(tmp_path):
 
     draw_unseen(tmp_path / "more")
     shutil.copytree(tmp_path / "more", pictures, dirs_exist_ok=True)
-    assert_one_clear_line(run(*verb, str(model)), "is not the collection", "--test-data")
+    assert_one_clear_line(artmodels(*verb, model), "is not the collection", "--test-data")
     result = train(tmp_path / "all", *flags, *UNMEASURED)
     assert result.returncode == 0 and "nothing is held out" in result.stderr
-    assert_one_clear_line(run(*verb, str(tmp_path / "all" / "model")), "held no pictures out", "--test-data")
+    assert_one_clear_line(artmodels(*verb, tmp_path / "all" / "model"), "held no pictures out", "--test-data")
 
 
 def test_test_pictures_that_do_not_fit_are_refused(tmp_path, pictures, finished, measured):
@@ -244,9 +244,9 @@ def test_torn_lines_of_the_log_are_passed_over(tmp_path):
         (("--colour", "red"), "unrecognized arguments"),
     ],
 )
-def test_flags_that_make_no_sense_are_refused(tmp_path, flags, expected, capsys):
+def test_flags_that_make_no_sense_are_refused(tmp_path, flags, expected):
     arguments = ["--output", str(tmp_path / "run"), *flags]
-    result = train_here(capsys, *arguments)
+    result = train_here(*arguments)
     assert_one_clear_line(result, expected)
     assert list(tmp_path.iterdir()) == []
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import assert_one_clear_line, make_upscaler, rewrite_companion, run
+from helpers import assert_one_clear_line, rewrite_companion
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from test_card import TRAINING
-from training_runs import train_here
+from sample_models import TRAINING, make_upscaler
+from training_runs import train, train_here
 
 from artmodels.data.dataset import load_dataset
 from artmodels.generate.recipe import Latent, Recipe
@@ -118,7 +118,7 @@ def trained(tmp_path_factory) -> Path:
     """A run on drawings, with heads in its last quarter."""
     output = tmp_path_factory.mktemp("upscaler") / "run"
     flags = ("--images", "768", "--batch-size", "16", "--checkpoint-every", "384", "--resolution", "32")
-    result = run("train.py", "--task", "upscaler", "--output", str(output), *flags)
+    result = train(output, "--task", "upscaler", *flags)
     assert result.returncode == 0, result.stderr
     return output
 
@@ -143,18 +143,18 @@ def test_it_comes_nearer_to_held_out_pictures_than_lanczos(trained):
 
 def test_it_goes_on_where_it_stopped_and_lies_beside_a_model(trained, finished, tmp_path):
     painter = shutil.copytree(finished / "model", tmp_path / "painter")
-    result = run("train.py", "--resume", "--output", str(trained), "--images", "800", "--beside", str(painter))
+    result = train(trained, "--resume", "--images", "800", "--beside", str(painter))
     assert result.returncode == 0, result.stderr
     assert load_upscaler(painter).figures["training"]["images"] in (384, 768, 800)
     card = (painter / "README.md").read_text()
     assert "## Larger pictures" in card and "peak signal-to-noise ratio" in card
 
 
-def test_dials_that_cannot_be_are_refused(tmp_path, capsys):
+def test_dials_that_cannot_be_are_refused(tmp_path):
     task = ("--task", "upscaler", "--output", str(tmp_path / "run"))
-    assert_one_clear_line(train_here(capsys, *task, "--resolution", "100"), "resolution must be 32, 64")
-    assert_one_clear_line(train_here(capsys, *task, "--width", "1000"), "width must be between 4 and 64")
-    assert_one_clear_line(train_here(capsys, *task, "--preset", "tiny"), "leave --preset away")
+    assert_one_clear_line(train_here(*task, "--resolution", "100"), "resolution must be 32, 64")
+    assert_one_clear_line(train_here(*task, "--width", "1000"), "width must be between 4 and 64")
+    assert_one_clear_line(train_here(*task, "--preset", "tiny"), "leave --preset away")
     assert not (tmp_path / "run").exists()
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from conftest import assert_one_clear_line
+from helpers import assert_one_clear_line
 from torch import nn
 
 from artmodels.benchmarking.generate import convolutions_of, multiplications

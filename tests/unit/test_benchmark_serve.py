@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from conftest import STYLES, assert_one_clear_line, run_here
+from helpers import STYLES, assert_one_clear_line, run_here
 
 from artmodels.benchmarking.serve import PNG_BEGIN, PNG_END, Refused, _ask, percentile
 from artmodels.cli.main import main
 
 
-def test_the_studio_serves_visitors(model_folder, tmp_path, capsys):
+def test_the_studio_serves_visitors(model_folder, tmp_path):
     out = tmp_path / "figures.json"
     flags = ["--visitors", "3", "--seconds", "2", "--pictures", "2", "--pause", "0.1", "--model", str(model_folder)]
-    result = run_here(lambda: main(["benchmark", "app", *flags, "--out", str(out)]), capsys)
+    result = run_here(lambda: main(["benchmark", "app", *flags, "--out", str(out)]))
     assert result.returncode == 0, result.stderr
     found = json.loads(out.read_text())
     assert (found["errors"], found["busy"]) == ({}, 0)
@@ -104,5 +104,5 @@ def test_anything_else_is_a_refusal(app, expected):
         (["piano"], "invalid choice: 'piano'"),
     ],
 )
-def test_wrong_flags_get_one_line(flags, expected, capsys):
-    assert_one_clear_line(run_here(lambda: main(["benchmark", *flags]), capsys), expected)
+def test_wrong_flags_get_one_line(flags, expected):
+    assert_one_clear_line(run_here(lambda: main(["benchmark", *flags])), expected)

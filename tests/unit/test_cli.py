@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import STYLES, assert_one_clear_line, draw_pictures, image_array, run, run_here
+from helpers import STYLES, assert_one_clear_line, draw_pictures, image_array, run, run_here
 from PIL import Image
 
 from artmodels.cli.main import main
@@ -126,15 +126,15 @@ def test_evaluate_prints_and_writes_the_same_figures(model_folder, tmp_path, art
         (("--model", "missing/model"), ("missing/model",)),
     ],
 )
-def test_wrong_flags_get_one_line_and_write_nothing(model_folder, tmp_path, flags, expected, capsys):
+def test_wrong_flags_get_one_line_and_write_nothing(model_folder, tmp_path, flags, expected):
     arguments = ["generate", "--model", str(model_folder), "--out", str(tmp_path / "out"), *flags]
-    result = run_here(lambda: main(arguments), capsys)
+    result = run_here(lambda: main(arguments))
     assert_one_clear_line(result, *expected)
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("damage", ["truncated", "pickle", "config"])
-def test_damaged_models_get_one_line_and_write_nothing(model_folder, tmp_path, damage, capsys):
+def test_damaged_models_get_one_line_and_write_nothing(model_folder, tmp_path, damage):
     folder = shutil.copytree(model_folder, tmp_path / "model")
     weights = folder / "model.safetensors"
     if damage == "truncated":
@@ -145,7 +145,7 @@ def test_damaged_models_get_one_line_and_write_nothing(model_folder, tmp_path, d
         config = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps({**config, "width": 12}))
     arguments = ["generate", "--model", str(folder), "--out", str(tmp_path / "out")]
-    assert_one_clear_line(run_here(lambda: main(arguments), capsys), str(weights))
+    assert_one_clear_line(run_here(lambda: main(arguments)), str(weights))
     assert not (tmp_path / "out").exists()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, STYLES, assert_one_clear_line, draw_pictures, run
+from helpers import ROOT, STYLES, assert_one_clear_line, draw_pictures, run
 from PIL import Image, ImageOps
 
 from artmodels.data import procedural

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import STYLES, assert_one_clear_line, image_array, run_here
+from helpers import STYLES, assert_one_clear_line, image_array, run_here
 from PIL import Image
 
 from artmodels.cli.main import main
@@ -91,13 +91,13 @@ def test_an_eye_that_sees_no_number_ends_it(photo):
         next(dream(photo, lambda seen: seen.mean(dim=(2, 3)), SIDE, 3, SETTINGS))
 
 
-def test_the_verb_needs_an_eye_and_says_what_it_knows(model_folder, tmp_path, capsys):
+def test_the_verb_needs_an_eye_and_says_what_it_knows(model_folder, tmp_path):
     source, out = tmp_path / "in.png", tmp_path / "out.png"
     Image.fromarray(procedural.draw("flow-field", 40, 96)).save(source)
 
     def command(folder, style: str, *more: str):
         flags = (*more, "--model", folder, "--style", style, "--size", "64", "--steps", "3", "--out", out)
-        return run_here(lambda: main(["dream", str(source), *map(str, flags)]), capsys)
+        return run_here(lambda: main(["dream", str(source), *map(str, flags)]))
 
     assert_one_clear_line(command(model_folder, "mosaic"), "has no classifier", "--task classifier")
     folder = shutil.copytree(model_folder, tmp_path / "seeing")

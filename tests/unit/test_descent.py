@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from conftest import draw_pictures
+from helpers import draw_pictures
 from PIL import Image
 
 from artmodels.optimize.descent import (

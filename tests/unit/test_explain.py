@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import STYLES
+from helpers import STYLES
 from PIL import Image
 
 from artmodels.data import procedural

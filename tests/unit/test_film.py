@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 import torch
-from conftest import assert_one_clear_line, image_array, run_here
+from helpers import assert_one_clear_line, image_array, run_here
 from PIL import Image
 from torch import Tensor
 
@@ -250,10 +250,10 @@ def shown(film: Image.Image, milliseconds: float) -> list[Image.Image]:
 
 
 @pytest.mark.parametrize("name", ["film.mp4", "film.webp"])
-def test_the_verb_films_a_walk_through_pictures(model_folder, painted, tmp_path, name, capsys):
+def test_the_verb_films_a_walk_through_pictures(model_folder, painted, tmp_path, name):
     out = tmp_path / name
     flags = ["--seconds", "1", "--fps", "9", "--size", "64", "--easing", "even", "--model", str(model_folder)]
-    result = run_here(lambda: main(["film", *map(str, painted), "--out", str(out), *flags]), capsys)
+    result = run_here(lambda: main(["film", *map(str, painted), "--out", str(out), *flags]))
     assert result.returncode == 0, result.stderr
     assert "9 frames of 64 px" in result.stdout
     if name == "film.mp4":
@@ -273,11 +273,11 @@ def test_the_verb_films_a_walk_through_pictures(model_folder, painted, tmp_path,
     assert told["film"]["frames_per_second"] == 9 and told["film"]["loop"] is True
 
 
-def test_a_sheet_is_filmed_picture_by_picture(model, painted, model_folder, tmp_path, capsys):
+def test_a_sheet_is_filmed_picture_by_picture(model, painted, model_folder, tmp_path):
     out = tmp_path / "film.mp4"
     command = ["film", str(painted[0].parent / "grid.png"), "--out", str(out), "--model", str(model_folder)]
     flags = ["--seconds", "1", "--fps", "9", "--size", "32", "--no-loop"]
-    assert run_here(lambda: main([*command, *flags]), capsys).returncode == 0
+    assert run_here(lambda: main([*command, *flags])).returncode == 0
     recipes = [recipe for picture in painted for recipe in read_recipes(picture)]
     w = torch.cat([rows_of(model.generator, recipe) for recipe in recipes])
     frames = list(paint_film(partial(paint_rows, model.generator), w, 32))
@@ -301,11 +301,11 @@ def test_a_sheet_is_filmed_picture_by_picture(model, painted, model_folder, tmp_
         ({"--model": None}, ("'sketcher' does not come with artmodels", "--model")),
     ],
 )
-def test_a_film_that_cannot_be_made_gets_one_line(model_folder, painted, tmp_path, change, expected, capsys):
+def test_a_film_that_cannot_be_made_gets_one_line(model_folder, painted, tmp_path, change, expected):
     flags = {"--out": "film.mp4", "--model": str(model_folder), "pictures": 3, **change}
     pictures = painted[: flags.pop("pictures")] or ["missing.png"]
     flags["--out"] = str(tmp_path / flags["--out"])
     given = [part for flag, value in flags.items() if value is not None for part in (flag, value)]
-    result = run_here(lambda: main(["film", *map(str, pictures), *given]), capsys)
+    result = run_here(lambda: main(["film", *map(str, pictures), *given]))
     assert_one_clear_line(result, *expected)
     assert [path.name for path in tmp_path.iterdir()] == ["painted"]

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import STYLES, make_generator
+from helpers import STYLES
+from sample_models import make_generator
 from torch import nn
 
 from artmodels.generate.sampling import blend, draw_latents

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import STYLES, assert_one_clear_line, image_array, run_here
+from helpers import STYLES, assert_one_clear_line, image_array, run_here
 from PIL import Image
 
 from artmodels.cli.main import main
@@ -190,13 +190,13 @@ def test_packed_rows_are_what_half_precision_keeps():
     assert torch.equal(unpack_rows(pack_rows(rows)), rows.half().float().flatten())
 
 
-def test_the_verb_writes_a_picture_whose_recipe_paints_it(model_folder, generator, tmp_path, capsys):
+def test_the_verb_writes_a_picture_whose_recipe_paints_it(model_folder, generator, tmp_path):
     source, out, again = (tmp_path / name for name in ("in.png", "out.png", "again.png"))
     (image,) = to_images(paint(generator, draw_latents([4], 16), one_hot(STYLES, "op-art"), 0.8))
     image.resize((64, 64)).save(source)
 
     def command(*arguments: object):
-        return run_here(lambda: main([str(argument) for argument in arguments]), capsys)
+        return run_here(lambda: main([str(argument) for argument in arguments]))
 
     result = command("project", source, "--model", model_folder, "--steps", 10, "--out", out)
     assert result.returncode == 0, result.stderr

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import STYLES
+from helpers import STYLES
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import STYLES, draw_pictures
+from helpers import STYLES, draw_pictures
 from PIL import Image, ImageOps
 
 from artmodels.data import procedural

@@ -15,9 +15,10 @@ from urllib.parse import urlencode
 
 import pytest
 import torch
-from conftest import ROOT, STYLES, image_array, make_generator
+from helpers import ROOT, STYLES, image_array
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from sample_models import make_generator
 
 from artmodels.generate.recipe import SEED_LIMIT, Latent, Recipe, parse_recipes, read_recipes
 from artmodels.generate.sampling import paint_rows, rows_of

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import STYLES, assert_one_clear_line, draw_pictures, image_array, make_generator, run_here
+from helpers import STYLES, assert_one_clear_line, draw_pictures, image_array, run_here
 from PIL import Image
 from safetensors.torch import save_file
+from sample_models import make_generator
 
 from artmodels.cli.main import main
 from artmodels.data import procedural
@@ -177,8 +178,8 @@ def test_damaged_statistics_are_refused_in_one_line(styled_folder, tmp_path, dam
 # --- as a user types it ----------------------------------------------------------------------------------------------
 
 
-def command(capsys, *arguments: object):
-    return run_here(lambda: main([str(argument) for argument in arguments]), capsys)
+def command(*arguments: object):
+    return run_here(lambda: main([str(argument) for argument in arguments]))
 
 
 @pytest.fixture
@@ -188,29 +189,29 @@ def photo(tmp_path):
     return path
 
 
-def test_a_transfer_is_made_again_from_its_recipe(tmp_path, photo, capsys):
+def test_a_transfer_is_made_again_from_its_recipe(tmp_path, photo):
     painting, out, curve = tmp_path / "painting.png", tmp_path / "out.png", tmp_path / "curve.png"
     Image.fromarray(procedural.draw("mosaic", 2, 96)).save(painting)
     flags = ("--manner", painting, "--size", 64, "--steps", 6, "--seed", 5)
-    result = command(capsys, "transfer", photo, *flags, "--out", out, "--curve", curve)
+    result = command("transfer", photo, *flags, "--out", out, "--curve", curve)
     assert result.returncode == 0, result.stderr
     assert image_array(out).shape == (64, 64, 3) and image_array(curve).shape == (240, 480, 3)
-    told = command(capsys, "recipe", out)
+    told = command("recipe", out)
     assert told.returncode == 0, told.stderr
     recipe = parse_provenance(told.stdout.splitlines()[0])
     assert set(recipe.inputs) == {"picture", "manner"} and recipe.inputs["picture"] in told.stdout
     typed = recipe.command().split("artmodels ")[1].replace("PICTURE", str(photo)).replace("MANNER", str(painting))
     again = tmp_path / "again.png"
-    assert command(capsys, *typed.replace("again.png", str(again)).split()).returncode == 0
+    assert command(*typed.replace("again.png", str(again)).split()).returncode == 0
     assert again.read_bytes() == out.read_bytes()
     with pytest.raises(ValueError, match="made from another"):
         read_recipes(out)
 
 
-def test_a_models_style_is_a_manner_too(tmp_path, photo, styled_folder, capsys):
+def test_a_models_style_is_a_manner_too(tmp_path, photo, styled_folder):
     out = tmp_path / "out.png"
     flags = ("--model", styled_folder, "--style", "mosaic", "--size", 64, "--steps", 4, "--out", out)
-    assert command(capsys, "transfer", photo, *flags).returncode == 0
+    assert command("transfer", photo, *flags).returncode == 0
     recipe = parse_provenance(read_chunk(out))
     assert (recipe.style, recipe.companion_sha256) == ("mosaic", load_style_statistics(styled_folder, STYLES).sha256)
 
@@ -230,17 +231,15 @@ def test_a_models_style_is_a_manner_too(tmp_path, photo, styled_folder, capsys):
         (("--model", "MODEL", "--style", "mosaic"), "python -m artmodels styles"),
     ],
 )
-def test_wrong_flags_get_one_line_and_write_nothing(
-    tmp_path, photo, model_folder, monkeypatch, flags, expected, capsys
-):
+def test_wrong_flags_get_one_line_and_write_nothing(tmp_path, photo, model_folder, monkeypatch, flags, expected):
     monkeypatch.chdir(tmp_path)
     names = {"PHOTO": photo, "MODEL": model_folder}
-    result = command(capsys, "transfer", photo, "--out", "out.png", *(names.get(flag, flag) for flag in flags))
+    result = command("transfer", photo, "--out", "out.png", *(names.get(flag, flag) for flag in flags))
     assert_one_clear_line(result, expected)
     assert list(tmp_path.iterdir()) == [photo]
 
 
-def test_recipes_of_made_pictures_are_checked(tmp_path, capsys):
+def test_recipes_of_made_pictures_are_checked(tmp_path):
     good = Provenance(
         "dream", {"picture": "0" * 64}, {"size": 64, "steps": 4, "strength": 1, "seed": 0}, "1.0", 1, "m", "s", "1" * 64
     )
@@ -259,4 +258,4 @@ def test_recipes_of_made_pictures_are_checked(tmp_path, capsys):
         with pytest.raises(ValueError, match="recipe"):
             parse_provenance(text)
         (tmp_path / "a.png").write_bytes(chunk_png(Image.new("RGB", (8, 8)), text))
-        assert_one_clear_line(command(capsys, "recipe", tmp_path / "a.png"), "recipe")
+        assert_one_clear_line(command("recipe", tmp_path / "a.png"), "recipe")
