@@ -94,7 +94,7 @@ def make_upscaler() -> Upscaler:
 
 
 def add_companions(folder: Path, generator: ArtGenerator) -> None:
-    """What a published folder may hold besides: an eye that never learned, neighbours, and the story of a training."""
+    """What a published folder may hold besides: companions that never learned, and the story of a training."""
     torch.manual_seed(2)
     classifier = StyleClassifier(ClassifierConfig(resolution=32, styles=generator.config.styles, width=8))
     shares = {"accuracy": 0.5, "accuracy_interval": [0.4, 0.6], "balanced_accuracy": 0.5, "calibration_error": 0.03}

@@ -407,7 +407,7 @@ def test_a_picture_is_explained_and_so_is_the_model(visit, tmp_path):
     says(page, "这个模型是怎样学会画画的")
 
 
-def test_a_phrase_is_painted_and_its_words_are_told(page):
+def test_a_prompt_is_painted_and_its_words_are_told(page):
     go(page, "Say")
     says(page, "It knows, for example: blue, dark, mosaic.")
     page.locator("#phrase input, #phrase textarea").fill("zeppelin")

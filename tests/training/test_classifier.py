@@ -1,4 +1,4 @@
-"""The eye: it tells drawn styles apart, knows how sure it may be, shows where it looks, and judges a generator."""
+"""The classifier: it tells drawn styles apart, knows how sure it may be, shows where it looks, judges a generator."""
 
 import dataclasses
 import json
@@ -55,7 +55,7 @@ def draw_unseen(folder: Path, first: int, per_style: int) -> Path:
 @pytest.fixture(scope="module")
 def work(tmp_path_factory) -> Path:
     """A finished run of `train.py --task classifier` in `run/`, and in `painter/` a model that it was put beside."""
-    work = tmp_path_factory.mktemp("eye")
+    work = tmp_path_factory.mktemp("classifier")
     (work / "painter").mkdir()
     write_model_folder(work / "painter", make_generator(), TRAINING, [{"images": 10}], FIGURES)
     flags = ("--data", str(draw_pictures(work / "data", per_style=40)), "--checkpoint-every", "800", "--beside")
@@ -68,7 +68,7 @@ def work(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def folder(work, tmp_path) -> Path:
-    """A folder with an eye in it, to spoil."""
+    """A folder with a classifier in it, to spoil."""
     shutil.copy(work / "run" / "model" / CLASSIFIER_NAME, tmp_path)
     return tmp_path
 
@@ -128,6 +128,7 @@ def test_it_is_put_beside_a_model_on_its_card(classifier, work):
     assert not [path.name for path in work.glob(".*")]
 
 
+@pytest.mark.slow
 def test_resuming_a_finished_run_knows_its_task_and_finds_the_same(classifier, work, tmp_path):
     output = shutil.copytree(work / "run", tmp_path / "run")
     shutil.rmtree(output / "model")
@@ -188,7 +189,7 @@ def test_a_plan_is_printed_and_nothing_written(tmp_path):
 # --- the network -----------------------------------------------------------------------------------------------------
 
 
-def random_eye(**more) -> StyleClassifier:
+def random_classifier(**more) -> StyleClassifier:
     torch.manual_seed(1)
     network = StyleClassifier(ClassifierConfig(32, STYLES, width=8, **more))
     for module in network.modules():
@@ -199,7 +200,7 @@ def random_eye(**more) -> StyleClassifier:
 
 def test_the_mean_of_its_maps_are_its_logits():
     pictures = torch.rand(3, 3, 32, 32) * 2 - 1
-    network = random_eye()
+    network = random_classifier()
     maps = network.activation_maps(pictures)
     assert maps.shape == (3, 3, 4, 4) and maps.std(dim=(2, 3)).min() > 1e-4
     assert torch.allclose(maps.mean(dim=(2, 3)), network(pictures), atol=1e-5)
@@ -220,7 +221,7 @@ def test_its_map_is_strongest_where_the_style_is(classifier):
 @pytest.mark.parametrize("size", [(32, 32), (64, 64), (50, 70), (16, 16)])
 def test_it_takes_any_size_and_has_a_gradient_to_it(size):
     pictures = (torch.rand(2, 3, *size) * 2 - 1).requires_grad_()
-    network = random_eye()
+    network = random_classifier()
     logits = network(pictures)
     (slope,) = torch.autograd.grad(logits[:, 1].sum(), pictures)
     assert logits.shape == (2, 3) and torch.isfinite(slope).all() and (slope.abs().sum(dim=1) > 0).float().mean() > 0.9
@@ -310,7 +311,7 @@ def test_the_head_reads_what_is_linear_in_the_features_and_not_what_is_not():
 
 @pytest.fixture(scope="module")
 def judged(generator, tmp_path_factory):
-    """An eye that learned the generator's own styles from its paintings, and a few of them as test pictures."""
+    """A classifier that learned the generator's own styles from its paintings, and a few of them as test pictures."""
     torch.manual_seed(0)
     classifier = StyleClassifier(ClassifierConfig(32, STYLES, width=8, blocks=1)).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(classifier.parameters(), 1e-2)
@@ -350,9 +351,10 @@ def test_only_styles_that_both_know_are_judged(generator, judged):
     assert adherence(make_generator(("sepia",)), classifier, test, seeds=8) is None
 
 
+@pytest.mark.slow
 def test_evaluate_reports_it_and_the_card_tells(judged, tmp_path, capsys):
     classifier, _, pictures = judged
-    model, own = tmp_path / "sketcher", tmp_path / "eye"
+    model, own = tmp_path / "sketcher", tmp_path / "classifier"
     for folder in (model, own):
         folder.mkdir()
     write_model_folder(model, make_generator(), TRAINING, [{"images": 10}])

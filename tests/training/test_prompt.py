@@ -1,8 +1,8 @@
+"""Prompts: words become pictures, what a prompt model learns and tells, and files of it from strangers."""
+
 import itertools
 import json
-import os
 import shutil
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 
 import pytest
@@ -10,6 +10,7 @@ import torch
 from helpers import assert_one_clear_line, run_here
 from safetensors.torch import save_file
 from sample_models import TRAINING, make_generator
+from training_runs import as_if_alone
 
 from artmodels.cli.main import main
 from artmodels.data.dataset import load_dataset
@@ -88,30 +89,17 @@ def collection(tmp_path_factory, colourful_folder):
     return load_dataset(folder, 32)
 
 
-@contextmanager
-def one_core():
-    """A run takes all cores that it may use, and the tests share them: threads that wait for each other are slow."""
-    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-    if cores:
-        os.sched_setaffinity(0, {min(cores)})
-    yield
-    if cores:
-        os.sched_setaffinity(0, cores)
-
-
 @pytest.fixture(scope="module")
 def read_model(collection, colourful_folder, tmp_path_factory):
-    """That model with a reader that learned for a second."""
+    """That model with a prompt model that learned for a second."""
     folder = colourful_folder
     train, held_out = split(collection, 0.2)
     dims = {"feature_resolution": 32, "embedding_dim": 16, "hidden_dim": 32, "sight_dim": 48, "joint_dim": 24}
     paces = {"images": 7200, "batch_size": 60, "warm_up": 600, "checkpoint_every": 3600, "learning_rate": 0.015}
     config = replace(prompt_train_config(), resolution=32, **dims, **paces)
     output = tmp_path_factory.mktemp("run")
-    threads = torch.get_num_threads()
-    with one_core():
+    with as_if_alone():
         assert train_prompt_model(config, train, held_out, None, output)
-    torch.set_num_threads(threads)
     put_beside(output / "model" / PROMPT_NAME, folder, add_prompt_reference)
     return load_model(folder)
 
@@ -121,7 +109,7 @@ def prompt_model(read_model) -> PromptModel:
     return load_prompt(read_model.folder, STYLES)
 
 
-def small_reader(words=("blue", "sea"), count: int = 3) -> PromptModel:
+def small_prompt_model(words=("blue", "sea"), count: int = 3) -> PromptModel:
     torch.manual_seed(0)
     network = PromptNetwork(PromptConfig(words, STYLES, 4, 4, 4, 4, 32)).requires_grad_(False).eval()
     return PromptModel(network, NOT_MEASURED, torch.randn(count, 4).half().float(), "0" * 64)
@@ -206,7 +194,7 @@ def test_colour_statistics_tell_colours_and_are_smooth_everywhere():
 
 
 def test_padding_changes_nothing():
-    network = small_reader(("blue", "sea", "night")).network
+    network = small_prompt_model(("blue", "sea", "night")).network
     alone = network.read(torch.tensor([[2, 1]]))
     padded = network.read(torch.tensor([[2, 1, 0, 0], [3, 1, 2, 2]]))
     for one, other in zip(alone, padded, strict=True):
@@ -226,7 +214,7 @@ def test_pictures_with_the_same_words_are_no_negatives_for_each_other():
     assert contrastive_loss(logits, styles, labels, torch.zeros(3, 3, dtype=torch.bool)) > 0.4
 
 
-def test_ranks_are_those_of_a_reader_that_knows_all_and_of_one_that_knows_nothing(prompt_model, collection):
+def test_ranks_are_those_of_a_prompt_model_that_knows_all_and_of_one_that_knows_nothing(prompt_model, collection):
     words = picture_words(collection, torch.zeros(len(collection), len(TONES)), torch.ones(len(TONES)))
     examples = PromptExamples(
         torch.randn(1, len(words), prompt_model.network.feature_mean.numel()).half(), words, torch.zeros(1)
@@ -236,10 +224,10 @@ def test_ranks_are_those_of_a_reader_that_knows_all_and_of_one_that_knows_nothin
     assert 40 < ranks["all words"].double().mean() < 60  # features that say nothing: by chance
 
 
-# --- a phrase ---------------------------------------------------------------------------------------------------------
+# --- a prompt ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_toy_reader_learned_its_styles(prompt_model):
+def test_the_toy_prompt_model_learned_its_styles(prompt_model):
     for style, caption in CAPTIONS.items():
         weights = prompt_model.read(f"{caption}, {style.replace('-', ' ')}").style_weights
         assert max(weights, key=weights.get) == style
@@ -252,7 +240,7 @@ def lead_of(channel: int):
 
 
 @pytest.mark.parametrize(
-    ("phrase", "measure"),
+    ("prompt", "measure"),
     [
         ("dark", lambda pictures: -brightness(pictures)),
         ("vivid", saturation),
@@ -260,11 +248,11 @@ def lead_of(channel: int):
         ("green", lead_of(1)),
     ],
 )
-def test_a_phrase_moves_what_it_names(read_model, prompt_model, phrase, measure):
+def test_a_prompt_moves_what_it_names(read_model, prompt_model, prompt, measure):
     """Against the same seeds with styles in turn: Cohen's d of at least a half."""
     latents = draw_latents(SEEDS, read_model.generator.config.latent_dim)
     before = measure(paint(read_model.generator, latents, torch.eye(3)[torch.arange(len(SEEDS)) % 3], 0.8))
-    after = measure(paint_prompt(read_model, prompt_model, phrase, SEEDS).pictures)
+    after = measure(paint_prompt(read_model, prompt_model, prompt, SEEDS).pictures)
     assert (after.mean() - before.mean()) / ((after.var() + before.var()) / 2).sqrt() > 0.5
 
 
@@ -280,7 +268,7 @@ def test_refining_never_lowers_the_match_and_stays_within_bounds(read_model, pro
         assert len({latent.seed for latent in recipe.latents}) == len(recipe.latents)
 
 
-def test_a_recipe_of_a_phrase_repaints_the_very_picture_without_the_reader(read_model, prompt_model):
+def test_a_recipe_of_a_prompt_repaints_the_very_picture_without_the_prompt_model(read_model, prompt_model):
     found = paint_prompt(read_model, prompt_model, "red rings", range(3))
     for recipe, picture in zip(found.recipes, found.pictures, strict=True):
         again = paint_rows(read_model.generator, rows_of(read_model.generator, recipe, read_model.directions))
@@ -314,7 +302,7 @@ def test_matches_are_shares_of_the_models_own_pictures(read_model, prompt_model)
     assert with_reference(read_model, prompt_model) is prompt_model  # nothing is painted again
 
 
-def test_a_reader_without_a_reference_gets_one_that_is_kept(read_model, prompt_model, monkeypatch):
+def test_a_prompt_model_without_a_reference_gets_one_that_is_kept(read_model, prompt_model, monkeypatch):
     bare = replace(prompt_model, reference=prompt_model.reference[:0], reference_sha256="")
     first = with_reference(read_model, bare)
     torch.testing.assert_close(
@@ -324,7 +312,7 @@ def test_a_reader_without_a_reference_gets_one_that_is_kept(read_model, prompt_m
     assert torch.equal(with_reference(read_model, bare).reference, first.reference)
 
 
-def test_a_model_without_directions_paints_phrases_too(prompt_model, model):
+def test_a_model_without_directions_paints_prompts_too(prompt_model, model):
     found = paint_prompt(model, replace(prompt_model, reference_sha256=model.weights_sha256), "blue", [1, 2])
     assert all(recipe.edits == () for recipe in found.recipes)
 
@@ -350,7 +338,7 @@ def test_unknown_words_are_said_to_be_unknown(prompt_model):
 
 
 @pytest.mark.parametrize(
-    ("phrase", "expected"),
+    ("prompt", "expected"),
     [
         ("", "no word"),
         ("  1923 - !", "no word"),
@@ -359,12 +347,12 @@ def test_unknown_words_are_said_to_be_unknown(prompt_model):
         ("blue " * 41, "at most 40 words, found 41"),
     ],
 )
-def test_phrases_that_say_nothing_or_too_much_are_refused(prompt_model, phrase, expected):
+def test_prompts_that_say_nothing_or_too_much_are_refused(prompt_model, prompt, expected):
     with pytest.raises(ValueError, match=expected):
-        prompt_model.read(phrase)
+        prompt_model.read(prompt)
 
 
-def test_the_verb_paints_a_phrase_and_says_what_it_understood(read_model, tmp_path):
+def test_the_verb_paints_a_prompt_and_says_what_it_understood(read_model, tmp_path):
     words = ["generate", "--model", str(read_model.folder), "--seeds", "0-1", "--out", str(tmp_path), "--grid"]
     done = run_here(lambda: main([*words, "--prompt", "dark quark tiles"]))
     assert done.returncode == 0 and "never read: quark" in done.stdout and "mosaic" in done.stdout
@@ -376,7 +364,7 @@ def test_the_verb_paints_a_phrase_and_says_what_it_understood(read_model, tmp_pa
     assert_one_clear_line(both, "--prompt and --style")
 
 
-def test_a_model_without_a_reader_says_so(model_folder, tmp_path):
+def test_a_model_without_a_prompt_model_says_so(model_folder, tmp_path):
     words = ["generate", "--model", str(model_folder), "--out", str(tmp_path / "none"), "--prompt", "blue"]
     assert_one_clear_line(run_here(lambda: main(words)), "reads no prompts", "--task prompt")
     assert not (tmp_path / "none").exists()
@@ -385,8 +373,8 @@ def test_a_model_without_a_reader_says_so(model_folder, tmp_path):
 # --- the file ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_reader_comes_back_as_it_was_saved(tmp_path):
-    saved = replace(small_reader(), figures={"pictures": 5, "recall": {"all words": [0.1, 0.2, 0.3]}})
+def test_a_prompt_model_comes_back_as_it_was_saved(tmp_path):
+    saved = replace(small_prompt_model(), figures={"pictures": 5, "recall": {"all words": [0.1, 0.2, 0.3]}})
     save_prompt(tmp_path, saved)
     first = (tmp_path / PROMPT_NAME).read_bytes()
     read = load_prompt(tmp_path, STYLES)
@@ -423,8 +411,8 @@ def test_a_reader_comes_back_as_it_was_saved(tmp_path):
         ({"more": 1}, "should be config, figures and reference_sha256"),
     ],
 )
-def test_readers_of_strangers_are_checked(tmp_path, change, expected):
-    prompt_model = small_reader()
+def test_prompt_models_of_strangers_are_checked(tmp_path, change, expected):
+    prompt_model = small_prompt_model()
     told = {"config": asdict(prompt_model.config), "figures": prompt_model.figures, "reference_sha256": "0" * 64}
     for key, value in change.items():
         told[key] = {**told[key], **value} if key == "config" else value
@@ -447,7 +435,7 @@ def test_readers_of_strangers_are_checked(tmp_path, change, expected):
     ],
 )
 def test_tensors_of_strangers_are_checked(tmp_path, attack, expected):
-    prompt_model = small_reader()
+    prompt_model = small_prompt_model()
     told = {"config": asdict(prompt_model.config), "figures": prompt_model.figures, "reference_sha256": "0" * 64}
     tensors = attack({**prompt_model.network.state_dict(), REFERENCE: prompt_model.reference})
     save_file(tensors, tmp_path / PROMPT_NAME, {METADATA_KEY: json.dumps(told)})
@@ -456,13 +444,13 @@ def test_tensors_of_strangers_are_checked(tmp_path, attack, expected):
 
 
 @pytest.mark.parametrize("text", [None, "{", "[1]", "{}", '{"config": NaN}', "x" * 1_000_001])
-def test_what_is_said_of_a_strangers_reader_is_checked(tmp_path, text):
+def test_what_is_said_of_a_strangers_prompt_model_is_checked(tmp_path, text):
     save_file({REFERENCE: torch.zeros(1, 4)}, tmp_path / PROMPT_NAME, {METADATA_KEY: text} if text else None)
     with pytest.raises(ValueError, match="train the prompt model anew"):
         load_prompt(tmp_path, STYLES)
 
 
-def test_a_card_tells_of_the_reader(read_model, prompt_model):
+def test_a_card_tells_of_the_prompt_model(read_model, prompt_model):
     card = (read_model.folder / "README.md").read_text("utf-8")
     assert (
         "## Prompts" in card
@@ -477,9 +465,9 @@ def test_a_card_tells_of_the_reader(read_model, prompt_model):
     assert "| all words | 55 % | 87 % | 90 % |" in (read_model.folder / "README.md").read_text("utf-8")
 
 
-def test_a_reader_beside_a_model_of_other_styles_is_refused(tmp_path):
+def test_a_prompt_model_beside_a_model_of_other_styles_is_refused(tmp_path):
     make_generator(("indigo", "sepia")).save_pretrained(tmp_path)
-    save_prompt(tmp_path, small_reader())
+    save_prompt(tmp_path, small_prompt_model())
     with pytest.raises(ValueError, match="not those of the model"):
         add_prompt_reference(tmp_path)
 

@@ -1,4 +1,4 @@
-"""Dreaming: an eye that was not asked sees the style too, and the picture stays near what it was."""
+"""Dreaming: a classifier that was not asked sees the style too, and the picture stays near what it was."""
 
 import shutil
 from dataclasses import replace
@@ -29,7 +29,7 @@ def drawn(style: str, indices: range) -> torch.Tensor:
     return to_tensor(np.stack([procedural.draw(style, index, SIDE) for index in indices]))
 
 
-def eye_on(variant: int, first: int):
+def classifier_on(variant: int, first: int):
     """Logits by least squares on frozen features of drawings of its own."""
     network = load_efficientnet(variant)
     pictures = torch.cat([drawn(style, range(first, first + 10)) for style in STYLES])
@@ -44,7 +44,7 @@ def eye_on(variant: int, first: int):
 
 @pytest.fixture(scope="module")
 def classifier():
-    return eye_on(0, 0)
+    return classifier_on(0, 0)
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,8 @@ def dreamt(classifier, photo) -> torch.Tensor:
     return finish(dream(photo, classifier, SIDE, WANTED, SETTINGS))
 
 
-def test_an_eye_that_was_not_asked_sees_the_style_too(dreamt, photo):
-    independent = eye_on(1, 20)  # another network, other drawings
+def test_a_classifier_that_was_not_asked_sees_the_style_too(dreamt, photo):
+    independent = classifier_on(1, 20)  # another network, other drawings
     with torch.no_grad():
         before, after = (independent(one).log_softmax(dim=1)[0, WANTED] for one in (photo, dreamt))
     assert after > before + 0.3
@@ -84,14 +84,14 @@ def test_the_same_seed_dreams_the_same_at_any_step(classifier, photo, dreamt):
     steps.close()
 
 
-def test_an_eye_that_sees_no_number_ends_it(photo):
+def test_a_classifier_that_sees_no_number_ends_it(photo):
     blind = lambda seen: seen.mean(dim=(2, 3)) * torch.nan  # noqa: E731
     assert list(dream(photo, blind, SIDE, 0, SETTINGS)) == []
     with pytest.raises(ValueError, match="no style number 3"):
         next(dream(photo, lambda seen: seen.mean(dim=(2, 3)), SIDE, 3, SETTINGS))
 
 
-def test_the_verb_needs_an_eye_and_says_what_it_knows(model_folder, tmp_path):
+def test_the_verb_needs_a_classifier_and_says_what_it_knows(model_folder, tmp_path):
     source, out = tmp_path / "in.png", tmp_path / "out.png"
     Image.fromarray(procedural.draw("flow-field", 40, 96)).save(source)
 

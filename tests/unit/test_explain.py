@@ -1,4 +1,4 @@
-"""What companions see in a picture: the eye's maps as light, and the training pictures that lie nearest."""
+"""What companions see in a picture: the classifier's maps as light, and the training pictures that lie nearest."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_light_keeps_the_form_of_a_picture():
     assert highlight(Image.new("RGB", (40, 80)), torch.ones(2, 2)).size == (SHOWN_SIDE // 2, SHOWN_SIDE)
 
 
-def test_shares_and_maps_of_an_eye():
+def test_shares_and_maps_of_a_classifier():
     torch.manual_seed(1)
     classifier = StyleClassifier(ClassifierConfig(resolution=32, styles=STYLES, width=8)).eval()
     sight = explain_styles(classifier, drawings(range(1))[:1])

@@ -1,4 +1,4 @@
-"""The order of pictures: each as often as asked for, from any start the same."""
+"""The sampler of pictures: each as often as asked for, from any start the same."""
 
 import numpy as np
 import pytest

@@ -60,7 +60,7 @@ def representations(network):
 
 @pytest.fixture(scope="module")
 def styled_folder(tmp_path_factory, network):
-    """A model whose styles' manners lie beside it."""
+    """A model whose styles' statistics lie beside it."""
     folder = tmp_path_factory.mktemp("styled") / "sketcher"
     make_generator().save_pretrained(folder)
     data = load_dataset(draw_pictures(tmp_path_factory.mktemp("data") / "drawn", 2), 128)
@@ -74,7 +74,7 @@ def test_textures_are_what_the_network_computes(network):
     assert content.shape == (1, 80, 4, 4) and all(features.min() >= 0 for features in maps)
 
 
-def test_a_transfer_comes_near_the_manner_and_stays_near_the_content(network, representations):
+def test_a_transfer_comes_near_the_style_and_stays_near_the_content(network, representations):
     photo, other = drawn("flow-field", 2), drawn("mosaic", 5)
     picture = finish(transfer(network, photo, representations, SETTINGS))
     assert picture.shape == photo.shape and picture.abs().max() <= 1
@@ -84,7 +84,7 @@ def test_a_transfer_comes_near_the_manner_and_stays_near_the_content(network, re
     assert content_distance(network, picture, photo) < 0.6 * content_distance(network, other, photo)
 
 
-def test_more_strength_comes_nearer_the_manner(network, representations):
+def test_more_strength_comes_nearer_the_style(network, representations):
     photo = drawn("flow-field", 2)
     weak, strong = (
         finish(transfer(network, photo, representations, replace(SETTINGS, steps=8, strength=strength)))
@@ -115,7 +115,7 @@ def test_a_picture_that_is_no_number_stops_at_once(network, representations):
     assert list(transfer(network, torch.full((1, 3, 64, 64), torch.nan), representations, SETTINGS)) == []
 
 
-def test_the_manner_of_a_picture_is_at_no_distance_from_it(network):
+def test_the_style_of_a_picture_is_at_no_distance_from_it(network):
     picture = drawn("mosaic", 1)
     assert style_distance(network, picture, style_representation(network, picture)) < 1e-9
     flat = style_representation(network, torch.ones(1, 3, 64, 64))
@@ -208,7 +208,7 @@ def test_a_transfer_is_made_again_from_its_recipe(tmp_path, photo):
         read_recipes(out)
 
 
-def test_a_models_style_is_a_manner_too(tmp_path, photo, styled_folder):
+def test_a_models_style_is_transferred_too(tmp_path, photo, styled_folder):
     out = tmp_path / "out.png"
     flags = ("--model", styled_folder, "--style", "mosaic", "--size", 64, "--steps", 4, "--out", out)
     assert command("transfer", photo, *flags).returncode == 0
