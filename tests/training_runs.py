@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -27,23 +29,25 @@ SHORT = ("--preset", "tiny", *UNMEASURED, "--images", "256", "--checkpoint-every
 
 def train_here(*flags: str) -> subprocess.CompletedProcess[str]:
     """train.py in this process, which it leaves as it was: accelerate would keep the first run's settings for all."""
-    threads = torch.get_num_threads()
-    forget_runs()
-    with warnings.catch_warnings(record=True) as warned:
+    with as_if_alone(), warnings.catch_warnings(record=True) as warned:
         warnings.filterwarnings("always", category=UserWarning, module="artmodels")  # ours are said; others are errors
-        try:
-            result = run_here(lambda: main_with_clear_errors(lambda: script.run(script.parse_arguments([*flags]))))
-        finally:
-            forget_runs()
-            torch.set_num_threads(threads)
+        result = run_here(lambda: main_with_clear_errors(lambda: script.run(script.parse_arguments([*flags]))))
     result.stderr += "".join(f"{warning.message}\n" for warning in warned)
     return result
 
 
-def forget_runs() -> None:
-    """Accelerate's process-wide state as in a process that has trained nothing."""
-    AcceleratorState._reset_state(True)
-    GradientState._reset_state()
+@contextmanager
+def as_if_alone() -> Iterator[None]:
+    """What trains meets accelerate as in a process that has trained nothing, and leaves nothing of that behind."""
+    threads = torch.get_num_threads()
+    try:
+        AcceleratorState._reset_state(True)
+        GradientState._reset_state()
+        yield
+    finally:
+        AcceleratorState._reset_state(True)
+        GradientState._reset_state()
+        torch.set_num_threads(threads)
 
 
 def train(output: Path, *flags: str) -> subprocess.CompletedProcess[str]:

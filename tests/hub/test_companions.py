@@ -71,11 +71,12 @@ def test_a_damaged_one_is_never_published_and_a_strangers_costs_a_warning(name, 
     assert sum(getattr(model, each) is None for each in companion_loaders(model.generator.config)) == 1
 
 
-def test_the_card_tells_of_eye_and_reader(whole_folder):
+def test_the_card_tells_of_classifier_and_prompt_model(whole_folder):
     card = (whole_folder / "README.md").read_text()
     assert "\n## The classifier\n" in card and "\n## Prompts\n" in card
 
 
+@pytest.mark.slow
 def test_evaluate_keeps_the_nearest_training_pictures_on_demand(whole_folder, pictures, tmp_path, capsys):
     folder = shutil.copytree(whole_folder, tmp_path / "model")
     (folder / NEIGHBOURS_NAME).unlink()

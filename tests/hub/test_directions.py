@@ -229,6 +229,7 @@ def test_where_nothing_moves_nothing_is_found(tmp_path):
     assert find_directions(generator, 8)[0] == ()
 
 
+@pytest.mark.slow
 def test_the_bundled_models_directions_hold_on_other_paintings():
     """Each moves its own attribute by a standard deviation at least, and every other by less than half as much."""
     model = load_model(ROOT / "checkpoints" / "masters")
@@ -405,6 +406,7 @@ def test_the_card_has_a_row_for_each(published_folder, generator, found):
         assert f"| {name} | {told['found_by']} | {told['effect']:.2f} |" in section
 
 
+@pytest.mark.slow
 def test_publishing_finds_them_and_they_come_back(hub, published_folder, capsys):
     assert main(["publish", str(published_folder), MODEL, "--dry-run"]) == 0
     assert "found first" in capsys.readouterr().out and not (published_folder / DIRECTIONS_NAME).exists()
@@ -478,6 +480,7 @@ def test_damaged_ones_of_a_stranger_cost_a_warning(hub, model_folder, capsys, co
     assert said.startswith("warning: ") and said.count("\n") == 1 and expected in said
 
 
+@pytest.mark.slow
 def test_evaluation_finds_them_with_the_card_and_tells_of_them(published_folder, pictures, monkeypatch):
     monkeypatch.setattr(evaluation, "look_at_real", lambda *_: None)
     monkeypatch.setattr(evaluation, "evaluate", lambda *_: dict(FIGURES))

@@ -2,14 +2,17 @@
 
 import io
 import json
+import os
+import subprocess
 import zipfile
 
 import pytest
-from helpers import STYLES, assert_one_clear_line, hub_environment, run
+from helpers import ROOT, STYLES, assert_one_clear_line, hub_environment, run
 from PIL import Image
 
 from artmodels.data import procedural
 from artmodels.data.hub_dataset import HubSource, parse_source
+from artmodels.training.checkpoint import list_checkpoints
 
 
 def png(style: str, index: int) -> bytes:
@@ -63,6 +66,18 @@ for source in sys.argv[1:]:
 """
 
 
+TRAINING_CODE = """
+import json, sys
+from pathlib import Path
+from training_runs import train
+output = Path(sys.argv[1])
+for flags in json.loads(sys.argv[2]):
+    ended, config = train(output, *flags), output / "config.json"
+    source = json.loads(config.read_text())["data"]["source"] if config.exists() else None
+    print("ENDED", json.dumps([ended.returncode, ended.stderr, output.exists(), source]))
+"""
+
+
 @pytest.fixture
 def load(hub, tmp_path):
     """What `load_dataset` makes of sources with that Hub: counts, captions, digest, what was skipped; or its error."""
@@ -84,6 +99,7 @@ def test_a_source_names_revision_split_and_columns():
             parse_source(wrong)
 
 
+@pytest.mark.slow
 def test_parquet_with_columns_found_and_named(paintings, load, hub):
     found, by_artist = load("user/paintings", "user/paintings?style=artist&caption=title")
     counts, captions, digest, skipped = found
@@ -94,6 +110,7 @@ def test_parquet_with_columns_found_and_named(paintings, load, hub):
     assert again[2] == digest
 
 
+@pytest.mark.slow
 def test_image_folders_plain_and_in_a_zip(hub, load):
     files = {f"train/{style}/{index}.png": png(style, index) for style in STYLES for index in range(4)}
     hub.add("user/folder", files, "datasets")
@@ -109,6 +126,7 @@ def test_image_folders_plain_and_in_a_zip(hub, load):
     assert zipped[0] == dict.fromkeys(sorted(STYLES), 1) and not zipped[3]
 
 
+@pytest.mark.slow
 def test_a_pinned_revision_is_that_revision_or_none(paintings, load, hub):
     repository = hub.repositories["datasets", "user/paintings"]
     repository.tags["v1"] = older = repository.branches["main"]
@@ -128,6 +146,7 @@ def test_a_pinned_revision_is_that_revision_or_none(paintings, load, hub):
     assert all("cannot be reached" in refused for refused in offline[1:])  # the library would take the newest instead
 
 
+@pytest.mark.slow
 def test_a_table_that_points_at_somebodys_files_reads_none_of_them(hub, load, tmp_path):
     private = tmp_path / "private.png"
     private.write_bytes(png("mosaic", 0))
@@ -138,6 +157,7 @@ def test_a_table_that_points_at_somebodys_files_reads_none_of_them(hub, load, tm
     assert counts == {"thief": 1} and "only a path of somebody's machine" in skipped[0][1]
 
 
+@pytest.mark.slow
 def test_what_is_no_set_of_pictures(paintings, hub, load):
     hub.add("user/words", {"data/train-00000-of-00001.parquet": parquet({"text": ["a", "b"]})}, "datasets")
     expected = {
@@ -151,16 +171,30 @@ def test_what_is_no_set_of_pictures(paintings, hub, load):
         assert words in said and "\n" not in said
 
 
+@pytest.mark.slow
 def test_a_run_trains_on_it_and_resumes(paintings, hub, tmp_path):
-    environment = hub_environment(hub, tmp_path / "home", ARTMODELS_CACHE=str(tmp_path / "cache"))
+    """In one process that speaks with that Hub: a run is refused, one is trained, and that one is resumed."""
+    path = os.pathsep.join(map(str, (ROOT, ROOT / "tests")))
+    ours = {"ARTMODELS_CACHE": str(tmp_path / "cache"), "PYTHONPATH": path}
     output = tmp_path / "run"
     flags = ["--preset", "tiny", "--images", "64", "--checkpoint-every", "32", "--evaluate-samples", "16"]
-    refused = run("train.py", "--data", "user/nothing", "--output", str(output), *flags, env=environment)
+    runs = [
+        ["--data", "user/nothing", *flags],
+        ["--data", "user/paintings", *flags],
+        ["--resume", "--images", "96"],
+    ]
+    whole = run("-c", TRAINING_CODE, str(output), json.dumps(runs), env=hub_environment(hub, tmp_path / "home", **ours))
+    assert whole.returncode == 0, whole.stderr
+    told = [json.loads(line[6:]) for line in whole.stdout.splitlines() if line.startswith("ENDED ")]
+    refused, trained, longer = (subprocess.CompletedProcess([], code, "", errors) for code, errors, _, _ in told)
+    existed, sources = ([each[place] for each in told] for place in (2, 3))
     assert_one_clear_line(refused, "the Hub shows no such data set")
-    assert not output.exists()
-    trained = run("train.py", "--data", "user/paintings", "--output", str(output), *flags, env=environment)
+    assert not existed[0]
     assert trained.returncode == 0, trained.stderr
-    config = json.loads((output / "config.json").read_text())
-    assert config["data"]["source"] == "user/paintings"
-    longer = run("train.py", "--output", str(output), "--resume", "--images", "96", env=environment)
+    assert sources[1] == "user/paintings"
     assert longer.returncode == 0, longer.stderr
+    assert [folder.name for folder in list_checkpoints(output)] == [
+        "images-00000032",
+        "images-00000064",
+        "images-00000096",
+    ]

@@ -246,7 +246,8 @@ def test_a_wrong_target_is_refused_before_the_run(hub, monkeypatch):
         check_push_target(REPO)
 
 
-def test_train_publish_pull_and_paint_the_same(hub, tmp_path):
+@pytest.mark.slow
+def test_train_publish_pull_and_paint_the_same(hub, tmp_path, artmodels):
     """The mission's middle, by the commands that a user types."""
     environment = hub_environment(hub, tmp_path / "home", ARTMODELS_CACHE=str(tmp_path / "cache"))
     output = tmp_path / "mine"
@@ -259,8 +260,11 @@ def test_train_publish_pull_and_paint_the_same(hub, tmp_path):
     assert tagged.returncode == 0, tagged.stderr
     hub.add(REPO, {"README.md": b"# replaced since"})
     seven = ["--style", "op-art", "--seeds", "7", "--out"]
-    for model, out in ((f"{REPO}@v1", "there"), (str(output / "model"), "here")):
-        painted = run("-m", "artmodels", "generate", "--model", model, *seven, str(tmp_path / out), env=environment)
+    there = run(
+        "-m", "artmodels", "generate", "--model", f"{REPO}@v1", *seven, str(tmp_path / "there"), env=environment
+    )
+    here = artmodels("generate", "--model", output / "model", *seven, tmp_path / "here")
+    for painted in (there, here):
         assert painted.returncode == 0, painted.stderr
     there, here = (image_array(tmp_path / out / "op-art-00007.png") for out in ("there", "here"))
     assert (there == here).all()
@@ -270,6 +274,7 @@ def test_train_publish_pull_and_paint_the_same(hub, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_the_cards_lines_work_with_the_wheel_alone(hub, folder, tmp_path):
     """`pip install` of the wheel that lies beside the weights, then the card's Python, far from the repository."""
     publish(folder, REPO, SAID)

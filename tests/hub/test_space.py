@@ -69,6 +69,7 @@ def test_what_cannot_be_a_space(hub, commit, arguments, expected):
     assert_one_clear_line(run_here(lambda: main(arguments)), expected)
 
 
+@pytest.mark.slow
 def test_the_dry_run_folder_runs_by_itself(hub, commit, tmp_path):
     """Far from the repository, with the packages that are here; it pulls the model itself."""
     folder = tmp_path / "space"

@@ -8,6 +8,14 @@ import pytest
 from helpers import ROOT
 from training_runs import SHORT
 
+TRAINED = frozenset(("finished", "measured", "trained"))  # fixtures that take seconds to make
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if TRAINED.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:

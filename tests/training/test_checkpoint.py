@@ -113,6 +113,7 @@ def test_an_error_while_writing_leaves_the_old_folder(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_no_half_checkpoint(tmp_path):
     """The limit on a file's size stands in for the disk: writes fail in the middle of the file."""
     save(tmp_path, 100)

@@ -91,6 +91,7 @@ def test_sizes_that_cannot_be_reached_are_refused():
         shape_after(PRESETS["tiny"](), model, resolution=512)
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_a_model_and_says_so(tmp_path, pictures, model_folder):
     sketcher = load_initial_model(str(model_folder))
     flags = ("--data", str(pictures), "--preset", "tiny", "--images", "32", "--no-compile", "--batch-size", "8")
@@ -110,6 +111,7 @@ def test_a_run_starts_from_a_model_and_says_so(tmp_path, pictures, model_folder)
     assert "Started from the model sketcher" in (output / "model" / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_run_that_stopped_before_its_first_checkpoint_starts_from_the_same_model(tmp_path):
     """And from no other: the model's checksum is in the run's config."""
     first, other = tmp_path / "first", tmp_path / "other"
@@ -131,6 +133,7 @@ def test_a_run_that_stopped_before_its_first_checkpoint_starts_from_the_same_mod
     assert_one_clear_line(train(tuned, "--resume"), "not the model that the run")
 
 
+@pytest.mark.slow
 def test_frozen_blocks_begin_to_learn_on_resume(tmp_path, model_folder):
     model, output = load_model(model_folder).generator, tmp_path / "run"
     grown = ("--init", str(model_folder), "--resolution", "64", "--freeze", "32", "--min-channels", "4")

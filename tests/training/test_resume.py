@@ -18,6 +18,8 @@ from training_runs import SHORT, UNMEASURED, begin, draw_unseen, same, train, wa
 from artmodels.hub.load import load_model
 from artmodels.training.checkpoint import list_checkpoints
 
+pytestmark = pytest.mark.slow
+
 
 def kill_while_writing(process: subprocess.Popen, output: Path, name: str) -> None:
     """SIGKILL a run while it writes `name*`: as soon as the half-written folder of one is there."""

@@ -127,6 +127,7 @@ def test_it_learns_and_keeps_the_best(whole):
     assert all(torch.equal(kept[name], tensor) for name, tensor in of_best.items())
 
 
+@pytest.mark.slow
 def test_killed_twice_and_resumed_it_is_the_same_run_bit_for_bit(whole, tmp_path):
     """In the middle of a stretch, and between a checkpoint and the keeping of its best."""
     output = tmp_path / "killed"

@@ -108,6 +108,7 @@ def test_the_model_is_the_best_again_after_a_kill_between_its_checkpoint_and_its
     assert again["evaluation"] == metrics["evaluation"] and again["training"] == metrics["training"]
 
 
+@pytest.mark.slow
 def test_held_out_pictures_measure_and_evaluate_finds_them_again(tmp_path, artmodels):
     pictures = draw_pictures(tmp_path / "paintings", per_style=12)
     flags = ("--data", str(pictures), "--preset", "tiny", "--images", "32", "--evaluate-samples", "16")
@@ -176,6 +177,7 @@ def test_a_dry_run_tells_the_plan_and_does_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_styles_of_a_folder_become_the_models(tmp_path, pictures):
     flags = ("--data", str(pictures), "--preset", "tiny", *UNMEASURED, "--images", "32")
     assert train(tmp_path / "run", *flags).returncode == 0
@@ -197,6 +199,7 @@ def test_existing_runs_and_changed_flags_are_refused(finished, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["letters"]
 
 
+@pytest.mark.slow
 def test_a_collection_may_move_but_not_change(tmp_path, pictures):
     flags = ("--data", str(pictures), "--preset", "tiny", *UNMEASURED, "--images", "32")
     assert train(tmp_path / "run", *flags).returncode == 0

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from helpers import STYLES, assert_one_clear_line, draw_pictures, image_array, run, run_here
 from PIL import Image
+from training_runs import as_if_alone
 
 from artmodels.cli.main import main
 from artmodels.generate.recipe import png_bytes, read_recipes
@@ -15,6 +16,7 @@ from artmodels.generate.upscale import enlarge
 from artmodels.hub.load import load_model
 
 
+@pytest.mark.slow
 def test_generate_paints_pngs_that_carry_their_recipes(model_folder, tmp_path, artmodels):
     out = tmp_path / "pictures"
     flags = ("--style", "mosaic", "--seeds", "0-3,7", "--truncation", "0.8", "--out", out, "--grid")
@@ -92,6 +94,7 @@ def test_a_recipe_of_replaced_weights_says_so_and_repaints_on_demand(model_folde
     assert (tmp_path / "again.png").exists()
 
 
+@pytest.mark.slow
 def test_evaluate_prints_and_writes_the_same_figures(model_folder, tmp_path, artmodels):
     train, test = draw_pictures(tmp_path / "train", 8), draw_pictures(tmp_path / "test", 4)
     out = tmp_path / "figures.json"
@@ -149,6 +152,7 @@ def test_damaged_models_get_one_line_and_write_nothing(model_folder, tmp_path, d
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_no_half_picture(model_folder, tmp_path):
     """A limit on the size of files stands in for the disk."""
     script = (
@@ -166,9 +170,11 @@ def test_an_out_that_is_a_file(model_folder, tmp_path, artmodels):
     assert (tmp_path / "out").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_benchmark_train_prints_rates_and_how_the_time_divides(tmp_path, artmodels):
-    out = tmp_path / "speed.json"  # a process trains in one precision
-    result = run("-m", "artmodels", "benchmark", "train", "--preset", "tiny", "--steps", "3", "--out", str(out))
+    out = tmp_path / "speed.json"
+    with as_if_alone():
+        result = artmodels("benchmark", "train", "--preset", "tiny", "--steps", "3", "--out", out)
     assert result.returncode == 0, result.stderr
     found = json.loads(out.read_text())
     assert found["loader_images_per_second"] > 5 * found["images_per_second"] > 0

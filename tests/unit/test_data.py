@@ -325,6 +325,7 @@ def test_decoding_a_folder_leaves_it_untouched(tmp_path):
     assert sorted(path.relative_to(folder) for path in folder.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path, pictures):
     """A limit on the size of files stands in for the disk."""
     script = (
@@ -338,6 +339,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path, pictures):
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_processes_that_start_together_decode_once(tmp_path, pictures):
     script = f"from artmodels.data.dataset import load_dataset; print(len(load_dataset({str(pictures)!r}, 32)))"
     environment = {**os.environ, "ARTMODELS_CACHE": str(tmp_path / "shared")}

@@ -333,6 +333,7 @@ def test_sliced_wasserstein_distance_of_flat_pictures_in_closed_form():
     assert math.isclose(seen[16], 1000 * between_greys * 147**0.5 * mean_cosine(147), rel_tol=0.1)
 
 
+@pytest.mark.slow
 def test_order_and_number_of_pictures_matter_little_beside_their_kind():
     sharp, blurred = noise(30, seed=1), F.avg_pool2d(noise(30, seed=2), 3, 1, 1)
     whole = sliced_wasserstein(sharp, blurred, patches=4000)

@@ -159,6 +159,7 @@ def test_the_frozen_network_sees_at_four_scales(variant):
     assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
+@pytest.mark.slow
 def test_the_frozen_network_tells_drawn_styles_apart():
     """Nearest neighbours in feature space share the style: the weights are the trained ones, in the right places."""
     from artmodels.data.dataset import load_dataset
