@@ -28,12 +28,23 @@ from artmodels.hub.companions.directions import save_directions
 from artmodels.hub.load import LoadedModel, load_model
 from artmodels.hub.pretrained import ArtGenerator
 
-LONGEST = ("test_training.py", "test_resume.py", "test_studio_pages.py")
+LONGEST = (
+    "test_resume.py",
+    "test_studio_pages.py",
+    "test_training.py",
+    "test_hub_dataset.py",
+    "test_publish.py",
+    "test_directions.py",
+    "test_cli.py",
+    "test_init_from.py",
+    "test_visitors_at_once.py",
+    "test_classifier.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files come first, so that no worker is left alone with one at the end."""
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+    items.sort(key=lambda item: (*LONGEST, item.path.name).index(item.path.name))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -13,7 +13,8 @@ from artmodels.hub.load import companion_loaders, load_model
 from artmodels.hub.model_files import COMPANIONS, METRICS_NAME, NEIGHBOURS_NAME
 from artmodels.hub.publish import is_ours, publication, publish
 from artmodels.hub.statement import Statement
-from artmodels.training.export import OF_ANY_PAINTER, write_model_folder
+from artmodels.training.checkpointer import OUTLIVING
+from artmodels.training.export import write_model_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")  # the client's own, of uploads
 
@@ -52,14 +53,14 @@ def test_a_model_without_them_is_whole(hub, model_folder):
 def test_what_is_taken_away_here_is_taken_away_there(hub, whole_folder, tmp_path):
     folder = shutil.copytree(whole_folder, tmp_path / "model")
     publish(folder, MODEL, Statement())
-    for name in OF_ANY_PAINTER:
+    for name in OUTLIVING:
         assert is_ours(name)
         (folder / name).unlink()
     publish(folder, MODEL, Statement())
-    assert not set(OF_ANY_PAINTER) & hub.repositories["models", MODEL].head.keys()
+    assert not set(OUTLIVING) & hub.repositories["models", MODEL].head.keys()
 
 
-@pytest.mark.parametrize("name", OF_ANY_PAINTER)
+@pytest.mark.parametrize("name", OUTLIVING)
 def test_a_damaged_one_is_never_published_and_a_strangers_costs_a_warning(name, hub, whole_folder, tmp_path, capsys):
     folder = shutil.copytree(whole_folder, tmp_path / "model")
     (folder / name).write_bytes(b"torn")

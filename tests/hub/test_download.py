@@ -134,7 +134,7 @@ def test_private_models_are_for_those_who_may_see_them(published):
         ("HEAD /user/sketcher/resolve", 429, 99, "asks for patience"),
         ("HEAD /user/sketcher/resolve", 403, 99, "this token may not do that"),
         ("GET /lfs/", "cut", 99, "cannot be reached"),
-        ("GET /lfs/", "stall", 99, "cannot be reached"),
+        pytest.param("GET /lfs/", "stall", 99, "cannot be reached", marks=pytest.mark.slow),
         ("GET /lfs/", "corrupt", 1, "checksum is wrong"),
         ("GET /lfs/", 500, 1, "fault of its own"),
     ],

@@ -137,7 +137,7 @@ def test_a_tag_stays_where_it_is(hub, folder):
         ("PUT /lfs", 500, 99, "fault of its own|cannot be reached"),
         ("/commit/main", 412, 1, "somebody else has changed it"),
         ("/commit/main", 500, 1, "fault of its own"),
-        ("/commit/main", "stall", 1, "cannot be reached"),
+        pytest.param("/commit/main", "stall", 1, "cannot be reached", marks=pytest.mark.slow),
         ("/api/validate-yaml", 400, 1, "."),
     ],
 )
@@ -192,6 +192,7 @@ def test_a_model_that_is_not_whole_is_not_pushed(hub, folder, tmp_path):
     assert not hub.requests
 
 
+@pytest.mark.slow
 def test_the_verb_shows_what_it_would_push(hub, folder):
     result = run_here(lambda: main(["publish", str(folder.parent), REPO, "--dry-run", "--license", "cc-by-4.0"]))
     assert result.returncode == 0 and "license: cc-by-4.0" in result.stdout

@@ -20,6 +20,7 @@ from artmodels.training.checkpoint import list_checkpoints
 from artmodels.training.supervised import SupervisedConfig, make_optimizer, set_learning_rate, train_supervised
 
 CONFIG = SupervisedConfig(
+    resolution=32,
     images=320,
     batch_size=8,
     learning_rate=0.02,

@@ -169,6 +169,7 @@ def test_nested_numbers_get_joined_names():
     assert flat_numbers(record) == {"images": 1, "evaluation/recall": 0.5, "evaluation/styles/x/v": 1}
 
 
+@pytest.mark.slow
 def test_a_dry_run_tells_the_plan_and_does_nothing(tmp_path):
     result = train(tmp_path / "plan", "--preset", "tiny", "--dry-run")
     assert result.returncode == 0, result.stderr
