@@ -13,8 +13,7 @@ from artmodels.hub.load import companion_loaders, load_model
 from artmodels.hub.model_files import COMPANIONS, METRICS_NAME, NEIGHBOURS_NAME
 from artmodels.hub.publish import is_ours, publication, publish
 from artmodels.hub.statement import Statement
-from artmodels.training.checkpointer import OUTLIVING
-from artmodels.training.export import write_model_folder
+from artmodels.training.export import OUTLIVING, write_model_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")  # the client's own, of uploads
 
