@@ -1,13 +1,19 @@
-"""Runs of train.py for the tests: started as users start them, short, and their last states compared."""
+"""Runs of train.py for the tests: in this process, or in one of their own to be killed; and their last states compared.
+
+A run in this process is `train.py` but for what starting one costs: it reads the same flags, and says what it says.
+"""
 
 import subprocess
 import sys
 import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 import torch
-from conftest import ROOT, run, run_here
+from accelerate.state import AcceleratorState, GradientState
+from helpers import ROOT, run, run_here
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -16,14 +22,41 @@ from artmodels.data import procedural
 from artmodels.io.errors import main_with_clear_errors
 from artmodels.training.checkpoint import list_checkpoints
 
+# Of train.py: the shortest run with two checkpoints and a rest, not measured or as a test wants it.
+UNMEASURED = ("--hold-out", "0")
+SHORT = ("--preset", "tiny", *UNMEASURED, "--images", "256", "--checkpoint-every", "96", "--sample-every", "128")
+
+
+def train_here(*flags: str) -> subprocess.CompletedProcess[str]:
+    """train.py in this process, which it leaves as it was: accelerate would keep the first run's settings for all."""
+    with as_if_alone(), warnings.catch_warnings(record=True) as warned:
+        warnings.filterwarnings("always", category=UserWarning, module="artmodels")  # ours are said; others are errors
+        result = run_here(lambda: main_with_clear_errors(lambda: script.run(script.parse_arguments([*flags]))))
+    result.stderr += "".join(f"{warning.message}\n" for warning in warned)
+    return result
+
+
+@contextmanager
+def as_if_alone() -> Iterator[None]:
+    """What trains meets accelerate as in a process that has trained nothing, and leaves nothing of that behind."""
+    threads = torch.get_num_threads()
+    try:
+        AcceleratorState._reset_state(True)
+        GradientState._reset_state()
+        yield
+    finally:
+        AcceleratorState._reset_state(True)
+        GradientState._reset_state()
+        torch.set_num_threads(threads)
+
 
 def train(output: Path, *flags: str) -> subprocess.CompletedProcess[str]:
-    return run("train.py", "--output", str(output), *flags)
+    return train_here("--output", str(output), *flags)
 
 
-def train_here(capsys: pytest.CaptureFixture[str], *flags: str) -> subprocess.CompletedProcess[str]:
-    """train.py in this process: for what it refuses, and for plans."""
-    return run_here(lambda: main_with_clear_errors(lambda: script.run(script.parse_arguments([*flags]))), capsys)
+def train_alone(output: Path, *flags: str, **options) -> subprocess.CompletedProcess[str]:
+    """train.py in a process of its own."""
+    return run("train.py", "--output", str(output), *flags, **options)
 
 
 def wait_for(path: Path) -> None:

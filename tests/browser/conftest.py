@@ -1,0 +1,46 @@
+"""What these tests share: the studio in a process of its own, and a Hub with models that its visitors may name."""
+
+import json
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from helpers import folder_files, hub_environment, serving
+from hub_server import Hub
+from sample_models import make_generator
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def visited_hub(tmp_path_factory) -> Iterator[Hub]:
+    """A Hub with models that visitors may name, and some that they may not."""
+    hub = Hub()
+    folder = tmp_path_factory.mktemp("inks")
+    make_generator(("indigo", "sepia"), seed=3).save_pretrained(folder)
+    said = {"publication": {"license": "cc-by-4.0", "provenance": "<b>my</b> drawings"}}
+    hub.add("user/inks", {**folder_files(folder), "metrics.json": json.dumps(said).encode()})
+    hub.add("user/gated", folder_files(folder), gated=True)
+    hub.add("user/secret", folder_files(folder), private=True)
+    hub.add("user/pickle", {**folder_files(folder), "model.safetensors": pickle.dumps([1])})
+    yield hub
+    hub.close()
+
+
+@pytest.fixture(scope="session")
+def server(steered_folder, visited_hub, tmp_path_factory) -> Iterator[str]:
+    """`python app.py` in a process of its own, on a free port; the only network is the test's own Hub."""
+    log, home = tmp_path_factory.mktemp("server") / "log", tmp_path_factory.mktemp("home")
+    gradio_folder = str(tmp_path_factory.mktemp("gradio"))
+    ours = {"ARTMODELS_MODELS": str(steered_folder), "GRADIO_TEMP_DIR": gradio_folder, "ARTMODELS_CACHE": str(home)}
+    with serving(["app.py"], log, hub_environment(visited_hub, home, **ours)) as address:
+        yield address
+    text = log.read_text()  # Gradio logs its own refusals of slider bounds; nothing else may have gone wrong
+    assert text.count("Traceback") == text.count("gradio.exceptions.Error"), text

@@ -1,0 +1,605 @@
+"""Each page of the studio walked in a real browser, offline, as a visitor would, without a console error."""
+
+import io
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from artmodels.generate.recipe import LayerMix, Shift, parse_recipes, read_recipes
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not Path(CHROMIUM).exists():
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, server):
+    """Opens a page of a new visitor, or with `context` of one who was here; problems end the test."""
+    problems, contexts = [], []
+
+    def visit(path: str = "", context=None, **options):
+        if context is None:
+            context = browser.new_context(viewport={"width": 1440, "height": 1000}, reduced_motion="reduce", **options)
+            context.grant_permissions(["clipboard-read", "clipboard-write"])
+            contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda request: problems.append(request.url) if _leaves(request.url, server) else None)
+        page.goto(server + path)
+        page.wait_for_selector("#wall img")
+        page.wait_for_function("() => document.querySelector('#kept-news').innerText.length >= 0")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+def _leaves(url: str, server: str) -> bool:
+    return not url.startswith((server, "data:", "blob:"))
+
+
+@pytest.fixture
+def page(visit):
+    return visit()
+
+
+def query_of(link: str) -> str:
+    return "?" + link.partition("?")[2]
+
+
+def link_in(page, field: str, expected: str) -> str:
+    """The link in a field, once it is whole and says what is expected."""
+    read = f"document.querySelector('{field} textarea, {field} input').value"
+    page.wait_for_function(f"x => {read}.startsWith('http') && {read}.includes(x)", arg=expected)
+    return page.evaluate(read)
+
+
+def captions(page, wall: str = "#wall") -> list[str]:
+    return page.locator(f"{wall} .caption-label").all_inner_texts()
+
+
+def until(page, condition: str, wall: str = "#wall") -> None:
+    """Wait until the captions `c` of a wall fulfil a condition in JavaScript."""
+    read = f"const c = [...document.querySelectorAll('{wall} .caption-label')].map(e => e.innerText)"
+    page.wait_for_function(f"() => {{ {read}; try {{ return {condition}; }} catch {{ return false; }} }}")
+
+
+def go(page, name: str) -> None:
+    page.get_by_role("tab", name=name).click()
+
+
+def pick(page, place: int, wall: str = "#wall") -> str:
+    """Click a picture, wait until the panel shows it; returns its caption."""
+    caption = captions(page, wall)[place] if wall != "#kept" else ""
+    page.locator(f"{wall} .thumbnail-item").nth(place).click()
+    if caption:
+        panel_shows(page, caption)
+    return caption
+
+
+def panel_shows(page, text: str) -> None:
+    read = "text => document.querySelector('#picked-caption')?.innerText.includes(text)"
+    page.wait_for_function(read, arg=text)
+
+
+def download(page, selector: str) -> bytes:
+    with page.expect_download() as coming:
+        page.locator(selector).click()
+    return Path(coming.value.path()).read_bytes()
+
+
+def choose_file(page, button: str, path: Path) -> None:
+    with page.expect_file_chooser() as chooser:
+        page.locator(button).click()
+    chooser.value.set_files(path)
+
+
+def picked_recipe(page):
+    """The recipe in the PNG that the panel's button downloads."""
+    with Image.open(io.BytesIO(download(page, "#download"))) as picture:
+        return parse_recipes(picture.text["artmodels"])[0]
+
+
+def set_slider(page, label: str, value: str) -> None:
+    box = page.get_by_label(f"number input for {label}", exact=True)
+    box.fill(value)
+    box.press("Tab")
+
+
+def says(page, text: str) -> None:
+    page.get_by_text(text).first.wait_for()
+
+
+def test_a_visitor_finds_a_full_wall_and_paints(page):
+    assert captions(page)[:3] == ["flow-field · 1", "mosaic · 2", "op-art · 3"]
+    assert len(captions(page)) == 24
+    page.get_by_label("mosaic", exact=True).check()
+    until(page, "c.length === 24 && c[0] === 'mosaic · 1'")
+    page.locator("#seed input").fill("77")
+    page.locator("#seed input").press("Enter")
+    until(page, "c[0] === 'mosaic · 77'")
+    page.locator("#dice").click()
+    until(page, "c[0] !== 'mosaic · 77'")
+    set_slider(page, "Pictures", "5")
+    until(page, "c.length === 5")
+    rolled = captions(page)
+    for expected in ("c.length === 24", "c[0] === 'mosaic · 77'", "c[0] === 'mosaic · 1'", "c[0] === 'flow-field · 1'"):
+        page.locator("#undo").click()
+        until(page, expected)
+    assert page.locator("#undo").is_disabled() and page.get_by_label("all styles", exact=True).is_checked()
+    assert rolled != captions(page)
+
+
+def test_a_picked_picture_is_downloaded_in_three_sizes_and_by_the_wall(page, tmp_path):
+    caption = pick(page, 1)
+    recipe = picked_recipe(page)
+    assert caption == "mosaic · 2" and recipe.latents[0].seed == 2
+    page.get_by_label("4×", exact=True).check()
+    says(page, "128 × 128 px, in print 1.1 × 1.1 cm at 300 dpi")
+    with Image.open(io.BytesIO(download(page, "#download"))) as picture:
+        assert picture.size == (128, 128) and parse_recipes(picture.text["artmodels"]) == [recipe]
+    with page.expect_download() as coming:
+        page.locator("#zip").click()
+    with zipfile.ZipFile(coming.value.path()) as archive:
+        assert parse_recipes(archive.read("recipes.json").decode())[1] == recipe and len(archive.namelist()) == 26
+
+
+def test_more_like_this_shows_neighbours_and_the_way_back(page):
+    caption = pick(page, 4)
+    page.locator("#more-like").click()
+    until(page, f"c.length === 24 && c[0] === {json.dumps(caption)} && c[1].includes('+1')")
+    pick(page, 3)
+    near = picked_recipe(page)
+    set_slider(page, "Distance", "1")
+    until(page, "c.length === 24 && c[1].includes('+') === false")
+    assert len(near.latents) == 2 and near.latents[0].seed == 5
+    page.locator("#near-leave").click()
+    until(page, "c[0] === 'flow-field · 1'")
+    assert not page.locator("#near-bar").is_visible()
+
+
+def test_the_keyboard_paints_and_moves(page):
+    page.keyboard.press("Space")
+    until(page, "c[0] !== 'flow-field · 1'")
+    painted = captions(page)
+    for key, place in (("ArrowRight", 0), ("ArrowRight", 1), ("ArrowLeft", 0)):
+        page.keyboard.press(key)
+        panel_shows(page, painted[place])
+    page.locator("#seed input").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(500)
+    assert captions(page) == painted
+
+
+def test_kept_pictures_survive_a_reload_and_are_let_go(visit):
+    page = visit()
+    for place in (1, 2):
+        pick(page, place)
+        page.locator("#keep").click()
+        page.locator("#kept .thumbnail-item").nth(place - 1).wait_for()
+    again = visit(context=page.context)
+    again.locator("#kept .thumbnail-item").nth(1).wait_for()
+    again.locator("#kept .thumbnail-item").first.click()
+    says(again, "op-art · 3")
+    again.get_by_role("button", name="Let go").click()
+    again.wait_for_function("() => document.querySelectorAll('#kept .thumbnail-item').length === 1")
+
+
+def test_a_link_brings_back_the_very_picture_and_its_controls(visit):
+    page = visit()
+    page.get_by_label("mosaic", exact=True).check()
+    until(page, "c[0] === 'mosaic · 1'")
+    before = page.locator("#wall img").first.get_attribute("src")
+    set_slider(page, "Truncation", "1.2")
+    page.wait_for_function("src => document.querySelector('#wall img').getAttribute('src') !== src", arg=before)
+    pick(page, 6)
+    link = link_in(page, "#link", "recipe=")
+    recipe = picked_recipe(page)
+    assert recipe.truncation == 1.2 and link.startswith("http") and "?recipe=" in link
+    other = visit(query_of(link))
+    says(other, "mosaic · 7")
+    until(other, "c[0] === 'mosaic · 7'")
+    assert other.get_by_label("mosaic", exact=True).is_checked()
+    assert other.get_by_label("number input for Truncation").first.input_value() == "1.2"
+    assert picked_recipe(other) == recipe
+
+
+def test_a_png_dropped_on_the_page_brings_it_back_and_others_are_told(page, tmp_path):
+    pick(page, 5)
+    (tmp_path / "mine.png").write_bytes(download(page, "#download"))
+    (recipe,) = read_recipes(tmp_path / "mine.png")
+    Image.new("RGB", (8, 8)).save(tmp_path / "plain.png")
+    (tmp_path / "drawing.png").write_text("<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>")
+    page.locator("#dice").click()
+    page.get_by_text("Open a picture or a link").click()
+    opener = page.locator("#opener input[type=file]")
+    opener.set_input_files(tmp_path / "plain.png")
+    says(page, "plain.png carries no recipe")
+    page.locator("#opener input[type=file]").set_input_files(tmp_path / "drawing.png")
+    says(page, "drawing.png is no PNG")
+    page.locator("#opener input[type=file]").set_input_files(tmp_path / "mine.png")
+    until(page, "c[0] === 'op-art · 6'")
+    assert picked_recipe(page) == recipe
+    page.locator("#link-box textarea, #link-box input").fill("https://example.com/?recipe=AAAA")
+    page.keyboard.press("Enter")
+    says(page, "the link is damaged")
+
+
+def test_a_visitor_designs_a_style_names_it_and_sends_it(visit):
+    page = visit()
+    go(page, "Blend")
+    until(page, "c.length === 12", "#blend-wall")
+    for style, share in (("flow-field", "0"), ("mosaic", "1"), ("op-art", "0.25")):
+        set_slider(page, style, share)
+    until(page, "c[0].startsWith('mosaic 80 + op-art 20')", "#blend-wall")
+    page.get_by_label("Its name").fill("<img src=x onerror=alert(1)> dusk")
+    page.locator("#save-style").click()
+    says(page, "is among the styles of the first page now")
+    link = link_in(page, "#style-link", "name=")
+    go(page, "Paint")
+    page.get_by_label("★ <img src=x onerror=alert(1)> dusk").check()
+    until(page, "c.length === 24 && c[0].startsWith('mosaic 80 + op-art 20 · 1')")
+    again = visit(context=page.context)
+    again.get_by_label("★ <img src=x onerror=alert(1)> dusk").wait_for()
+    friend = visit(query_of(link))
+    until(friend, "c[0].startsWith('mosaic 80 + op-art 20')", "#blend-wall")
+    assert friend.get_by_label("Its name").input_value() == "<img src=x onerror=alert(1)> dusk"
+    assert friend.get_by_label("number input for mosaic", exact=True).input_value() == "0.8"
+    go(page, "Blend")
+    page.locator("#surprise").click()
+    until(page, "!c[0].startsWith('mosaic 80')", "#blend-wall")
+
+
+def test_coarse_layers_of_one_and_fine_layers_of_another(page):
+    pick(page, 0)
+    page.locator("#coarse-it").click()
+    page.locator("#coarse img").wait_for()
+    pick_on_paint(page, 1)
+    page.locator("#fine-it").click()
+    until(page, "c.length === 4 && c[0] === 'fine from 32 px' && c[3] === 'fine from 4 px'", "#cuts")
+    page.locator("#cuts .thumbnail-item").nth(1).click()
+    says(page, "flow-field · 1 ✎")
+    (edit,) = picked_recipe(page).edits
+    assert isinstance(edit, LayerMix) and edit.first == 3 and edit.latents[0].seed == 2
+
+
+def pick_on_paint(page, place: int) -> str:
+    go(page, "Paint")
+    return pick(page, place)
+
+
+def test_a_family_is_bred_kept_and_gone_back_in(visit):
+    page = visit()
+    for place in (0, 1):
+        pick_on_paint(page, place)
+        page.locator("#breed-it").click()
+        until(page, f"c.length === {place + 1}", "#parents")
+    page.locator("#have-children").click()
+    until(page, "c.length === 8", "#litter")
+    until(page, "c.length === 1 && c[0] === 'generation 1'", "#tree")
+    first_litter = captions(page, "#litter")
+    pick(page, 2, "#litter")
+    page.locator("#breed-it").click()
+    until(page, "c.length === 3", "#parents")
+    page.locator("#have-children").click()
+    until(page, "c.length === 2", "#tree")
+    assert captions(page, "#litter") != first_litter
+    page.locator("#tree .thumbnail-item").first.click()
+    until(page, "c.length === 2", "#parents")
+    until(page, f"c.join() === {json.dumps(','.join(first_litter))}", "#litter")
+    again = visit(context=page.context)
+    go(again, "Breed")
+    until(again, "c.length === 2", "#tree")
+    again.locator("#forget-tree").click()
+    until(again, "c.length === 0", "#tree")
+    again.locator("#have-children").click()
+    says(again, "children need at least 2 parents, found 0")
+
+
+def test_a_picture_is_steered_and_its_recipe_knows(visit, tmp_path):
+    page = visit()
+    pick(page, 1)
+    page.locator("#steer-it").click()
+    page.locator("#after img").wait_for()
+    assert page.get_by_text("<b>glow</b>").count() >= 1  # a name from a stranger's file is text
+    before = page.locator("#after img").get_attribute("src")
+    set_slider(page, "brightness", "1.5")
+    page.wait_for_function("src => document.querySelector('#after img').getAttribute('src') !== src", arg=before)
+    says(page, "mosaic · 2 ✎")
+    recipe = picked_recipe(page)
+    assert [(edit.name, edit.amount) for edit in recipe.edits if isinstance(edit, Shift)] == [("brightness", 1.5)]
+    link = link_in(page, "#link", "recipe=")
+    friend = visit(query_of(link))
+    friend.locator("#after img").wait_for()
+    friend.wait_for_function("() => document.querySelector('#wheel .steer input[type=number]').value === '1.5'")
+    assert picked_recipe(friend) == recipe
+    page.locator("#steer-reset").click()
+    page.wait_for_function("() => !document.querySelector('#picked-caption').innerText.includes('✎')")
+
+
+def test_a_film_is_made_shown_and_downloaded(page):
+    import av
+
+    for place in (0, 1, 2):
+        pick_on_paint(page, place)
+        page.locator("#film-it").click()
+        until(page, f"c.length === {place + 1}", "#reel")
+    set_slider(page, "Seconds", "2")
+    set_slider(page, "Frames a second", "8")
+    page.get_by_label("128", exact=True).check()
+    page.locator("#make-film").click()
+    page.locator("#film video").wait_for()
+    with av.open(io.BytesIO(download(page, "#film-download"))) as film:
+        assert sum(1 for _ in film.decode(video=0)) == 16
+    page.get_by_label("WebP", exact=True).check()
+    page.locator("#make-film").click()
+    page.locator("#moving img").wait_for()
+    with Image.open(io.BytesIO(download(page, "#film-download"))) as film:
+        assert (film.format, film.size) == ("WEBP", (128, 128)) and 1 < film.n_frames <= 16  # equal ones are joined
+
+
+def test_a_long_film_is_stopped_and_too_short_ones_are_told(page):
+    go(page, "Film")
+    page.locator("#make-film").click()
+    says(page, "a film needs at least 2 pictures, found 0")
+    for place in (0, 1):
+        pick_on_paint(page, place)
+        page.locator("#film-it").click()
+        until(page, f"c.length === {place + 1}", "#reel")
+    set_slider(page, "Seconds", "30")
+    page.get_by_label("512", exact=True).check()
+    page.locator("#make-film").click()
+    page.locator("#film-news progress").wait_for()
+    page.locator("#stop-film").click()
+    page.wait_for_function("() => !document.querySelector('#film-news').innerText.trim()")
+    page.wait_for_timeout(1500)
+    assert not page.locator("#film video").is_visible()
+    go(page, "Paint")
+    page.locator("#dice").click()
+    until(page, "c[0] !== 'flow-field · 1'")
+
+
+def test_a_picture_is_explained_and_so_is_the_model(visit, tmp_path):
+    page = visit()
+    pick(page, 1)
+    page.locator("#explain-it").click()
+    page.locator("#looked-at img").wait_for()
+    page.locator("#looked-at").get_by_text("mosaic · 2").wait_for()
+    assert page.locator("#verdict meter").count() == 3
+    shares = [float(meter.get_attribute("value")) for meter in page.locator("#verdict meter").all()]
+    assert sum(shares) == pytest.approx(1, abs=1e-3) and shares == sorted(shares, reverse=True)
+    says(page, "the first style was right in 50% of cases")
+    assert page.locator("#maps img").count() == 3
+    assert page.locator("#origin li").count() == 4
+    assert "<i>drawing</i>" in page.locator("#origin").inner_text()  # a name from a stranger's file is text
+    says(page, "Originality")
+    page.locator("#story svg").first.wait_for()
+    assert page.locator("#story .progress-strip img").count() == 1
+    assert page.locator("#story .walks img").count() == 2
+    before = page.locator("#looked-at img").get_attribute("src")
+    Image.new("RGB", (300, 200), "orange").save(tmp_path / "mine.jpg")
+    choose_file(page, "#look-at-file", tmp_path / "mine.jpg")
+    page.wait_for_function("src => document.querySelector('#looked-at img').getAttribute('src') !== src", arg=before)
+    page.locator("#looked-at").get_by_text("mine.jpg").wait_for()
+    (tmp_path / "page.png").write_text("<svg onload=alert(1)>")
+    choose_file(page, "#look-at-file", tmp_path / "page.png")
+    says(page, "page.png cannot be used")
+    page.get_by_label("中文").check()
+    says(page, "这个模型是怎样学会画画的")
+
+
+def test_a_prompt_is_painted_and_its_words_are_told(page):
+    go(page, "Say")
+    says(page, "It knows, for example: blue, dark, mosaic.")
+    page.locator("#phrase input, #phrase textarea").fill("zeppelin")
+    page.locator("#say-it").click()
+    says(page, "this model never read zeppelin")
+    page.locator("#phrase input, #phrase textarea").fill("a dark blue zeppelin <b>at</b> sea")
+    page.locator("#phrase input, #phrase textarea").press("Enter")
+    until(page, "c.length === 8 && c.every(text => /fits better than [0-9]+%/.test(text))", "#say-wall")
+    says(page, "dark, blue, sea")
+    says(page, "Not known: zeppelin")
+    first = captions(page, "#say-wall")
+    page.locator("#say-wall .thumbnail-item").nth(3).click()
+    panel_shows(page, first[3].partition(" · fits")[0])
+    assert len(picked_recipe(page).latents) > 1
+    page.locator("#say-dice").click()
+    until(page, f"c.length === 8 && c.join() !== {json.dumps(','.join(first))}", "#say-wall")
+
+
+def test_a_picture_is_reworked_watched_and_stopped(page, tmp_path):
+    go(page, "Rework")
+    page.locator("#begin").click()
+    says(page, "there is no picture to work on")
+    (tmp_path / "page.jpg").write_text("<script>alert(1)</script>")
+    page.locator("#rework-file input[type=file]").set_input_files(tmp_path / "page.jpg")
+    page.locator("#rework-file").get_by_text("page.jpg").first.wait_for()
+    page.locator("#begin").click()
+    says(page, "page.jpg: not a readable picture")
+    page.locator("#rework-file button[aria-label*='lear']").first.click()
+    page.locator("#rework-file").get_by_text("page.jpg").first.wait_for(state="hidden")
+    Image.effect_noise((200, 150), 80).convert("RGB").save(tmp_path / "photo.jpg")
+    page.locator("#rework-file input[type=file]").set_input_files(tmp_path / "photo.jpg")
+    page.locator("#rework-file").get_by_text("photo.jpg").first.wait_for()
+    page.locator("#begin").click()
+    page.locator("#work img").wait_for()
+    page.locator("#curve img").wait_for()
+    page.locator("#stop-rework").click()
+    says(page, "this is what was reached")
+    with Image.open(io.BytesIO(download(page, "#rework-download"))) as unfinished:
+        told = json.loads(unfinished.text["artmodels"])
+        assert unfinished.size == (256, 192) and 0 < told["stopped_after"] < told["settings"]["steps"]
+    page.get_by_label("Dream on").check()
+    says(page, "Pushed towards what the classifier takes for the style")
+    page.locator("#begin").click()
+    page.locator("#rework-download").wait_for(state="hidden")  # that of the one before
+    page.locator("#rework-download").wait_for(timeout=180_000)  # other tests may share the cores
+    with Image.open(io.BytesIO(download(page, "#rework-download"))) as dreamt:
+        told = json.loads(dreamt.text["artmodels"])
+        assert dreamt.size == (256, 192) and told["made_by"] == "dream" and told["style"] == "op-art"
+    assert b"photo" not in json.dumps(told).encode()
+
+
+def test_a_picture_is_found_in_the_model_and_gone_on_from(page, tmp_path):
+    Image.new("RGB", (64, 64), "navy").save(tmp_path / "night.png")
+    go(page, "Rework")
+    page.locator("#rework-file input[type=file]").set_input_files(tmp_path / "night.png")
+    page.locator("#rework-file").get_by_text("night.png").first.wait_for()
+    page.get_by_label("Find it in the model").check()
+    page.locator("#rework-style").wait_for(state="hidden")
+    page.locator("#begin").click()
+    page.locator("#work img").wait_for()
+    page.locator("#stop-rework").click()  # what is found by then is picked too
+    page.get_by_text("Found: it is the picked picture now").first.wait_for(timeout=180_000)
+    page.locator("#picked img").wait_for()
+    assert picked_recipe(page).projection is not None
+    page.locator("#more-like").click()
+    until(page, "c.length === 24")
+
+
+def test_the_studio_speaks_chinese_toasts_included(visit):
+    page = visit()
+    page.get_by_label("中文").check()
+    says(page, "掷骰子")
+    assert page.get_by_role("tab", name="繁育").is_visible()
+    go(page, "繁育")
+    page.get_by_role("button", name="生育子代").click()
+    says(page, "子代至少需要 2 位父母，现有 0")
+    go(page, "作画")
+    page.get_by_label("种子").first.fill("-3")
+    page.keyboard.press("Enter")
+    says(page, "种子 须为 0 与 4294967295 之间的整数，而得到 -3")
+    again = visit(context=page.context)
+    says(again, "掷骰子")
+    again.get_by_label("English").check()
+    says(again, "Roll the dice")
+    born_chinese = visit(locale="zh-CN")
+    says(born_chinese, "掷骰子")
+    assert born_chinese.evaluate("document.documentElement.lang") == "zh"
+
+
+def test_a_phone_shows_each_page_without_sideways_scrolling(page):
+    page.set_viewport_size({"width": 390, "height": 844})
+    for name in ("Paint", "Blend", "Breed", "Steer", "Film"):
+        tab = page.get_by_role("tab", name=name)
+        if not tab.is_visible():
+            page.locator("#tabs .overflow-menu > button").click()
+        page.get_by_role("tab", name=name).or_(page.locator(".overflow-dropdown button", has_text=name)).first.click()
+        page.wait_for_timeout(300)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
+    widths = page.evaluate("[...document.querySelectorAll('#wall .thumbnail-item')].map(e => e.clientWidth)")
+    assert len(widths) == 24
+
+
+def test_every_control_has_a_name(page):
+    """Buttons, inputs and pictures that a screen reader would meet nameless."""
+    pick(page, 0)
+    for name in ("Paint", "Blend", "Breed", "Steer", "Film"):
+        go(page, name)
+        page.wait_for_timeout(200)
+        nameless = page.evaluate(
+            """() => [...document.querySelectorAll('button, input, textarea, select, img')].filter(e => e.offsetParent
+              && !(e.innerText || '').trim() && !e.getAttribute('aria-label') && !e.getAttribute('title') && !e.alt
+              && !(e.labels && [...e.labels].some(l => l.innerText.trim())) && !e.closest('label')?.innerText.trim())
+              .map(e => e.outerHTML.slice(0, 200))"""
+        )
+        assert nameless == [], name
+
+
+def test_a_wrong_seed_gets_a_message_and_the_page_stays_alive(page):
+    seed = page.locator("#seed input")
+    for wrong in ("-3", "4294967296", "99999999999999999999"):
+        seed.fill(wrong)
+        seed.press("Enter")
+        says(page, "seed must be a whole number")
+    seed.fill("5")
+    seed.press("Enter")
+    until(page, "c[0] === 'flow-field · 5'")
+    for hasty in ("-1", "6"):  # the second while the first is still being refused
+        seed.fill(hasty)
+        seed.press("Enter")
+    until(page, "c[0] === 'flow-field · 6'")
+
+
+def choose_model(page, name: str) -> None:
+    box = page.get_by_label("Model", exact=True)
+    box.click()
+    box.fill(name)
+    box.press("Enter")
+
+
+def test_a_visitor_paints_with_any_model_of_the_hub(visit, visited_hub):
+    page = visit()
+    page.get_by_label("mosaic", exact=True).check()
+    until(page, "c[0] === 'mosaic · 1'")
+    choose_model(page, "user/inks")
+    until(page, "c.length === 24 && c[0] === 'indigo · 1' && c[1] === 'sepia · 2'")
+    commit = visited_hub.repositories["models", "user/inks"].branches["main"]
+    assert page.get_by_label("Model", exact=True).input_value() == f"user/inks@{commit[:7]}"
+    colophon = page.locator("#colophon").inner_text()
+    assert "user/inks" in colophon and "cc-by-4.0" in colophon and "<b>my</b> drawings" in colophon
+    page.get_by_label("sepia", exact=True).check()
+    until(page, "c[0] === 'sepia · 1'")
+    pick(page, 0)
+    recipe = picked_recipe(page)
+    assert (recipe.model, recipe.revision) == ("user/inks", commit)
+    go(page, "Steer")
+    says(page, "What each slider was measured to move")
+    assert not page.locator("#wheel .steer").first.is_visible()
+    link = link_in(page, "#link", "recipe=")
+    friend = visit(query_of(link))
+    says(friend, "This picture was painted by user/inks")
+    friend.locator("#load-it").click()
+    until(friend, "c[0] === 'sepia · 1'")
+    says(friend, "sepia · 1")
+    assert picked_recipe(friend) == recipe
+    here = visit(query_of(link))
+    here.locator("#offer-bar").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("user/nobody", "the Hub shows no user/nobody: check the spelling; private models are not shown here"),
+        ("user/secret", "the Hub shows no user/secret"),
+        ("user/gated", "user/gated is gated: only public models are shown here"),
+        ("user/pickle", "only safetensors are loaded, never pickles"),
+        ("no id <img src=x onerror=alert(1)>", "is no Hub id"),
+    ],
+)
+def test_a_model_that_does_not_come_leaves_the_one_before(page, name, expected):
+    choose_model(page, name)
+    page.locator("#news").get_by_text(expected).wait_for()
+    assert page.get_by_label("Model", exact=True).input_value() == "sketcher"
+    page.locator("#dice").click()
+    until(page, "c.length === 24 && c[0].startsWith('flow-field') && c[0] !== 'flow-field · 1'")
+
+
+def test_the_page_paints_while_a_model_comes(page, visited_hub):
+    visited_hub.fail("GET /lfs/", "stall", 2)
+    visited_hub.add("user/slow", visited_hub.repositories["models", "user/inks"].head)
+    choose_model(page, "user/slow")
+    page.locator("#news").get_by_text("Fetching user/slow").wait_for()
+    page.locator("#seed input").fill("9")
+    page.keyboard.press("Enter")
+    until(page, "c[0] === 'flow-field · 9'")
+    until(page, "c[0] === 'indigo · 9'")

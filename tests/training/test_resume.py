@@ -1,0 +1,215 @@
+"""A run killed, stopped, torn, extended, and shared by two processes: it goes on as if nothing had been."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from helpers import ROOT, assert_one_clear_line, read_jsonl, run
+from training_runs import SHORT, UNMEASURED, begin, draw_unseen, same, train, wait_for
+
+from artmodels.hub.load import load_model
+from artmodels.training.checkpoint import list_checkpoints
+
+pytestmark = pytest.mark.slow
+
+
+def kill_while_writing(process: subprocess.Popen, output: Path, name: str) -> None:
+    """SIGKILL a run while it writes `name*`: as soon as the half-written folder of one is there."""
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        if any(path.name.startswith(f".{name}") for path in output.glob(".*")):
+            process.send_signal(signal.SIGSTOP)
+            if any(path.name.startswith(f".{name}") for path in output.glob(".*")):
+                process.kill()
+                process.wait()
+                return
+            process.send_signal(signal.SIGCONT)
+    pytest.fail(f"{name} was never seen half-written")
+
+
+def test_a_run_killed_again_and_again_ends_in_the_same_weights(finished, tmp_path):
+    """While it writes a checkpoint, while it writes its model, with its newest checkpoint torn, and at any moment."""
+    output = tmp_path / "killed"
+    flags = [*SHORT]
+    flags[flags.index("--checkpoint-every") + 1] = "32"  # when a run is saved changes nothing of it
+    kill_while_writing(begin(output, *flags), output, "images-00000064")
+    assert [path.name for path in list_checkpoints(output)] == ["images-00000032"]
+    kill_while_writing(begin(output, "--resume"), output, "model")
+
+    newest = list_checkpoints(output)[-1]
+    torn = newest / "heads.safetensors"
+    torn.write_bytes(torn.read_bytes()[:-100])
+    with (output / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps({"images": 10**6}) + "\n")  # what a later, lost stretch had logged
+    process = begin(output, "--resume")
+    time.sleep(random.uniform(1, 7))
+    process.kill()
+    process.wait()
+
+    result = train(output, "--resume")
+    assert result.returncode == 0, result.stderr
+    assert same(finished, output)
+    assert read_jsonl(output / "metrics.jsonl")[-1]["images"] == 256
+    assert json.loads((output / "model" / "metrics.json").read_text())["training"]["images"] == 256
+    assert not [path.name for path in output.glob(".*") if path.name != ".lock"]
+
+    again = train(output, "--resume")
+    assert again.returncode == 0 and "this run is finished" in again.stdout
+
+
+def test_a_torn_checkpoint_is_warned_of_and_the_one_before_it_used(finished, tmp_path):
+    output = shutil.copytree(finished, tmp_path / "torn")
+    (output / "images-00000256" / "ema.safetensors").unlink()
+    result = train(output, "--resume")
+    assert result.returncode == 0 and "images-00000256 is damaged" in result.stderr
+    assert same(finished, output)
+
+
+def test_a_batch_in_parts_trains_and_adapting_augmentation_resumes_exactly(tmp_path):
+    flags = ("--preset", "tiny", *UNMEASURED, "--accumulate", "2", "--augment", "0.5", "--augment-target", "0.6")
+    every = ("--checkpoint-every", "112")  # not where the share is adapted
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert train(whole, *flags, *every, "--images", "288").returncode == 0
+    assert train(parts, *flags, *every, "--images", "160").returncode == 0
+    assert train(parts, "--resume", "--images", "288").returncode == 0
+    assert same(whole, parts)
+    shares, of_whole = (
+        {record["images"]: record["augment"] for record in read_jsonl(output / "metrics.jsonl")}
+        for output in (parts, whole)
+    )
+    assert all(shares[images] == of_whole[images] for images in (112, 128, 224, 256, 288))
+    assert shares[112] == 0.5 and {shares[128], shares[224]} == {shares[128]} != {0.5}
+
+
+def test_a_finished_run_extends_to_what_a_longer_one_would_be(finished, tmp_path):
+    extended, whole = tmp_path / "extended", tmp_path / "whole"
+    shutil.copytree(finished, extended)
+    assert train(extended, "--resume", "--images", "320").returncode == 0
+    assert train(whole, *SHORT, "--images", "320").returncode == 0
+    assert same(extended, whole)
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_a_model(tmp_path):
+    output = tmp_path / "stopped"
+    process = begin(output, "--preset", "tiny", *UNMEASURED, "--images", "1000000")
+    wait_for(output / "metrics.jsonl")
+    time.sleep(3)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 0
+    images = int(list_checkpoints(output)[-1].name.removeprefix("images-"))
+    assert images > 0 and images % 16 == 0
+    assert read_jsonl(output / "metrics.jsonl")[-1]["images"] == images
+    assert load_model(output / "model").generator.config.resolution == 32
+
+
+def test_learning_rates_may_change_on_resume_and_it_is_noted(finished, tmp_path):
+    output = shutil.copytree(finished, tmp_path / "run")
+    config = json.loads((output / "config.json").read_text())
+    for later in ("min_channels", "freeze"):  # as if begun before these dials were there
+        del config["train"][later]
+    (output / "config.json").write_text(json.dumps(config))
+    result = train(output, "--resume", "--images", "288", "--learning-rate", "0.00005", "--ema-ramp-up", "1")
+    assert result.returncode == 0, result.stderr
+    config = json.loads((output / "config.json").read_text())
+    assert config["train"]["learning_rate"] == 5e-5
+    assert config["changes"] == [
+        {"images": 256, "field": "ema_ramp_up", "from": 0.05, "to": 1.0},
+        {"images": 256, "field": "images", "from": 256, "to": 288},
+        {"images": 256, "field": "learning_rate", "from": 2e-4, "to": 5e-5},
+    ]
+
+
+def test_two_runs_never_share_a_folder(tmp_path):
+    output = tmp_path / "run"
+    process = begin(output, "--preset", "tiny", *UNMEASURED, "--images", "1000000")
+    try:
+        wait_for(output / "metrics.jsonl")
+        assert_one_clear_line(train(output, "--resume"), "another process is training")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(tmp_path):
+    """A limit on the size of files stands in for the disk; the samples still fit, the next state does not."""
+    output = tmp_path / "run"
+    assert train(output, "--preset", "tiny", *UNMEASURED, "--images", "32").returncode == 0
+    script = (
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000));"
+        f"sys.argv = ['train.py', '--output', {str(output)!r}, '--resume', '--images', '64'];"
+        "runpy.run_path('train.py', run_name='__main__')"
+    )
+    result = run("-c", script)
+    assert result.returncode == 2 and "error: could not write" in result.stderr and "Traceback" not in result.stderr
+    assert [path.name for path in list_checkpoints(output)] == ["images-00000032"]
+    assert load_model(output / "model")
+    assert train(output, "--resume", "--images", "64").returncode == 0
+
+
+def start_two(output: Path, *flags: str) -> subprocess.Popen:
+    """train.py over two gloo processes, launched as the README says."""
+    launch = "launch --multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no --dynamo_backend no"
+    command = [str(Path(sys.executable).parent / "accelerate"), *launch.split(), "train.py", "--output", str(output)]
+    return subprocess.Popen(
+        [*command, *flags],
+        cwd=ROOT,
+        env={**os.environ, "ACCELERATE_USE_CPU": "true"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_processes_share_the_batch_and_resume_exactly(tmp_path):
+    """One set of files; killed without warning and resumed, bit for bit the weights of the uninterrupted run.
+
+    The batch is taken in parts, the augmentation adapts, and only the whole run is measured, by its first process.
+    """
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    flags = (*SHORT, "--accumulate", "2", "--augment", "0.5", "--augment-target", "0.6")
+    process = start_two(whole, *flags, "--test-data", str(draw_unseen(tmp_path / "unseen")), "--evaluate-samples", "16")
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors[-3000:]
+    records = read_jsonl(whole / "metrics.jsonl")
+    assert [record["images"] for record in records] == [96, 128, 192, 256]
+    assert "evaluation" in records[0] and records[1]["augment"] != 0.5
+    assert load_model(whole / "model")
+
+    process = start_two(killed, *flags)
+    wait_for(killed / "images-00000096")
+    for each in [*psutil.Process(process.pid).children(recursive=True), process]:
+        each.kill()
+    process.communicate()
+    process = start_two(killed, "--resume")
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors[-3000:]
+    assert same(whole, killed)
+
+    process = start_two(whole, *SHORT)
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode != 0 and "already holds a run" in errors
+
+
+def test_a_failed_process_ends_the_run_with_a_message_and_the_run_goes_on(tmp_path):
+    output = tmp_path / "run"
+    flags = ("--preset", "tiny", *UNMEASURED, "--images", "100000", "--checkpoint-every", "96")
+    process = start_two(output, *flags)
+    wait_for(output / "images-00000096")
+    others = [each for each in psutil.Process(process.pid).children(recursive=True) if "train.py" in each.cmdline()]
+    (second,) = [each for each in others if each.environ().get("RANK") == "1"]
+    second.kill()
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "another process of this run has ended" in errors and "continue with --resume" in errors, errors[-3000:]
+    images = int(list_checkpoints(output)[-1].name.removeprefix("images-"))
+    process = start_two(output, "--resume", "--images", str(images + 64))
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 0, errors[-3000:]

@@ -1,0 +1,325 @@
+"""The studio without a browser: what its handlers do, its words, and painting for many at once."""
+
+import inspect
+import io
+import json
+import math
+import re
+import string
+import threading
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+import torch
+from helpers import ROOT, STYLES, image_array
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from sample_models import make_generator
+
+from artmodels.generate.recipe import SEED_LIMIT, Latent, Recipe, parse_recipes, read_recipes
+from artmodels.generate.sampling import paint_rows, rows_of
+from artmodels.studio import handlers
+from artmodels.studio.batching import MicroBatcher
+from artmodels.studio.context import read_recipes_data
+from artmodels.studio.handlers import ALL_STYLES, MAX_COUNT, generate
+from artmodels.studio.i18n import WORDS, Complaint, translate, translate_error
+from artmodels.studio.pages.breed import generations_of
+from artmodels.studio.pages.paint import designs_of
+from artmodels.studio.pages.picked import read_and_delete
+
+
+@pytest.fixture
+def save_png(tmp_path):
+    def save(content: bytes, name: str) -> str:
+        (tmp_path / name).write_bytes(content)
+        return str(tmp_path / name)
+
+    return save
+
+
+def test_a_wall_shows_consecutive_seeds_of_a_style(model, save_png):
+    wall = generate(model, save_png, "mosaic", 7, 3, 0.8)
+    assert [caption for _, caption in wall] == ["mosaic · 7", "mosaic · 8", "mosaic · 9"]
+    recipes = [read_recipes(Path(path))[0] for path, _ in wall]
+    assert [recipe.latents[0].seed for recipe in recipes] == [7, 8, 9]
+    assert all(recipe.weights_sha256 == model.weights_sha256 for recipe in recipes)
+    alone = generate(model, save_png, "mosaic", 8, 1, 0.8)
+    assert abs(image_array(Path(alone[0][0])) - image_array(Path(wall[1][0]))).max() <= 1
+
+
+def test_all_styles_take_turns(model, save_png):
+    captions = [caption.split(" · ")[0] for _, caption in generate(model, save_png, ALL_STYLES, 0, 7, 1.0)]
+    assert captions == [*STYLES, *STYLES, STYLES[0]]
+
+
+def test_seeds_go_round_at_the_limit(model, save_png):
+    assert [caption for _, caption in generate(model, save_png, "mosaic", SEED_LIMIT - 1, 2, 1)] == [
+        f"mosaic · {SEED_LIMIT - 1}",
+        "mosaic · 0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("cubism", 1, 1, 1), "no style 'cubism'"),
+        ((None, 1, 1, 1), "no style"),
+        (("mosaic", -1, 1, 1), "seed"),
+        (("mosaic", 2**32, 1, 1), "seed"),
+        (("mosaic", 1.5, 1, 1), "seed"),
+        (("mosaic", "7", 1, 1), "seed must be a number"),
+        (("mosaic", None, 1, 1), "seed must be a number"),
+        (("mosaic", 1, 0, 1), "count"),
+        (("mosaic", 1, MAX_COUNT + 1, 1), "count"),
+        (("mosaic", 1, 1e300, 1), "count"),
+        (("mosaic", 1, 1, math.nan), "truncation must be a number"),
+        (("mosaic", 1, 1, math.inf), "truncation must be a number"),
+        (("mosaic", 1, 1, -0.1), "between 0 and 1.5"),
+        (("mosaic", 10**400, 1, 1), "seed must be a number"),
+        (("mosaic", 1, 1, True), "truncation must be a number"),
+    ],
+)
+def test_arguments_out_of_bounds_say_what_to_do(model, save_png, arguments, expected):
+    with pytest.raises(ValueError, match=expected):
+        generate(model, save_png, *arguments)
+
+
+def recipe_of(model, /, **changes) -> Recipe:
+    return replace(handlers.recipes_of_seeds(model, "mosaic", 7, 1, 0.8)[0], **changes)
+
+
+def test_a_wall_grows_by_a_few_pictures_at_a_time(model, save_png):
+    recipes = handlers.recipes_of_seeds(model, ALL_STYLES, 0, 20, 0.8)
+    lengths = [len(wall) for wall in handlers.paint_wall(model, save_png, recipes)]
+    assert lengths == [8, 16, 20]
+
+
+def test_a_mix_of_styles_is_painted_and_told(model, save_png):
+    mix = {"mosaic": 3, "op-art": 1}
+    ((path, caption),) = handlers.paint_all(model, save_png, handlers.recipes_of_seeds(model, mix, 7, 1, 0.8))
+    assert caption == "mosaic 75 + op-art 25 · 7"
+    (recipe,) = read_recipes(Path(path))
+    assert recipe.style_weights == {"mosaic": 0.75, "op-art": 0.25}
+    plain = handlers.paint_all(model, save_png, [recipe_of(model)])
+    assert (image_array(Path(path)) != image_array(Path(plain[0][0]))).any()
+
+
+@pytest.mark.parametrize(
+    ("mix", "expected"),
+    [
+        ({"cubism": 1}, "no style 'cubism'"),
+        ({"mosaic": math.nan}, "mosaic must be a number"),
+        ({"mosaic": -1}, "mosaic must be between 0"),
+        ({"mosaic": 0}, "all styles are at 0"),
+        ({"mosaic": "<b>"}, "mosaic must be a number"),
+        ({}, "all styles are at 0"),
+    ],
+)
+def test_mixes_that_are_none_say_what_to_do(model, mix, expected):
+    with pytest.raises(ValueError, match=expected):
+        handlers.recipes_of_seeds(model, mix, 7, 1, 0.8)
+
+
+def test_a_picture_of_other_weights_is_not_painted(model):
+    with pytest.raises(ValueError, match="painted by user/other, not by sketcher"):
+        handlers.paint_images(model, [recipe_of(model, model="user/other", weights_sha256="0" * 64)])
+    with pytest.raises(ValueError, match="earlier version of sketcher"):
+        handlers.paint_images(model, [recipe_of(model, weights_sha256="0" * 64)])
+
+
+@pytest.mark.parametrize("factor", [1, 2, 4])
+def test_a_larger_download_keeps_the_recipe_and_tells_its_size_on_paper(model, save_png, factor):
+    path = Path(handlers.picture_file(model, save_png, recipe_of(model), factor))
+    with Image.open(path) as picture:
+        assert picture.size == (32 * factor, 32 * factor)
+        assert picture.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+    assert read_recipes(path) == [recipe_of(model)]
+
+
+def test_a_zip_of_the_wall_holds_pictures_sheet_and_recipes(model):
+    recipes = handlers.recipes_of_seeds(model, ALL_STYLES, 0, 7, 0.8)
+    with zipfile.ZipFile(io.BytesIO(handlers.wall_zip(model, recipes))) as archive:
+        names = archive.namelist()
+        assert len(names) == len(set(names)) == 9
+        assert parse_recipes(archive.read("recipes.json").decode()) == recipes
+        with Image.open(io.BytesIO(archive.read("contact-sheet.png"))) as sheet:
+            assert sheet.size == (6 * 40 - 8, 2 * 40 - 8)
+        with Image.open(io.BytesIO(archive.read(names[2]))) as picture:
+            assert parse_recipes(picture.text["artmodels"]) == [recipes[2]]
+    with pytest.raises(ValueError, match="no picture to pack"):
+        handlers.wall_zip(model, [])
+
+
+def test_a_recipe_is_read_from_a_link_a_token_or_json(model):
+    recipe = recipe_of(model)
+    link = "https://user-space.hf.space/?" + urlencode(
+        {"recipe": recipe.to_link(), "name": "雾 & <b>", "open": "blend"}
+    )
+    found, parts = handlers.recipe_of_text(f"  {link}#top ")
+    assert found == recipe and parts["name"] == "雾 & <b>" and parts["open"] == "blend"
+    assert handlers.recipe_of_text(recipe.to_link())[0] == handlers.recipe_of_text(recipe.to_json())[0] == recipe
+
+
+@pytest.mark.parametrize(
+    "text", ["", "https://example.com/", "https://example.com/?seed=7", "hello", "{}", "?recipe=x"]
+)
+def test_what_is_no_link_of_ours_says_so(text):
+    with pytest.raises(ValueError, match=r"recipe|link"):
+        handlers.recipe_of_text(text)
+
+
+def upload(tmp_path: Path, name: str, content: bytes) -> str:
+    path = tmp_path / name
+    path.write_bytes(content)
+    return str(path)
+
+
+def png_of(image: Image.Image, **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", **options)
+    return buffer.getvalue()
+
+
+def forged_chunk() -> PngInfo:
+    info = PngInfo()
+    info.add_itxt("artmodels", '{"model": "<script>alert(1)</script>"}')
+    return info
+
+
+LARGE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (20_000).to_bytes(4, "big") + (10_000).to_bytes(4, "big") + bytes(60)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "picture.png is no PNG"),
+        (b"<html><script>alert(1)</script></html>", "picture.png is no PNG"),
+        (b"", "picture.png is no PNG"),
+        (LARGE, "20000 × 10000 pixels are too many"),
+        (png_of(Image.new("RGB", (8, 8))), "picture.png carries no recipe"),
+        (png_of(Image.new("RGB", (8, 8)), pnginfo=forged_chunk()), "recipe: expected an object"),
+        (png_of(Image.new("RGB", (64, 64)))[:60], "picture.png"),
+    ],
+)
+def test_an_upload_that_is_no_picture_of_ours_is_told_and_deleted(tmp_path, content, expected):
+    path = upload(tmp_path, "picture.png", content)
+    with pytest.raises(ValueError, match=re.escape(expected)) as caught:
+        read_and_delete(path)
+    assert str(tmp_path) not in str(caught.value) and not Path(path).exists()
+
+
+def test_an_upload_of_ours_gives_its_recipe_and_is_deleted(model, save_png):
+    path = handlers.picture_file(model, save_png, recipe_of(model), 2)
+    assert read_and_delete(path) == recipe_of(model) and not Path(path).exists()
+
+
+@pytest.mark.parametrize(
+    "kept", [None, 7, "x", {}, [None], [{}], [{"name": 3}], [[1]], [{"parents": 3}], [{"parents": []}]]
+)
+def test_whatever_a_browser_kept_is_read_without_harm(model, kept):
+    assert designs_of(model, kept) == generations_of(model, kept) == read_recipes_data(kept) == []
+
+
+def test_what_a_browser_kept_of_this_model_is_found_again(model):
+    own = {"name": "dusk", "weights_sha256": model.weights_sha256, "weights": {"mosaic": 0.5, "op-art": 0.5}}
+    others = [{**own, "weights_sha256": "0" * 64}, {**own, "weights": {"cubism": 1}}, {**own, "name": 3}]
+    assert designs_of(model, [*others, own]) == [own]
+    parents = [recipe.to_data() for recipe in handlers.recipes_of_seeds(model, "mosaic", 1, 2, 0.8)]
+    generation = {"parents": parents, "seed": 3, "mutation": 0.2}
+    wrong = [{**generation, "seed": -1}, {**generation, "mutation": "x"}, {**generation, "parents": parents[:1]}]
+    assert generations_of(model, [*wrong, generation]) == [generation]
+    assert read_recipes_data([*parents, {"model": "x"}]) == read_recipes_data(parents)
+    assert json.loads(json.dumps(parents[0])) == parents[0] != asdict(read_recipes_data(parents)[0])
+
+
+def rows(model, count: int, first: int = 0) -> torch.Tensor:
+    recipes = handlers.recipes_of_seeds(model, "mosaic", first, count, 0.8)
+    return torch.cat([rows_of(model.generator, recipe) for recipe in recipes])
+
+
+def test_what_is_painted_together_is_what_is_painted_alone(model):
+    together = MicroBatcher(paint_rows)
+    parts = [rows(model, count, first) for first, count in enumerate((1, 4, 2, 8, 3, 1, 4))]
+    with ThreadPoolExecutor(len(parts)) as visitors:
+        painted = list(visitors.map(lambda w: together(model.generator, w), parts))
+    for w, pictures in zip(parts, painted, strict=True):
+        assert torch.allclose(pictures, paint_rows(model.generator, w), atol=1e-5)
+
+
+def test_requests_that_wait_share_a_forward_pass_and_other_models_do_not(model):
+    other = make_generator(seed=1)
+    held, painted = threading.Event(), []
+
+    def slowly(generator, w):
+        held.wait(10)
+        painted.append((generator, len(w)))
+        return paint_rows(generator, w)
+
+    together = MicroBatcher(slowly)
+    with ThreadPoolExecutor(8) as visitors:
+        first = visitors.submit(together, model.generator, rows(model, 1))
+        while together.waiting:
+            pass
+        others = [visitors.submit(together, model.generator, rows(model, 4)) for _ in range(3)]
+        strange = visitors.submit(together, other, rows(model, 2))
+        while len(together.waiting) < 4:
+            pass
+        held.set()
+        results = [future.result(10) for future in (first, *others, strange)]
+    assert [len(result) for result in results] == [1, 4, 4, 4, 2]
+    assert painted[0] == (model.generator, 1) and sorted(count for _, count in painted) == [1, 2, 12]
+
+
+def test_an_error_while_painting_reaches_who_waits_and_nobody_else(model):
+    def fails_at_odd(generator, w):
+        if len(w) % 2:
+            raise RuntimeError("no memory")
+        return paint_rows(generator, w)
+
+    together = MicroBatcher(fails_at_odd)
+    with pytest.raises(RuntimeError, match="no memory"):
+        together(model.generator, rows(model, 3))
+    assert len(together(model.generator, rows(model, 2))) == 2
+
+
+def fields_of(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("key", WORDS)
+def test_each_text_is_there_in_both_languages_with_the_same_gaps(key):
+    english, chinese = WORDS[key]
+    assert english and chinese and fields_of(english) == fields_of(chinese)
+    assert english.count("<") == chinese.count("<")
+    assert re.search(r"[\u4e00-\u9fff]", chinese)
+
+
+def test_each_text_is_used():
+    code = "".join(
+        path.read_text("utf-8") for path in (ROOT / "artmodels" / "studio").glob("*.py") if path.stem != "words"
+    )
+    code += inspect.getsource(translate_error)
+    built = ("direction-", "found-", "page-", "name-", "way-")  # put together from what they name
+    assert [key for key in WORDS if not re.search(f"[\"']{key}[\"']", code) and not key.startswith(built)] == []
+
+
+def test_complaints_are_said_in_the_visitors_language():
+    with pytest.raises(Complaint) as caught:
+        handlers.whole_number("seed", -3, 0, 9)
+    assert (
+        translate_error(caught.value, "en")
+        == str(caught.value)
+        == "seed must be a whole number between 0 and 9, found -3"
+    )
+    assert translate_error(caught.value, "zh") == "种子 须为 0 与 9 之间的整数，而得到 -3"
+    assert translate_error(OSError("the Hub is away"), "zh") == "the Hub is away"
+    assert translate("fr", "dice") == translate("en", "dice")
+
+
+def test_a_caption_tells_ancestors_and_edits(model):
+    recipe = recipe_of(model, latents=(Latent(7), Latent(8, 0.3), Latent(9, 0.1)))
+    assert handlers.caption(recipe) == "mosaic · 7+2"
