@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from artmodels.cli.arguments import add_verb, natural
-from artmodels.cli.descent import add_descent_flags, check_descent_files, run_job
+from artmodels.cli.descent_flags import add_descent_flags, check_descent_files, run_job
 
 
 def add_transfer(verbs: argparse._SubParsersAction) -> None:

@@ -27,8 +27,8 @@ from artmodels.studio.context import PAINTING, StudioContext, clear_errors, save
 from artmodels.studio.handlers import FIRST_COUNT, FIRST_SEED, FIRST_TRUNCATION
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint
 from artmodels.studio.pages.film import film_steps
-from artmodels.studio.pages.picked import read_and_delete
 from artmodels.studio.pages.prompt import MAX_PROMPT_COUNT, paint_words
+from artmodels.studio.panel import read_and_delete
 
 
 def build_api(context: StudioContext, first: LoadedModel) -> None:

@@ -38,7 +38,7 @@ def launch() -> None:
     first = models.get(models.names[0])
     with ThreadPoolExecutor(1) as early:  # Gradio takes as long to import as the first wall to paint
         wall = early.submit(handlers.paint_images, first, handlers.first_recipes(first))  # on the CPU, also on ZeroGPU
-        from artmodels.studio.page import build_studio, launch_options
+        from artmodels.studio.layout import build_studio, launch_options
 
         studio = build_studio(models, wall.result())
     models.move_start(best_device())

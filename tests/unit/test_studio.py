@@ -29,7 +29,7 @@ from artmodels.studio.handlers import ALL_STYLES, MAX_COUNT, generate
 from artmodels.studio.i18n import WORDS, Complaint, translate, translate_error
 from artmodels.studio.pages.breed import generations_of
 from artmodels.studio.pages.paint import designs_of
-from artmodels.studio.pages.picked import read_and_delete
+from artmodels.studio.panel import read_and_delete
 
 
 @pytest.fixture

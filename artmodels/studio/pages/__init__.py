@@ -1,1 +1,1 @@
-"""The studio's pages, one file each."""
+"""The studio's pages, one file each; `studio/layout.py` puts them on the page, one tab each."""

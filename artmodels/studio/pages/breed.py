@@ -26,7 +26,7 @@ from artmodels.studio.context import (
     save_png,
 )
 from artmodels.studio.i18n import Complaint, translate
-from artmodels.studio.pages.picked import Panel, fits, picked_and_chosen
+from artmodels.studio.panel import Panel, fits, picked_and_chosen
 
 LITTER = 8
 MAX_GENERATIONS = 24

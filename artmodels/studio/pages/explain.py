@@ -25,8 +25,8 @@ from artmodels.studio import handlers
 from artmodels.studio.context import PAINTING, StudioContext, clear_errors, figure, read_picked, save_image
 from artmodels.studio.handlers import FIRST_TRUNCATION
 from artmodels.studio.i18n import translate
-from artmodels.studio.pages.picked import Panel
 from artmodels.studio.pages.steer import direction_word, names_of
+from artmodels.studio.panel import Panel
 
 SHOWN_STYLES = 3  # with a map of where each is seen
 PLAIN = 0.05  # share of a style that is worth a map

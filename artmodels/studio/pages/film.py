@@ -40,7 +40,7 @@ from artmodels.studio.context import (
     served_path,
 )
 from artmodels.studio.i18n import Complaint, translate
-from artmodels.studio.pages.picked import Panel, picked_and_chosen, those_of
+from artmodels.studio.panel import Panel, picked_and_chosen, those_of
 
 SIZES = (128, 256, 512)
 TELL_EVERY = 0.4  # seconds

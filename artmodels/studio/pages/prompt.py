@@ -27,7 +27,7 @@ from artmodels.studio.context import (
 from artmodels.studio.handlers import FIRST_SEED, FIRST_TRUNCATION
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint, translate
 from artmodels.studio.pages.blend import share_bar
-from artmodels.studio.pages.picked import Panel
+from artmodels.studio.panel import Panel
 from artmodels.studio.zero_gpu import ON_ZERO_GPU
 
 COUNT = 8  # pictures of a prompt

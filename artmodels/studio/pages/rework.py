@@ -23,7 +23,7 @@ from artmodels.studio.context import (
     save_png,
 )
 from artmodels.studio.i18n import Complaint, translate
-from artmodels.studio.pages.picked import Panel
+from artmodels.studio.panel import Panel
 
 if TYPE_CHECKING:
     from artmodels.optimize.descent import Input

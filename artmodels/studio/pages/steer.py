@@ -25,7 +25,7 @@ from artmodels.studio.context import (
     read_picked,
 )
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, knows, translate
-from artmodels.studio.pages.picked import Panel
+from artmodels.studio.panel import Panel
 
 SLIDERS = 8
 RANGE = AMOUNTS[-1]  # standard deviations of what a direction names, to both sides

@@ -17,8 +17,8 @@ from artmodels.studio.context import PAINTING, QUICK, StudioContext, as_data, cl
 from artmodels.studio.i18n import translate
 from artmodels.studio.pages.blend import MAX_NAME, BlendPage, slot_updates
 from artmodels.studio.pages.paint import PaintPage
-from artmodels.studio.pages.picked import Panel, read_and_delete
 from artmodels.studio.pages.steer import SteerPage
+from artmodels.studio.panel import Panel, read_and_delete
 
 PAGES = ("paint", "blend", "breed", "steer", "film", "say", "rework", "explain")
 

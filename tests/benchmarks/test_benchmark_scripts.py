@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, STYLES, add_companions, draw_pictures, make_generator, run_here
+from helpers import ROOT, STYLES, draw_pictures, run_here
 from PIL import Image
+from sample_models import add_companions, make_generator
 
 import train as train_script
 from artmodels.hub.companions.directions import load_directions

@@ -18,7 +18,17 @@ from artmodels.studio.api import build_api
 from artmodels.studio.batching import MicroBatcher
 from artmodels.studio.context import BROWSER_SECRET, QUICK, StudioContext, pick_from
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, LANGUAGES
-from artmodels.studio.page_events import (
+from artmodels.studio.pages.blend import build_blend_page
+from artmodels.studio.pages.breed import build_breed_page
+from artmodels.studio.pages.explain import build_explain_page
+from artmodels.studio.pages.film import build_film_page
+from artmodels.studio.pages.paint import PaintPage, build_paint_page, near_words
+from artmodels.studio.pages.prompt import build_prompt_page
+from artmodels.studio.pages.rework import build_rework_page
+from artmodels.studio.pages.steer import build_steer_page
+from artmodels.studio.panel import Panel, build_panel
+from artmodels.studio.recipe_opener import RecipeOpener, build_offer, connect_recipe_opener
+from artmodels.studio.shared_events import (
     MCP,
     Pages,
     choices_of,
@@ -27,16 +37,6 @@ from artmodels.studio.page_events import (
     connect_models,
     masthead_words,
 )
-from artmodels.studio.pages.blend import build_blend_page
-from artmodels.studio.pages.breed import build_breed_page
-from artmodels.studio.pages.explain import build_explain_page
-from artmodels.studio.pages.film import build_film_page
-from artmodels.studio.pages.open_recipe import RecipeOpener, build_offer, connect_recipe_opener
-from artmodels.studio.pages.paint import PaintPage, build_paint_page, near_words
-from artmodels.studio.pages.picked import Panel, build_panel
-from artmodels.studio.pages.prompt import build_prompt_page
-from artmodels.studio.pages.rework import build_rework_page
-from artmodels.studio.pages.steer import build_steer_page
 from artmodels.studio.zero_gpu import ON_ZERO_GPU, on_gpu, paint_where_the_gpu_is
 
 CACHE_CHECK_SECONDS, CACHE_AGE_SECONDS = 600, 3600  # painted PNGs are deleted an hour after the visit

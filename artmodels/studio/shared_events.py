@@ -20,12 +20,12 @@ from artmodels.studio.i18n import DEFAULT_LANGUAGE, LANGUAGES, translate, transl
 from artmodels.studio.pages.blend import BlendPage, design_updates, first_mix, slot_updates
 from artmodels.studio.pages.breed import BreedPage
 from artmodels.studio.pages.explain import ExplainPage
-from artmodels.studio.pages.open_recipe import RecipeOpener, open_query
 from artmodels.studio.pages.paint import PaintPage, designs_of, style_choices
-from artmodels.studio.pages.picked import Panel
 from artmodels.studio.pages.prompt import PromptPage, hint_words
 from artmodels.studio.pages.rework import ReworkPage, hint_of_way, way_choices
 from artmodels.studio.pages.steer import SteerPage, direction_word, effects_table, names_of, steer_updates
+from artmodels.studio.panel import Panel
+from artmodels.studio.recipe_opener import RecipeOpener, open_query
 
 MCP = importlib.util.find_spec("mcp") is not None  # Gradio's extra; without it the page says why there is none
 LOADERS = 4  # visitors who may wait for models at once
