@@ -1,6 +1,11 @@
 """From a folder of artworks to a published art generator."""
 
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from artmodels.generate.sampling import paint_seeds
+    from artmodels.hub.pretrained import ArtGenerator
 
 __version__ = "0.1.0"
 

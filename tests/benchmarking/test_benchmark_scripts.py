@@ -140,7 +140,7 @@ def start(monkeypatch, capsys) -> Script:
 
     def start(name: str, *arguments: object) -> str:
         monkeypatch.setattr(sys, "argv", [f"benchmarks/{name}.py", *map(str, arguments)])
-        result = run_here(script(name).main, capsys)
+        result = run_here(script(name).main)
         assert result.returncode == 0, result.stderr
         return result.stdout
 
@@ -198,7 +198,7 @@ def told_commands(text: str) -> dict[str, str]:
 def test_a_script_says_how_it_is_used(name, monkeypatch, capsys, peers):
     path = f"benchmarks/{name}.py"
     monkeypatch.setattr(sys, "argv", [path, "--help"])
-    result = run_here(lambda: runpy.run_path(str(ROOT / path), run_name="__main__"), capsys)
+    result = run_here(lambda: runpy.run_path(str(ROOT / path), run_name="__main__"))
     assert result.returncode == 0 and f"usage: {name}.py" in result.stdout
 
 
@@ -234,7 +234,7 @@ def test_models_are_compared_in_one_table(start, data, whole_folder, tmp_path):
 def test_models_of_two_resolutions_are_not_compared(monkeypatch, capsys, data, whole_folder, tmp_path):
     make_generator(resolution=16).save_pretrained(tmp_path)
     monkeypatch.setattr(sys, "argv", ["compare_models.py", *data, str(whole_folder), str(tmp_path)])
-    result = run_here(script("compare_models").main, capsys)
+    result = run_here(script("compare_models").main)
     assert result.returncode == 2 and "[16, 32] px" in result.stderr
 
 
@@ -290,7 +290,7 @@ def test_directions_are_found_shown_and_saved(start, folder, tmp_path):
 
 def test_directions_are_saved_into_a_folder_that_training_wrote_alone(monkeypatch, capsys, model_folder):
     monkeypatch.setattr(sys, "argv", ["find_directions.py", str(model_folder), "--save"])
-    result = run_here(script("find_directions").main, capsys)
+    result = run_here(script("find_directions").main)
     assert result.returncode == 2 and "--save needs a model folder that training wrote" in result.stderr
 
 
@@ -567,7 +567,7 @@ def test_a_peer_is_driven_and_leaves_snapshots(name, package, batch, early, peer
     assert arguments[-4:] == ["--seconds", "1800", "--samples", "512"]
     arguments[-3::2] = ["0.2", "3"]
     monkeypatch.setattr(sys, "argv", [str(path), *arguments])
-    result = run_here(lambda: runpy.run_path(str(path), run_name="__main__") and 0, capsys)
+    result = run_here(lambda: runpy.run_path(str(path), run_name="__main__") and 0)
     assert result.returncode == 0, result.stderr
     folder = tmp_path / "work" / package
     finished = json.loads((folder / "driver.json").read_text())
