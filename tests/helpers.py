@@ -30,7 +30,7 @@ def run(*command: str, cwd: Path = ROOT, **options) -> subprocess.CompletedProce
     return subprocess.run([sys.executable, *command], cwd=cwd, capture_output=True, text=True, timeout=240, **options)
 
 
-def run_here(command: Callable[[], int]) -> subprocess.CompletedProcess[str]:
+def run_here(command: Callable[[], object]) -> subprocess.CompletedProcess[str]:
     """A command of ours in this process, which is quicker by the imports of another."""
     output, errors = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
@@ -38,7 +38,7 @@ def run_here(command: Callable[[], int]) -> subprocess.CompletedProcess[str]:
             code = command()
         except SystemExit as ended:
             code = ended.code
-    return subprocess.CompletedProcess([], code, output.getvalue(), errors.getvalue())
+    return subprocess.CompletedProcess([], code if isinstance(code, int) else 0, output.getvalue(), errors.getvalue())
 
 
 def assert_one_clear_line(result: subprocess.CompletedProcess[str], *expected: str) -> None:
@@ -108,6 +108,11 @@ def rewrite_companion(path: Path, change: Callable[[dict], object] | None = None
 def image_array(path: Path) -> np.ndarray:
     with Image.open(path) as picture:
         return np.asarray(picture.convert("RGB")).astype(int)
+
+
+def frame_count(film: Image.Image) -> int:
+    """Of an animated picture."""
+    return getattr(film, "n_frames", 1)
 
 
 def read_jsonl(path: Path) -> list[dict]:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from time import sleep, time_ns
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -70,6 +71,7 @@ class Hub:
         self.lfs: dict[str, bytes] = {}
         self.faults: list[Fault] = []
         self.requests: list[str] = []
+        self.cache: Path | None = None  # the client's
         self.connections: list[socket.socket] = []
         self.server = ThreadingHTTPServer(("127.0.0.1", port), type("Bound", (Handler,), {"hub": self}))
         self.server.daemon_threads = True
@@ -374,7 +376,9 @@ def tag(handler: Handler, body: bytes, kind: str, repo_id: str, revision: str) -
     if name in repository.tags:
         handler.refuse(409, message="Tag already exists")
         return
-    repository.tags[name] = repository.resolve(revision)
+    commit = repository.resolve(revision)
+    assert commit is not None
+    repository.tags[name] = commit
     handler.reply({})
 
 
@@ -425,7 +429,7 @@ def lfs_get(handler: Handler, body: bytes, oid: str) -> None:
 def _send(handler: Handler, content: bytes, **headers: str) -> None:
     wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", handler.headers.get("Range") or "")
     if not wanted:
-        handler.reply(content, **headers, Accept_Ranges="bytes")
+        handler.reply(content, 200, **headers, Accept_Ranges="bytes")
         return
     first, last = int(wanted[1]), int(wanted[2] or len(content) - 1)
     part = content[first : last + 1]
@@ -434,7 +438,7 @@ def _send(handler: Handler, content: bytes, **headers: str) -> None:
 
 REPO = r"(?P<repo_id>[^/]+/[^/]+)"
 KIND = r"(?P<kind>models|datasets|spaces)"
-ROUTES = [
+ROUTES: list[tuple[str, str, Callable[..., None]]] = [
     ("POST", "/api/repos/create", create),
     ("GET", "/api/whoami-v2", whoami),
     ("POST", "/api/validate-yaml", validate),

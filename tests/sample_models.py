@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from helpers import STYLES
@@ -21,7 +22,7 @@ from artmodels.models.prompt import PromptConfig, PromptModel, PromptNetwork
 from artmodels.models.upscaler import Upscaler, UpscalerConfig
 from artmodels.optimize.style_transfer import style_representation
 
-TRAINING = {
+TRAINING: dict[str, Any] = {
     "preset": "tiny",
     "images": 12_345,
     "seconds": 5400.0,
@@ -29,7 +30,7 @@ TRAINING = {
     "pictures": 100,
     "style_counts": {style: 30 + place for place, style in enumerate(STYLES)},
 }
-FIGURES = {
+FIGURES: dict[str, Any] = {
     "judge": "EfficientNet-Lite2",
     "judge_resolution": 128,
     "picture_resolution": 32,

@@ -3,12 +3,13 @@
 import importlib
 import warnings
 from collections.abc import Callable, Mapping
+from typing import Any
 
 
-def moved(old: str, new: Mapping[str, str]) -> Callable[[str], object]:
+def moved(old: str, new: Mapping[str, str]) -> Callable[[str], Any]:
     """A module's `__getattr__` for names that moved: name -> module, or `module:name` where the name changed too."""
 
-    def find(name: str) -> object:
+    def find(name: str) -> Any:
         if name not in new:
             raise AttributeError(f"module {old!r} has no attribute {name!r}")
         module, _, renamed = new[name].partition(":")

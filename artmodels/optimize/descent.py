@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -72,7 +72,7 @@ class Descent:
         steps: int,
         rate: float | None,
         found: Callable[[], Any] | None = None,
-    ) -> Iterator[DescentStep]:
+    ) -> Generator[DescentStep, None, None]:
         """One stage: so many steps on `parameters`; yields after each.
 
         By Adam (arXiv:1412.6980) with a rate that falls as a cosine; without a rate by L-BFGS with a line search

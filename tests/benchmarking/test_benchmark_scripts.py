@@ -567,7 +567,7 @@ def test_a_peer_is_driven_and_leaves_snapshots(name, package, batch, early, peer
     assert arguments[-4:] == ["--seconds", "1800", "--samples", "512"]
     arguments[-3::2] = ["0.2", "3"]
     monkeypatch.setattr(sys, "argv", [str(path), *arguments])
-    result = run_here(lambda: runpy.run_path(str(path), run_name="__main__") and 0)
+    result = run_here(lambda: runpy.run_path(str(path), run_name="__main__"))
     assert result.returncode == 0, result.stderr
     folder = tmp_path / "work" / package
     finished = json.loads((folder / "driver.json").read_text())

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -18,7 +19,7 @@ def test_percentiles_are_values_that_occurred():
     assert percentile([3.0], 0.95) == 3 and percentile([], 0.5) is None
 
 
-PARAMETERS = [
+PARAMETERS: list[dict[str, Any]] = [
     {"parameter_name": "style", "parameter_default": STYLES[0]},
     {"parameter_name": "seed", "parameter_default": 1},
     {"parameter_name": "count", "parameter_default": 24},

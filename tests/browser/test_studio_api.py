@@ -9,7 +9,7 @@ import pytest
 from helpers import STYLES
 from PIL import Image
 
-from artmodels.generate.recipe import Recipe, parse_recipe_data, read_recipes
+from artmodels.generate.recipe import Latent, Recipe, parse_recipe_data, read_recipes
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_a_client_lists_the_models(client):
 
 
 def forged(**changes) -> dict:
-    recipe = Recipe("sketcher", "0" * 64, ({"seed": 1},), {"mosaic": 1.0}, 0.8)
+    recipe = Recipe("sketcher", "0" * 64, (Latent(1),), {"mosaic": 1.0}, 0.8)
     return {**json.loads(recipe.to_json()), **changes}
 
 

@@ -12,7 +12,7 @@ from huggingface_hub import constants
 def hub(tmp_path, monkeypatch):
     """A Hub of the test's own that the real client speaks with, with an empty cache, as somebody who may write."""
     server = Hub()
-    cache = tmp_path / "hub-cache"
+    server.cache = cache = tmp_path / "hub-cache"
     for name, value in {
         "ENDPOINT": server.address,
         "HUGGINGFACE_CO_URL_TEMPLATE": server.address + "/{repo_id}/resolve/{revision}/{filename}",
@@ -25,6 +25,5 @@ def hub(tmp_path, monkeypatch):
     hasty = types.SimpleNamespace(**{**vars(time), "sleep": lambda seconds: None})  # between the client's attempts
     for module in ("utils._http", "file_download"):
         monkeypatch.setattr(f"huggingface_hub.{module}.time", hasty)
-    server.cache = cache
     yield server
     server.close()

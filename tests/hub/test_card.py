@@ -64,7 +64,7 @@ def test_what_descents_were_measured_to_do_is_added_one_by_one(folder):
         rewrite_card(folder, generator, {"descents": {verb: figures}})
     card = " ".join((folder / "README.md").read_text().split())
     for words in (
-        "from 5% to 90% by the eye that is climbed, and from 10% to 45%",
+        "from 5% to 90% by the classifier that is climbed, and from 10% to 45%",
         "0.050 in the median, 0.061 in the mean and 0.120 at worst",
         "falls to 1% to 5% of what it was; content ends 0.5 to 0.8 away",
         "130 steps, 13 s each on 2 CPU threads. Measured by `python measure.py`.",

@@ -55,11 +55,15 @@ def test_the_card_is_complete_and_its_front_matter_is_what_the_hub_indexes(hub, 
     publish(folder, REPO, SAID)
     card = ModelCard(pushed(hub)["README.md"].decode())
     data = card.data
-    assert (data.license, data.library_name, data.datasets) == ("cc-by-4.0", "artmodels", ["user/drawings"])
-    assert data.pipeline_tag == "unconditional-image-generation" and "art" in data.tags
-    figures = {result.metric_type: result.metric_value for result in data.eval_results}
+    assert (data.get("license"), data.get("library_name"), data.get("datasets")) == (
+        "cc-by-4.0",
+        "artmodels",
+        ["user/drawings"],
+    )
+    assert data.get("pipeline_tag") == "unconditional-image-generation" and "art" in data.get("tags")
+    figures = {result.metric_type: result.metric_value for result in data.get("eval_results")}
     assert figures == {"frechet-distance": 123.456, "kernel-distance": 0.0123, "precision": 0.51}
-    assert data.model_name == "painter"
+    assert data.get("model_name") == "painter"
     for words in (
         "![Samples",
         "| mosaic | 31 |",
@@ -210,6 +214,7 @@ def test_a_run_pushes_on_the_way_and_at_the_end(hub, folder, capsys):
     publisher.offer(folder, 50)
     assert publisher.thread is None
     publisher.offer(folder, 100)
+    assert publisher.thread is not None
     publisher.thread.join()
     repository = hub.repositories["models", REPO]
     assert repository.private and len(repository.commits) == 2
@@ -228,6 +233,7 @@ def test_a_hub_that_is_away_costs_a_warning(hub, folder, capsys, monkeypatch):
     check_push_target(REPO)
     publisher = RunPublisher(REPO, SAID, private=False, every=100)
     publisher.offer(folder, 100)
+    assert publisher.thread is not None
     publisher.thread.join()
     publisher.finish(folder.parent)
     said = capsys.readouterr().err
@@ -267,8 +273,8 @@ def test_train_publish_pull_and_paint_the_same(hub, tmp_path, artmodels):
     here = artmodels("generate", "--model", output / "model", *seven, tmp_path / "here")
     for painted in (there, here):
         assert painted.returncode == 0, painted.stderr
-    there, here = (image_array(tmp_path / out / "op-art-00007.png") for out in ("there", "here"))
-    assert (there == here).all()
+    pictures = [image_array(tmp_path / out / "op-art-00007.png") for out in ("there", "here")]
+    assert (pictures[0] == pictures[1]).all()
     assert (
         b"drawn by a program"
         in hub.repositories["models", REPO].commits[hub.repositories["models", REPO].tags["v1"]]["README.md"]

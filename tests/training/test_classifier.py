@@ -36,6 +36,7 @@ from artmodels.metrics.classification import (
     wilson_interval,
 )
 from artmodels.models.classifier import ClassifierConfig, StyleClassifier
+from artmodels.models.layers import channels_last
 from artmodels.training.checkpoint import list_checkpoints
 from artmodels.training.classifier import classifier_train_config, vary
 from artmodels.training.export import write_model_folder
@@ -313,7 +314,7 @@ def test_the_head_reads_what_is_linear_in_the_features_and_not_what_is_not():
 def judged(generator, tmp_path_factory):
     """A classifier that learned the generator's own styles from its paintings, and a few of them as test pictures."""
     torch.manual_seed(0)
-    classifier = StyleClassifier(ClassifierConfig(32, STYLES, width=8, blocks=1)).to(memory_format=torch.channels_last)
+    classifier = channels_last(StyleClassifier(ClassifierConfig(32, STYLES, width=8, blocks=1)))
     optimizer = torch.optim.AdamW(classifier.parameters(), 1e-2)
     latents = draw_latents(range(1000, 1384), generator.config.latent_dim)
     labels = torch.arange(len(latents)) % 3

@@ -94,8 +94,8 @@ def test_sizes_that_cannot_be_reached_are_refused():
 @pytest.mark.slow
 def test_a_run_starts_from_a_model_and_says_so(tmp_path, pictures, model_folder):
     sketcher = load_initial_model(str(model_folder))
-    flags = ("--data", str(pictures), "--preset", "tiny", "--images", "32", "--no-compile", "--batch-size", "8")
-    flags = (*flags, "--hold-out", "0")
+    flags = ["--data", str(pictures), "--preset", "tiny", "--images", "32", "--no-compile", "--batch-size", "8"]
+    flags += ["--hold-out", "0"]
     output = tmp_path / "run"
     result = train(output, "--init", str(model_folder), *flags)
     assert result.returncode == 0, result.stderr

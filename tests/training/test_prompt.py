@@ -4,6 +4,7 @@ import itertools
 import json
 import shutil
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from artmodels.cli.main import main
 from artmodels.data.dataset import load_dataset
 from artmodels.data.split import split
 from artmodels.generate.prompt import LARGEST_AMOUNT, MIXED, paint_prompt, with_reference
-from artmodels.generate.recipe import read_recipes
+from artmodels.generate.recipe import Shift, read_recipes
 from artmodels.generate.sampling import draw_latents, one_hot, paint, paint_rows, rows_of, to_images
 from artmodels.hub.card import rewrite_card
 from artmodels.hub.companions.prompt import METADATA_KEY, REFERENCE, load_prompt, save_prompt
@@ -94,8 +95,20 @@ def read_model(collection, colourful_folder, tmp_path_factory):
     """That model with a prompt model that learned for a second."""
     folder = colourful_folder
     train, held_out = split(collection, 0.2)
-    dims = {"feature_resolution": 32, "embedding_dim": 16, "hidden_dim": 32, "sight_dim": 48, "joint_dim": 24}
-    paces = {"images": 7200, "batch_size": 60, "warm_up": 600, "checkpoint_every": 3600, "learning_rate": 0.015}
+    dims: dict[str, Any] = {
+        "feature_resolution": 32,
+        "embedding_dim": 16,
+        "hidden_dim": 32,
+        "sight_dim": 48,
+        "joint_dim": 24,
+    }
+    paces: dict[str, Any] = {
+        "images": 7200,
+        "batch_size": 60,
+        "warm_up": 600,
+        "checkpoint_every": 3600,
+        "learning_rate": 0.015,
+    }
     config = replace(prompt_train_config(), resolution=32, **dims, **paces)
     output = tmp_path_factory.mktemp("run")
     with as_if_alone():
@@ -263,7 +276,8 @@ def test_refining_never_lowers_the_match_and_stays_within_bounds(read_model, pro
     before, after = (prompt_model.see(found.pictures) @ vector for found in (chosen, refined))
     assert (after > before - 1e-3).all() and after.mean() > before.mean() + 0.01
     for recipe in refined.recipes:
-        assert sum(edit.amount**2 for edit in recipe.edits) <= LARGEST_AMOUNT**2 + 1e-3
+        assert all(isinstance(edit, Shift) for edit in recipe.edits)
+        assert sum(edit.amount**2 for edit in recipe.edits if isinstance(edit, Shift)) <= LARGEST_AMOUNT**2 + 1e-3
         assert 1 <= len(recipe.latents) <= MIXED
         assert len({latent.seed for latent in recipe.latents}) == len(recipe.latents)
 
@@ -413,7 +427,11 @@ def test_a_prompt_model_comes_back_as_it_was_saved(tmp_path):
 )
 def test_prompt_models_of_strangers_are_checked(tmp_path, change, expected):
     prompt_model = small_prompt_model()
-    told = {"config": asdict(prompt_model.config), "figures": prompt_model.figures, "reference_sha256": "0" * 64}
+    told: dict[str, Any] = {
+        "config": asdict(prompt_model.config),
+        "figures": prompt_model.figures,
+        "reference_sha256": "0" * 64,
+    }
     for key, value in change.items():
         told[key] = {**told[key], **value} if key == "config" else value
     tensors = {**prompt_model.network.state_dict(), REFERENCE: prompt_model.reference}
@@ -436,7 +454,11 @@ def test_prompt_models_of_strangers_are_checked(tmp_path, change, expected):
 )
 def test_tensors_of_strangers_are_checked(tmp_path, attack, expected):
     prompt_model = small_prompt_model()
-    told = {"config": asdict(prompt_model.config), "figures": prompt_model.figures, "reference_sha256": "0" * 64}
+    told: dict[str, Any] = {
+        "config": asdict(prompt_model.config),
+        "figures": prompt_model.figures,
+        "reference_sha256": "0" * 64,
+    }
     tensors = attack({**prompt_model.network.state_dict(), REFERENCE: prompt_model.reference})
     save_file(tensors, tmp_path / PROMPT_NAME, {METADATA_KEY: json.dumps(told)})
     with pytest.raises(ValueError, match=expected):

@@ -119,4 +119,4 @@ def test_the_verb_needs_a_classifier_and_says_what_it_knows(model_folder, tmp_pa
     )
     for wrong in (0, 2.5, True, "2"):
         with pytest.raises(ValueError, match="stopped_after must be"):
-            replace(recipe, stopped_after=wrong)
+            replace(recipe, stopped_after=wrong)  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from PIL import Image
 from artmodels.optimize.descent import (
     STEPS_WITHOUT_PROGRESS,
     Descent,
+    DescentStep,
     Pyramid,
     draw_curve,
     finish,
@@ -92,11 +93,12 @@ def test_the_callers_gradient_mode_stays_as_it_was_and_closing_ends_it():
 
 def test_finish_returns_what_the_descent_found_and_shows_each_step():
     def steps():
-        yield from ("one", "two")
+        yield from both
         return "found"
 
-    shown = []
-    assert finish(steps(), shown.append) == "found" and shown == ["one", "two"]
+    both = [DescentStep(number, 2, [1.0], torch.zeros(0).clone, list) for number in (1, 2)]
+    shown: list[DescentStep] = []
+    assert finish(steps(), shown.append) == "found" and shown == both
 
 
 @pytest.mark.parametrize("size", [(32, 32), (24, 40), (30, 18)])

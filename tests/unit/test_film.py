@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 import torch
-from helpers import assert_one_clear_line, image_array, run_here
+from helpers import assert_one_clear_line, frame_count, image_array, run_here
 from PIL import Image
 from torch import Tensor
 
@@ -185,7 +185,7 @@ def test_an_mp4_is_what_browsers_play(tmp_path):
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")
-        assert (stream.width, stream.height, stream.average_rate) == (64, 64, RATE)
+        assert (stream.width, stream.height) == (64, 64) and stream.average_rate == RATE
         assert container.duration / av.time_base == pytest.approx(COUNT / RATE, abs=0.01)
         assert container.metadata["comment"] == '{"seed": 7}'
     frames = decode(path)
@@ -199,7 +199,7 @@ def test_a_webp_moves_for_ever_or_once(tmp_path):
     path = tmp_path / "film.webp"
     write_webp(a_film(), path, RATE, loop=True, text='{"seed": 7}')
     with Image.open(path) as film:
-        assert (film.n_frames, film.size, film.info["loop"]) == (COUNT, (64, 64), 0)
+        assert (frame_count(film), film.size, film.info["loop"]) == (COUNT, (64, 64), 0)
         assert film.getexif()[0x010E] == '{"seed": 7}'
         lasted, worst = 0, 0.0
         for number, original in enumerate(a_film()):
@@ -242,7 +242,7 @@ def painted(model, tmp_path) -> list[Path]:
 def shown(film: Image.Image, milliseconds: float) -> list[Image.Image]:
     """Frames as a viewer sees them: WebP keeps equal ones as one that lasts longer."""
     frames = []
-    for place in range(film.n_frames):
+    for place in range(frame_count(film)):
         film.seek(place)
         film.load()
         frames += [film.convert("RGB")] * round(film.info["duration"] / milliseconds)

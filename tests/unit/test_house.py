@@ -14,7 +14,8 @@ def test_the_readmes_tree_is_the_repository():
     """Every line of the tree is there, and every room of the package is in the tree."""
     readme = (ROOT / "README.md").read_text("utf-8")
     tree = re.search(r"```text\n(.*?)```", readme, re.DOTALL)[1]
-    named, folders = set(), []
+    named: set[str] = set()
+    folders: list[str] = []
     for line in tree.splitlines():
         depth, entry = (len(line) - len(line.lstrip())) // 2, line.split()[0]
         folders = folders[:depth]

@@ -1,6 +1,7 @@
 """Distances between sets of pictures: against closed forms, brute force and torchmetrics."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -48,7 +49,7 @@ class AsIs(torch.nn.Identity):
     num_features = 20
 
 
-def reference(metric: Metric, first: Tensor, second: Tensor) -> Metric:
+def reference(metric: Metric, first: Tensor, second: Tensor) -> Any:
     metric.update(first, real=True)
     metric.update(second, real=False)
     return metric.compute()
@@ -126,7 +127,7 @@ def test_interval_of_the_kernel_distance_is_the_jackknifes():
     x, y = normal(36, 5, seed=1) + 1, normal(50, 5, seed=2)
     without_x = torch.tensor([kernel_distance(torch.cat((x[:i], x[i + 1 :])), y) for i in range(36)])
     without_y = torch.tensor([kernel_distance(x, torch.cat((y[:i], y[i + 1 :]))) for i in range(50)])
-    variance = sum((len(w) - 1) * w.var(correction=0) for w in (without_x, without_y)).item()
+    variance = sum((len(w) - 1) * w.var(correction=0).item() for w in (without_x, without_y))
     low, high = kernel_distance_interval(x, y)
     assert math.isclose((low + high) / 2, kernel_distance(x, y))
     assert math.isclose((high - low) / 2, 2.0301 * variance**0.5, rel_tol=1e-4)
@@ -326,8 +327,8 @@ def test_blur_is_seen_at_the_finest_level_most():
 def test_sliced_wasserstein_distance_of_flat_pictures_in_closed_form():
     """Two greys against three: each patch is a normalised grey times a vector of ones."""
     two, three = torch.tensor([-0.5, 0.5] * 3), torch.tensor([-0.5, 0.0, 0.5] * 2)
-    flat = (greys.view(6, 1, 1, 1).expand(6, 3, 32, 32) for greys in (two, three))
-    seen = sliced_wasserstein(*flat, patches=600)
+    flat_two, flat_three = (greys.view(6, 1, 1, 1).expand(6, 3, 32, 32) for greys in (two, three))
+    seen = sliced_wasserstein(flat_two, flat_three, patches=600)
     between_greys = 2 * ((1.5**0.5 - 1) / 3 + 1 / 6)  # of -1, 1 and of -sqrt(1.5), 0, sqrt(1.5)
     assert seen[32] < 0.01
     assert math.isclose(seen[16], 1000 * between_greys * 147**0.5 * mean_cosine(147), rel_tol=0.1)

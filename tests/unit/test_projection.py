@@ -27,7 +27,7 @@ from artmodels.generate.sampling import draw_latents, mix_latents, one_hot, pain
 from artmodels.hub.companions.directions import Directions
 from artmodels.models.efficientnet import load_efficientnet
 from artmodels.optimize import projection
-from artmodels.optimize.descent import finish
+from artmodels.optimize.descent import DescentStep, finish
 from artmodels.optimize.projection import ProjectionSettings, project
 
 ORIGIN = Projection("a" * 64, 0, 40)
@@ -61,7 +61,7 @@ def found_recipe(generator, seed: int = 1, offset: float = 0.0) -> Recipe:
 
 def test_a_painted_picture_is_found_again(generator, network):
     wanted = paint(generator, draw_latents([4], 16), one_hot(STYLES, "op-art"), 0.8).clone()
-    steps = []
+    steps: list[DescentStep] = []
     found = finish(project(generator, network, wanted, ProjectionSettings(40)), steps.append)
     recipe = found.recipe("sketcher", "0" * 64, None, ORIGIN)
     again = paint_rows(generator, rows_of(generator, recipe))

@@ -79,7 +79,7 @@ def test_an_unknown_style_lists_the_known():
 
 def test_levels_of_an_image():
     levels = torch.tensor([-1.0, 0.0, 1.0, 2.0]).view(1, 1, 2, 2).expand(1, 3, 2, 2)
-    assert [pixel[0] for pixel in to_images(levels)[0].get_flattened_data()] == [0, 128, 255, 255]
+    assert list(to_images(levels)[0].getchannel("R").get_flattened_data()) == [0, 128, 255, 255]
 
 
 def test_sheets_have_a_row_per_style_and_a_column_per_seed(generator):
