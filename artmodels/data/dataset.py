@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -57,7 +57,7 @@ class ArtDataset:
     def resolution(self) -> int:
         return self.pictures.shape[1]
 
-    def batch(self, indices: np.ndarray | Sequence[int], device: torch.device | str = "cpu") -> Tensor:
+    def batch(self, indices: np.ndarray | list[int] | range, device: torch.device | str = "cpu") -> Tensor:
         """Pictures as a tensor `[N, 3, H, W]` in [-1, 1], channels_last; they travel to the device as bytes."""
         return to_tensor(self.pictures[self.rows[indices]], device)
 
