@@ -59,12 +59,21 @@ class TrainConfig:
     seed: int
     min_channels: int = 1  # generator channels at least
     freeze: int = 0  # px: the generator's blocks up to this size stay as --init gave them; 0: all learn
+    variety_every: int = 1_920  # images between looks at how varied one style's seeds are
     zoom: float = 0.0  # share of pictures of which the discriminator sees a random quarter, enlarged, instead
 
     def __post_init__(self):
         check_config_types(self)
         object.__setattr__(self, "head_channels", tuple(self.head_channels))
-        counts = ("images", "batch_size", "checkpoint_every", "sample_every", "log_every", "keep_checkpoints")
+        counts = (
+            "images",
+            "batch_size",
+            "checkpoint_every",
+            "sample_every",
+            "log_every",
+            "variety_every",
+            "keep_checkpoints",
+        )
         for name in (*counts, "head_hidden", "ema_half_life", "accumulate"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, found {getattr(self, name)}")
@@ -151,6 +160,7 @@ def tiny() -> TrainConfig:
         checkpoint_every=1_024,
         sample_every=1_024,
         log_every=128,
+        variety_every=256,
         compile=False,
         evaluate_samples=128,
     )
@@ -219,6 +229,7 @@ def small() -> TrainConfig:
         checkpoint_every=50_000,
         sample_every=25_000,
         log_every=1_280,
+        variety_every=5_120,
     )
 
 

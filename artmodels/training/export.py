@@ -50,11 +50,20 @@ def export_generator(ema: ArtGenerator, config: TrainConfig, labels: Tensor) -> 
     drawn from the run's seed; processes need not exchange theirs.
     """
     painter = copy.deepcopy(ema)
-    device = painter.mean_w.device
     random = seeded_generator(config.seed, -1)
     z = torch.randn(CALIBRATION_LATENTS, config.latent_dim, generator=random)
-    chosen = labels[torch.randint(len(labels), (CALIBRATION_LATENTS,), generator=random)]
-    style = torch.eye(len(painter.config.styles))[chosen]
+    measure_statistics(painter, z, labels[torch.randint(len(labels), (CALIBRATION_LATENTS,), generator=random)])
+    return painter
+
+
+@torch.no_grad()
+def measure_statistics(painter: ArtGenerator, z: Tensor, labels: Tensor) -> None:
+    """Measure a generator's batch-norm statistics and `mean_w` anew, over latents `[N, latent_dim]` and their styles.
+
+    It is then in evaluation mode.
+    """
+    device = painter.mean_w.device
+    style = torch.eye(len(painter.config.styles))[labels]
     for module in painter.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.reset_running_stats()
@@ -63,7 +72,7 @@ def export_generator(ema: ArtGenerator, config: TrainConfig, labels: Tensor) -> 
     for z_part, style_part in zip(z.split(64), style.split(64), strict=True):
         painter(z_part.to(device), style_part.to(device))
     painter.update_mean_w(z.to(device))
-    return painter.eval()
+    painter.eval()
 
 
 def publish_model(

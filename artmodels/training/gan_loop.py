@@ -40,6 +40,7 @@ from artmodels.training.init_from import InitialModel, start_from
 from artmodels.training.monitor import Monitor, warnings_of
 from artmodels.training.report import write_report
 from artmodels.training.run_log import RunLog, show
+from artmodels.training.variety import VarietyGauge
 
 
 def prepare_passes(accelerator: Accelerator, nets: Networks, compiled: bool) -> Passes:
@@ -92,6 +93,7 @@ def train(
             raise ValueError(f"the checkpoint of {images} images in {output} is not of this run: {error}") from error
     augment = progress.augment
     log = RunLog(output, images, progress.seconds) if accelerator.is_main_process else None
+    gauge = VarietyGauge(nets.projector.network, config.feature_resolution, dataset, labels)
     checkpointer = Checkpointer(output, config, dataset, labels, monitor, progress)
     if log and images:
         checkpointer.mend_model(nets, images)
@@ -136,11 +138,14 @@ def train(
                 augment.adapt(sure.item(), augment.steps * config.batch_size)
             if config.augment_target and saving:  # every process goes on from what the checkpoint keeps
                 augment.signs = accelerator.reduce(torch.as_tensor(augment.signs, device=device), "mean")
-            if not log or not (saving or due(config.log_every) or due(config.sample_every)):
+            logging = saving or due(config.log_every) or due(config.variety_every)
+            if not log or not (logging or due(config.sample_every)):
                 continue
             record: dict[str, Any] = {"images": images, "seconds": round(log.seconds, 2)}
-            if saving or due(config.log_every):
+            if logging:
                 record |= check_finite(step.figures(), output) | {"augment": augment.share}
+            if due(config.variety_every):
+                record |= gauge.measure(nets.ema, images // config.variety_every - 1)
             if saving or due(config.sample_every):
                 painter = export_generator(nets.ema, config, labels)
                 log.save_samples(painter, images)

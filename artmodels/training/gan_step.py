@@ -96,7 +96,7 @@ class StepResult:
     real_logit: Tensor
     fake_logit: Tensor
     real_sign: Tensor  # mean sign of the real logits: near 1, the heads know the training pictures
-    variety: Tensor  # 1 - variety_loss, on augmented pictures, whose augmentation alone keeps them some way apart
+    variety_loss: Tensor  # of augmented pictures, whose augmentation alone keeps them some way apart
     style_gap: Tensor  # style_loss, in nats
 
     def figures(self) -> dict[str, float]:
@@ -186,7 +186,7 @@ def adversarial_step(
                 passes.backward(loss / len(parts))
         part.losses |= {
             "generator_loss": picture_loss.detach(),
-            "variety": 1 - sameness.detach(),
+            "variety_loss": sameness.detach(),
             "style_gap": misread.detach(),
         }
     with stage("generator's update"):

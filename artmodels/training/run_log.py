@@ -79,8 +79,10 @@ def show(bar: tqdm, record: dict[str, Any], before: list[dict[str, Any]]) -> Non
             f"Fréchet distance {figures['frechet_distance']:.1f} (real pictures: {figures['frechet_floor']:.1f})",
             file=sys.stderr,
         )
-    bar.set_postfix(
-        g=f"{record['generator_loss']:.2f}",
-        d=f"{record['discriminator_loss']:.2f}",
-        variety=f"{record['variety']:.2f}",
-    )
+    told = {"g": f"{record['generator_loss']:.2f}", "d": f"{record['discriminator_loss']:.2f}"}
+    newest: dict[str, float | None] = {}
+    for past in [*before, record]:
+        newest["variety"] = past.get("variety", newest.get("variety"))
+        newest["recall"] = past.get("evaluation", {}).get("recall", newest.get("recall"))
+    told |= {name: f"{value:.2f}" for name, value in newest.items() if value is not None}
+    bar.set_postfix(told)
