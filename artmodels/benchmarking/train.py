@@ -16,7 +16,7 @@ from artmodels.io.random import seeded_generator
 from artmodels.training.config import TrainConfig
 from artmodels.training.distributed import make_accelerator
 from artmodels.training.gan_loop import prepare_passes
-from artmodels.training.gan_step import StepResult, adversarial_step, build_networks, ema_decay, update_ema
+from artmodels.training.gan_step import StepResult, build_networks, ema_decay, training_step, update_ema
 
 WARM_UP = 3  # steps, in which memory is taken and networks are compiled
 LOADER_BATCHES = 50
@@ -57,6 +57,7 @@ def benchmark_training(config: TrainConfig, data: str | None, steps: int) -> dic
     nets = build_networks(config, styles, device)
     passes = prepare_passes(accelerator, nets, config.compile)
     sampler = PictureSampler(dataset.labels, config.seed, config.balance)
+    latents = torch.randn(len(dataset), config.latent_dim)  # as good as the pictures' own, where only time counts
     labels = torch.from_numpy(dataset.labels) * (not config.unconditional)
     one_hot, watch = torch.eye(len(styles)), Stopwatch(device)
 
@@ -66,7 +67,7 @@ def benchmark_training(config: TrainConfig, data: str | None, steps: int) -> dic
             indices = sampler.take(images, config.batch_size)
             real, style = dataset.batch(indices, device), one_hot[labels[indices]].to(device)
         random = seeded_generator(config.seed, images, 0)
-        result = adversarial_step(nets, passes, config, real, style, random, config.augment)
+        result = training_step(nets, passes, config, real, style, latents[indices], random, config.augment)
         with stage("average"):
             update_ema(nets.ema, nets.generator, ema_decay(config, images + config.batch_size))
         return result

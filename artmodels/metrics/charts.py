@@ -26,11 +26,12 @@ class Chart:
 
 
 LOSSES = {"discriminator": "discriminator_loss", "generator": "generator_loss"}
+LIKENESS = {"perceptual": "perceptual_distance", "colours": "colour_distance"}
 TRAINING = (
     Chart("Losses", "loss", "each a sum over the heads", LOSSES),
     Chart("Logits", "logit", "the nearer, the harder to tell apart", {"real": "real_logit", "fake": "fake_logit"}),
     Chart("Variety", "ratio", "1: fakes differ as real pictures do", {"fakes": "variety"}),
-    Chart("Style gap", "nats", "0: styles show as well in fakes", {"fakes": "style_gap"}),
+    Chart("Likeness", "distance", "of paintings from what their latents stand for", LIKENESS),
     Chart("Certainty", "mean sign", "of logits of training pictures; 1: sure", {"real": "real_sign"}),
     Chart("Known by heart", "share", "1: unseen pictures look painted to it", {"discriminator": "known_by_heart"}),
     Chart("Augmentation", "share", "of pictures that it sees changed", {"changed": "augment"}),

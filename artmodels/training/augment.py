@@ -12,36 +12,45 @@ from torch import Tensor
 
 TRANSLATION = 0.125  # of the side, at most
 CUTOUT = 0.5  # side of the square, of the picture's
+CHANGES = 13  # random numbers that decide how a picture is changed
 ADAPTING_IMAGES = 100_000  # in which an adapted share goes all the way from 0 to 1
 
 
-def zoom_in(pictures: Tensor, generator: torch.Generator, share: float) -> Tensor:
-    """A `share` (0 to 1) of the pictures `[N, 3, H, W]`, by lot, as a random quarter of each at twice its size.
+def change(pictures: Tensor, numbers: Tensor, zoom: float, share: float) -> Tensor:
+    """Zoom in and augment pictures `[N, 3, H, W]` in [-1, 1] as their random numbers `[N, CHANGES]` in [0, 1) say.
 
-    A frozen network is half blind to what is as small as a pixel; enlarged, brushwork is judged too.
+    A painting with the numbers of a real picture is changed just as that picture is.
     """
-    count, _, height, width = pictures.shape
-    random = torch.rand(count, 3, generator=generator).to(pictures.device)
-    top, left = ((random[:, i] * (side - side // 2 + 1)).long() for i, side in enumerate((height, width)))
+    pictures = zoom_in(pictures, numbers[:, :3], zoom) if zoom else pictures
+    return diff_augment(pictures, numbers[:, 3:], share)
+
+
+def zoom_in(pictures: Tensor, numbers: Tensor, share: float) -> Tensor:
+    """A `share` (0 to 1) of the pictures `[N, 3, H, W]` as a random quarter of each at twice its size.
+
+    `numbers` `[N, 3]` in [0, 1) draw them. A frozen network is half blind to what is as small as a pixel; enlarged,
+    brushwork is judged too.
+    """
+    _, _, height, width = pictures.shape
+    top, left = ((numbers[:, i] * (side - side // 2 + 1)).long() for i, side in enumerate((height, width)))
     part = crop(pictures, top, left, height // 2, width // 2)
     enlarged = F.interpolate(part, size=(height, width), mode="bilinear", align_corners=False)
-    return torch.where(random[:, 2, None, None, None] < share, enlarged, pictures)
+    return torch.where(numbers[:, 2, None, None, None] < share, enlarged, pictures)
 
 
-def diff_augment(pictures: Tensor, generator: torch.Generator, share: float = 1.0) -> Tensor:
-    """Colour, translation and cutout, drawn anew for each of the pictures `[N, 3, H, W]` in [-1, 1].
+def diff_augment(pictures: Tensor, numbers: Tensor, share: float = 1.0) -> Tensor:
+    """Colour, translation and cutout of pictures `[N, 3, H, W]` in [-1, 1], by `numbers` `[N, 10]` in [0, 1).
 
-    Each of the three changes is made to a `share` (0 to 1) of the pictures, by lot. Random numbers come from the CPU
-    `generator`, so they do not depend on the device.
+    Each of the three changes is made to a `share` (0 to 1) of the pictures, by lot. Random numbers are drawn on the
+    CPU, so they do not depend on the device.
     """
-    random = torch.rand(len(pictures), 10, generator=generator).to(pictures.device)  # [N, 10] in [0, 1)
 
     def some(changed: Tensor, column: int) -> Tensor:
-        return changed if share >= 1 else torch.where(random[:, column, None, None, None] < share, changed, pictures)
+        return changed if share >= 1 else torch.where(numbers[:, column, None, None, None] < share, changed, pictures)
 
-    pictures = some(jitter_colour(pictures, random[:, 0], random[:, 1], random[:, 2]), 7)
-    pictures = some(translate(pictures, random[:, 3], random[:, 4]), 8)
-    return some(cut_out(pictures, random[:, 5], random[:, 6]), 9)
+    pictures = some(jitter_colour(pictures, numbers[:, 0], numbers[:, 1], numbers[:, 2]), 7)
+    pictures = some(translate(pictures, numbers[:, 3], numbers[:, 4]), 8)
+    return some(cut_out(pictures, numbers[:, 5], numbers[:, 6]), 9)
 
 
 @dataclass
@@ -75,7 +84,16 @@ class AugmentShare:
 
 def mirror_half(pictures: Tensor, generator: torch.Generator) -> Tensor:
     """About half of the pictures `[N, 3, H, W]`, drawn by lot, left to right: twice the pictures, where that is art."""
-    chosen = torch.rand(len(pictures), generator=generator) < 0.5
+    return mirror(pictures, half_of(len(pictures), generator))
+
+
+def half_of(count: int, generator: torch.Generator) -> Tensor:
+    """About half of so many, drawn by lot: booleans `[count]`."""
+    return torch.rand(count, generator=generator) < 0.5
+
+
+def mirror(pictures: Tensor, chosen: Tensor) -> Tensor:
+    """The chosen `[N]` of the pictures `[N, 3, H, W]`, left to right."""
     return torch.where(chosen.to(pictures.device)[:, None, None, None], pictures.flip(3), pictures)
 
 

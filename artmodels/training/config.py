@@ -7,9 +7,11 @@ from artmodels.generate.recipe import SEED_LIMIT
 from artmodels.io.safetensors_io import check_config_types
 from artmodels.models.generator import GeneratorConfig
 
+SHORTEST_COMPILED = 3.0  # minutes of a run; compiling alone takes about one
 TASKS = ("generator", "classifier", "prompt", "upscaler")  # what train.py trains
 PRECISIONS = ("fp32", "bf16")
 FEATURE_NETWORKS = (0, 1)
+RUN_CONFIG_NAME = "config.json"  # in the run folder
 TRACKERS = ("tensorboard", "trackio", "wandb")
 
 
@@ -32,14 +34,16 @@ class TrainConfig:
     latent_dim: int
     feature_network: int  # EfficientNet-Lite0 or -Lite1
     feature_resolution: int  # px at which the frozen network looks
-    head_channels: tuple[int, ...]  # of the projected maps at strides 4, 8, 16, 32
+    head_channels: tuple[int, ...]  # of the maps that heads judge, at strides 4, 8, ...: one to four of them
     head_hidden: int  # channels inside a discriminator head
     learning_rate: float  # Adam, of the generator
     heads_learning_rate: float  # Adam, of the discriminator heads
     decay_after: int  # images, after which both rates fall with the root of the images seen; 0: never
-    variety_weight: float  # of the loss against sameness within a style
-    style_weight: float  # of the loss for pictures whose style is not read as well as that of real ones
-    beta1: float  # Adam
+    finish: int  # images at the end of the budget, over which both rates fall to nothing
+    adversarial_share: float  # of the gradient that the heads give a painting, beside 1 of the reconstruction
+    heads_after: int  # images, before which the generator learns from the pictures alone and the heads wait
+    latent_jitter: float  # how far a picture's latent may move towards a random one: 0 to 1
+    beta1: float  # Adam, of the generator; the heads learn without momentum
     beta2: float  # Adam
     ema_half_life: int  # images after which a weight's share in the average has halved
     ema_ramp_up: float  # the half-life is at most this share of the images seen so far
@@ -60,6 +64,8 @@ class TrainConfig:
     min_channels: int = 1  # generator channels at least
     freeze: int = 0  # px: the generator's blocks up to this size stay as --init gave them; 0: all learn
     variety_every: int = 1_920  # images between looks at how varied one style's seeds are
+    minutes: float = 0.0  # a budget in time instead of images; 0: none
+    planned_at: int = 0  # images after which it was planned, and `images` and what hangs on it set; 0: not yet
     zoom: float = 0.0  # share of pictures of which the discriminator sees a random quarter, enlarged, instead
 
     def __post_init__(self):
@@ -81,18 +87,29 @@ class TrainConfig:
             raise ValueError("batch_size must be at least 2: batch norm needs pictures to compare")
         if self.images < self.batch_size:
             raise ValueError(f"images ({self.images}) must be at least one batch ({self.batch_size})")
+        if self.minutes and self.compile and self.minutes < SHORTEST_COMPILED:
+            raise ValueError(
+                f"minutes ({self.minutes:g}) is little more than compiling takes: give at least {SHORTEST_COMPILED:g}, "
+                "or add --no-compile"
+            )
+        if self.minutes < 0:
+            raise ValueError(f"minutes must be above 0, found {self.minutes:g}")
+        if self.finish > self.images:
+            raise ValueError(
+                f"finish ({self.finish}) must be at most the budget of {self.images} images: try a quarter"
+            )
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, found {self.precision!r}")
         if not 0 <= self.seed < SEED_LIMIT:
             raise ValueError(f"seed must be between 0 and {SEED_LIMIT - 1}, found {self.seed}")
-        if self.decay_after < 0:
-            raise ValueError(f"decay_after must be at least 0, found {self.decay_after}")
+        for name in ("decay_after", "heads_after", "finish"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be at least 0, found {getattr(self, name)}")
         for name in ("learning_rate", "heads_learning_rate"):
             if not 0 < getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be above 0 and at most 1, found {getattr(self, name)}: try 0.0002")
-        for name, usual in (("variety_weight", 4), ("style_weight", 1)):
-            if not 0 <= getattr(self, name) <= 1000:
-                raise ValueError(f"{name} must be between 0 and 1000, found {getattr(self, name)}: try {usual}")
+        if not 0 <= self.adversarial_share <= 10:
+            raise ValueError(f"adversarial_share must be between 0 and 10, found {self.adversarial_share}: try 0.7")
         if self.batch_size % self.accumulate or self.batch_size // self.accumulate < 2:
             raise ValueError(
                 f"a batch of {self.batch_size} does not divide into {self.accumulate} parts of at least 2 pictures: "
@@ -103,7 +120,7 @@ class TrainConfig:
                 f"feature_network must be {' or '.join(map(str, FEATURE_NETWORKS))}, found {self.feature_network} "
                 "(2 is the judge, which training must never see through)"
             )
-        for name in ("augment", "augment_target", "zoom"):
+        for name in ("augment", "augment_target", "zoom", "latent_jitter"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be between 0 and 1, found {getattr(self, name)}")
         if not 0 <= self.hold_out <= 0.5:
@@ -112,8 +129,8 @@ class TrainConfig:
             raise ValueError(f"evaluate_samples must be at least 16, found {self.evaluate_samples}: try 1000")
         if not 0 <= self.balance <= 1:
             raise ValueError(f"balance must be between 0 (pictures) and 1 (styles), found {self.balance}: try 0.5")
-        if len(self.head_channels) != 4 or not all(1 <= channels <= 4096 for channels in self.head_channels):
-            raise ValueError(f"head_channels must be four numbers from 1 to 4096, found {self.head_channels}")
+        if not 1 <= len(self.head_channels) <= 4 or not all(1 <= channels <= 4096 for channels in self.head_channels):
+            raise ValueError(f"head_channels must be one to four numbers from 1 to 4096, found {self.head_channels}")
         if not (0 <= self.beta1 < 1 and 0 <= self.beta2 < 1):
             raise ValueError(f"beta1 and beta2 must be at least 0 and below 1, found {self.beta1} and {self.beta2}")
         if not 0 < self.ema_ramp_up <= 1:
@@ -155,25 +172,20 @@ def tiny() -> TrainConfig:
         max_channels=64,
         convs_per_block=1,
         latent_dim=32,
-        head_channels=(32, 32, 64, 64),
+        head_channels=(32, 32),
         head_hidden=32,
         checkpoint_every=1_024,
         sample_every=1_024,
         log_every=128,
         variety_every=256,
+        heads_after=64,
         compile=False,
         evaluate_samples=128,
     )
 
 
 def cpu() -> TrainConfig:
-    """64 px, an evening on two cores.
-
-    Measured on two cores with AVX512_BF16, nine styles, 7,694 paintings: 50,048 images in 30 minutes, checkpoints and
-    compiling included; Fréchet distance 166 above that of real pictures (`benchmarks/results/peers/table.md`). How each
-    hyperparameter changes it: `benchmarks/results/ablations/table.md`. Lite1 instead of Lite0 leads for 20 minutes and
-    then wanders: `benchmarks/results/ablations/lite1-half-an-hour.md`.
-    """
+    """64 px, an evening on two cores."""
     return TrainConfig(
         preset="cpu",
         resolution=64,
@@ -185,18 +197,20 @@ def cpu() -> TrainConfig:
         convs_per_block=2,
         latent_dim=128,
         feature_network=0,
-        feature_resolution=64,
-        head_channels=(64, 128, 256, 256),
-        head_hidden=128,
-        learning_rate=2e-4,
-        heads_learning_rate=4e-4,
+        feature_resolution=128,
+        head_channels=(64, 128),
+        head_hidden=64,
+        learning_rate=5e-4,
+        heads_learning_rate=2e-4,
         decay_after=0,
-        variety_weight=4.0,
-        style_weight=1.0,
-        beta1=0.0,
+        finish=0,
+        adversarial_share=0.7,
+        heads_after=3_000,
+        latent_jitter=0.2,
+        beta1=0.5,
         beta2=0.99,
-        ema_half_life=10_000,
-        ema_ramp_up=0.05,
+        ema_half_life=5_000,
+        ema_ramp_up=0.1,
         checkpoint_every=20_000,
         sample_every=10_000,
         log_every=640,
@@ -224,8 +238,7 @@ def small() -> TrainConfig:
         images=1_000_000,
         batch_size=64,
         max_channels=512,
-        head_channels=(64, 128, 256, 512),
-        head_hidden=256,
+        head_hidden=128,
         checkpoint_every=50_000,
         sample_every=25_000,
         log_every=1_280,

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGroupKwargs
+from accelerate.utils import broadcast_object_list
 from torch import nn
 
 PROCESS_TIMEOUT = timedelta(hours=2)  # of processes, while the first one measures
@@ -38,6 +39,13 @@ def make_accelerator(precision: str, tracker: str | None = None, output: Path | 
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         torch.set_num_threads(max(1, cores // local_processes))
     return accelerator
+
+
+def from_main(accelerator: Accelerator, value: Any) -> Any:
+    """What the main process has for `value`, in every process; all must call it."""
+    if accelerator.num_processes == 1:
+        return value
+    return broadcast_object_list([value])[0]
 
 
 def check_finite(figures: dict[str, float], output: Path) -> dict[str, float]:

@@ -98,11 +98,12 @@ def publish_model(
     }
     if training["init"]:
         del training["init"]["source"]  # where it lay on this machine is nobody else's business
-    strip = progress_strip(output, len(SAMPLE_SEEDS), len(painter.config.styles))
+    strip = progress_strip(output, len(SAMPLE_SEEDS), len(painter.config.styles), images)
     if strip:
         training["progress"] = strip[1]
     with replacing(output / "model") as folder:
-        write_model_folder(folder, painter, training, read_history(output), progress.evaluation)
+        history = [record for record in read_history(output) if record["images"] <= images]
+        write_model_folder(folder, painter, training, history, progress.evaluation)
         if strip:
             strip[0].save(folder / PROGRESS_NAME, "WEBP", quality=PROGRESS_QUALITY)
         for name in OUTLIVING:

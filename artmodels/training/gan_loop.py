@@ -1,4 +1,4 @@
-"""train(): adversarial training of a generator against projected features, counted in images."""
+"""train(): a generator learns to paint each picture from its latent, and patches that pass for real; in images."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +12,7 @@ from artmodels.data.dataset import ArtDataset
 from artmodels.data.sampler import PictureSampler
 from artmodels.hub.publish import RunPublisher
 from artmodels.io.random import seeded_generator
-from artmodels.models.discriminator import STRIDES
-from artmodels.training.augment import AugmentShare, mirror_half
+from artmodels.training.augment import AugmentShare, half_of, mirror
 from artmodels.training.checkpoint import RunProgress, list_checkpoints, load_latest
 from artmodels.training.checkpointer import Checkpointer
 from artmodels.training.config import TrainConfig
@@ -22,6 +21,7 @@ from artmodels.training.distributed import (
     check_weights,
     clear_failures,
     flat_numbers,
+    from_main,
     graceful_stop,
     make_accelerator,
     start_tracker,
@@ -30,16 +30,18 @@ from artmodels.training.export import export_generator, steer_model
 from artmodels.training.gan_step import (
     Networks,
     Passes,
-    adversarial_step,
     build_networks,
     ema_decay,
     set_learning_rates,
+    training_step,
     update_ema,
 )
 from artmodels.training.init_from import InitialModel, start_from
+from artmodels.training.latents import keep_latents
 from artmodels.training.monitor import Monitor, warnings_of
 from artmodels.training.report import write_report
 from artmodels.training.run_log import RunLog, show
+from artmodels.training.time_budget import TimeBudget, keep_plan
 from artmodels.training.variety import VarietyGauge
 
 
@@ -47,9 +49,19 @@ def prepare_passes(accelerator: Accelerator, nets: Networks, compiled: bool) -> 
     """Wrap the networks for accelerate's processes; `nets` itself keeps the bare modules."""
     generator, heads = accelerator.prepare(nets.generator, nets.heads)
     project: Callable = nets.projector
+    scales: Callable = nets.projector.scales
     if compiled:
-        generator, project = torch.compile(generator), torch.compile(project)
-    return Passes(generator, heads, project, accelerator.autocast, accelerator.backward, accelerator.no_sync)
+        generator, project, scales = torch.compile(generator), torch.compile(project), torch.compile(scales)
+    return Passes(
+        generator,
+        heads,
+        project,
+        scales,
+        accelerator.autocast,
+        accelerator.backward,
+        accelerator.no_sync,
+        mean=lambda values: accelerator.reduce(values, "mean"),
+    )
 
 
 def train(
@@ -92,6 +104,7 @@ def train(
         except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise ValueError(f"the checkpoint of {images} images in {output} is not of this run: {error}") from error
     augment = progress.augment
+    budget = TimeBudget(config.minutes) if config.minutes and not config.planned_at else None
     log = RunLog(output, images, progress.seconds) if accelerator.is_main_process else None
     gauge = VarietyGauge(nets.projector.network, config.feature_resolution, dataset, labels)
     checkpointer = Checkpointer(output, config, dataset, labels, monitor, progress)
@@ -107,39 +120,53 @@ def train(
         return
     start_tracker(accelerator, config.to_json())
 
+    with accelerator.main_process_first():
+        latents = keep_latents(
+            output, nets.projector, dataset, labels, config.latent_dim, config.flip, not accelerator.is_main_process
+        )
     passes = prepare_passes(accelerator, nets, config.compile)
     bar = tqdm(
         total=config.images, initial=images, unit=" pictures", disable=not accelerator.is_main_process, smoothing=0.05
     )
-    stopping = False
+    stopping, batch_size = False, config.batch_size
     with bar, graceful_stop() as stop, clear_failures(accelerator, output):
         while images < config.images and not stopping:
             random = seeded_generator(config.seed, images, rank)
             indices = sampler.take(images + rank * local_size, local_size)
             real = dataset.batch(indices, device)
-            real = mirror_half(real, random) if config.flip else real
+            mirrored = half_of(local_size, random) if config.flip else None
+            real = real if mirrored is None else mirror(real, mirrored)
             style = one_hot[labels[indices]].to(device, non_blocking=True)
+            z = latents.take(indices, mirrored)
             set_learning_rates(nets, config, images)
-            step = adversarial_step(nets, passes, config, real, style, random, augment.share)
+            judged = images >= config.heads_after
+            step = training_step(nets, passes, config, real, style, z, random, augment.share, judged)
 
-            images += config.batch_size
+            images += batch_size
             update_ema(nets.ema, nets.generator, ema_decay(config, images))
-            augment.see(step.real_sign)
-            bar.update(config.batch_size)
+            if step.real_sign is not None:
+                augment.see(step.real_sign)
+            bar.update(batch_size)
 
             # Every so many images: log, adapt, sample grid, measure, checkpoint.
             def due(every: int, images: int = images) -> bool:
-                return images // every > (images - config.batch_size) // every
+                return images // every > (images - batch_size) // every
 
             stopping = stop.agreed(accelerator, look=due(config.log_every))
-            saving = due(config.checkpoint_every) or stopping or images >= config.images
-            if config.augment_target and due(config.log_every):
+            planning = False
+            if budget and due(config.log_every):
+                settled = images >= config.heads_after + config.log_every
+                planning = from_main(accelerator, log and budget.ready(images, log.seconds, settled))
+            saving = due(config.checkpoint_every) or stopping or images >= config.images or planning
+            if augment.steps and due(config.log_every):
                 sure = accelerator.reduce(torch.as_tensor(augment.signs / augment.steps, device=device), "mean")
                 augment.adapt(sure.item(), augment.steps * config.batch_size)
             if config.augment_target and saving:  # every process goes on from what the checkpoint keeps
                 augment.signs = accelerator.reduce(torch.as_tensor(augment.signs, device=device), "mean")
             logging = saving or due(config.log_every) or due(config.variety_every)
             if not log or not (logging or due(config.sample_every)):
+                if planning:
+                    config, budget = from_main(accelerator, None), None
                 continue
             record: dict[str, Any] = {"images": images, "seconds": round(log.seconds, 2)}
             if logging:
@@ -153,7 +180,8 @@ def train(
                 check_weights((nets.generator, nets.ema, nets.heads), output)
                 in_haste = stopping and not due(config.checkpoint_every)
                 record |= checkpointer.measure(nets, painter, images, in_haste)
-                record["warnings"] = warnings_of([*log.records, record], len(STRIDES))
+            if saving or due(config.variety_every):
+                record["warnings"] = warnings_of([*log.records, record], len(config.head_channels))
             if len(record) > 2:
                 show(bar, log.write(record), log.records[:-1])
                 accelerator.log(flat_numbers(record), step=images)
@@ -161,6 +189,11 @@ def train(
                 checkpointer.save(nets, painter, images, log.seconds)
                 if publisher and not stopping:
                     publisher.offer(output / "model", images)
+            if budget and planning:
+                config = budget.plan(config, images, log.seconds, log.seconds - record["seconds"])
+                keep_plan(output, config)
+                config, budget = from_main(accelerator, config), None
+                checkpointer.config, bar.total = config, config.images
     if log:
         if images >= config.images:
             steer_model(output, config, device)

@@ -1,22 +1,25 @@
-"""One step of training: a discriminator's update, a generator's update, and the average that follows."""
+"""One step of training: the heads' update, the generator's update, and the average that follows."""
 
 import copy
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from artmodels.hub.pretrained import ArtGenerator
-from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector, Verdict
+from artmodels.metrics.distances import perceptual_distances
+from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector
 from artmodels.models.layers import channels_last
-from artmodels.training.augment import diff_augment, zoom_in
+from artmodels.training.augment import CHANGES, change
 from artmodels.training.checkpoint import load_module, load_optimizer, optimizer_tensors
 from artmodels.training.config import TrainConfig
-from artmodels.training.losses import discriminator_loss, generator_loss, style_loss, variety_loss
+from artmodels.training.losses import balancing_factor, colour_loss, discriminator_loss, generator_loss
+
+SQUARES_NEWEST = 0.1  # share of the newest step in the averaged squares of the gradients
 
 
 @dataclass
@@ -29,6 +32,7 @@ class Networks:
     heads: DiscriminatorHeads
     generator_optimizer: torch.optim.Optimizer
     heads_optimizer: torch.optim.Optimizer
+    squares: Tensor  # [2] squared lengths of the reconstruction's and the heads' gradients, averaged over steps
 
     def tensors(self) -> dict[str, dict[str, Tensor]]:
         return {
@@ -37,6 +41,7 @@ class Networks:
             "heads": self.heads.state_dict(),
             "generator_optimizer": optimizer_tensors(self.generator_optimizer),
             "heads_optimizer": optimizer_tensors(self.heads_optimizer),
+            "balance": {"squares": self.squares},
         }
 
     def load(self, tensors: dict[str, dict[str, Tensor]]) -> None:
@@ -44,6 +49,7 @@ class Networks:
             load_module(getattr(self, name), tensors[name])
         for name in ("generator_optimizer", "heads_optimizer"):
             load_optimizer(getattr(self, name), tensors[name])
+        self.squares.copy_(tensors["balance"]["squares"])
 
 
 def build_networks(config: TrainConfig, styles: tuple[str, ...], device: torch.device) -> Networks:
@@ -53,8 +59,7 @@ def build_networks(config: TrainConfig, styles: tuple[str, ...], device: torch.d
     generator = channels_last(ArtGenerator(config.generator_config(styles)).to(device))
     if config.freeze:
         generator.freeze(config.freeze)
-    heads = DiscriminatorHeads(channels, config.feature_resolution, config.head_hidden, len(styles))
-    heads = channels_last(heads.to(device))
+    heads = channels_last(DiscriminatorHeads(channels, config.head_hidden, len(styles), config.latent_dim).to(device))
     betas = (config.beta1, config.beta2)
     return Networks(
         generator=generator,
@@ -62,7 +67,8 @@ def build_networks(config: TrainConfig, styles: tuple[str, ...], device: torch.d
         projector=FeatureProjector(channels, config.feature_resolution, config.seed, config.feature_network).to(device),
         heads=heads,
         generator_optimizer=torch.optim.Adam(generator.parameters(), config.learning_rate, betas=betas),
-        heads_optimizer=torch.optim.Adam(heads.parameters(), config.heads_learning_rate, betas=betas),
+        heads_optimizer=torch.optim.Adam(heads.parameters(), config.heads_learning_rate, betas=(0.0, config.beta2)),
+        squares=torch.zeros(2, device=device),
     )
 
 
@@ -75,11 +81,13 @@ class Passes:
     """The forward passes of a step as accelerate wrapped and torch compiled them, and accelerate's part in it."""
 
     generator: Callable[[Tensor, Tensor], Tensor]
-    heads: Callable[[list[Tensor], Tensor], Verdict]
+    heads: Callable[[list[Tensor], Tensor, Tensor], list[Tensor]]
     project: Callable[[Tensor], list[Tensor]]
+    scales: Callable[[Tensor], list[Tensor]]
     autocast: Callable[[], AbstractContextManager]
     backward: Callable[[Tensor], None]
     alone: Callable[[Callable], AbstractContextManager]  # keeps a module's gradients in this process
+    mean: Callable[[Tensor], Tensor]  # over all processes
     stage: Callable[[str], AbstractContextManager] = no_stage  # a stopwatch, when a benchmark looks on
 
     def exchange(self, module: Callable, now: bool) -> AbstractContextManager:
@@ -89,115 +97,172 @@ class Passes:
 
 @dataclass
 class StepResult:
-    """What a step leaves for the log; tensors, so that nothing waits for the device."""
+    """What a step leaves for the log; tensors, so that nothing waits for the device. None: no heads yet."""
 
-    discriminator_loss: Tensor
-    generator_loss: Tensor
-    real_logit: Tensor
-    fake_logit: Tensor
-    real_sign: Tensor  # mean sign of the real logits: near 1, the heads know the training pictures
-    variety_loss: Tensor  # of augmented pictures, whose augmentation alone keeps them some way apart
-    style_gap: Tensor  # style_loss, in nats
+    perceptual_distance: Tensor  # of the paintings from the pictures that their latents stand for
+    colour_distance: Tensor  # the same by `colour_loss`
+    discriminator_loss: Tensor | None = None
+    generator_loss: Tensor | None = None
+    real_logit: Tensor | None = None
+    fake_logit: Tensor | None = None
+    real_sign: Tensor | None = None  # mean sign of the real logits: near 1, the heads know the training pictures
 
     def figures(self) -> dict[str, float]:
         """Numbers for the log; this waits for the device."""
-        return {field.name: getattr(self, field.name).item() for field in fields(self)}
+        return {name: value.item() for name, value in vars(self).items() if value is not None}
 
 
 @dataclass
-class Seen:
-    """What the heads' update leaves for the generator's, of one part of a batch."""
+class Part:
+    """As many pictures of a step as are painted at once, and what they are painted from."""
 
-    real_map: Tensor  # the coarsest, for the variety loss
-    real_style: Tensor
-    fake_maps: list[Tensor]  # with their graph, if the batch is a single part; else none
-    losses: dict[str, Tensor]
+    real: Tensor  # [N, 3, H, W]
+    style: Tensor  # [N, styles]
+    z: Tensor  # [N, latent_dim]
+    changes: Tensor  # [N, CHANGES] random numbers: the same augmentation for a picture and its painting
+    losses: dict[str, Tensor] = field(default_factory=dict)  # for the log
 
 
-def adversarial_step(
+@dataclass
+class Painting:
+    """What a part was painted to."""
+
+    fake: Tensor  # [N, 3, H, W], with its graph back into the generator
+    seen: Tensor  # the same, where the gradients of all that look at it are gathered
+    maps: list[Tensor]  # what the heads see of it, changed as its picture is; none where no heads are heard
+
+
+def training_step(
     nets: Networks,
     passes: Passes,
     config: TrainConfig,
     real: Tensor,
     style: Tensor,
+    latents: Tensor,
     random: torch.Generator,
     augment: float = 1.0,
+    judged: bool = True,
 ) -> StepResult:
-    """One update of the heads and one of the generator, on real pictures `[N, 3, H, W]` and their styles `[N, S]`.
+    """One update of the heads and one of the generator, on real pictures, their styles and their latents.
+
+    Pictures are `[N, 3, H, W]`, styles `[N, S]`, latents `[N, latent_dim]` (see `latents`), which are blurred by up to
+    `config.latent_jitter`, so that what lies between them is painted too. The generator learns to paint each picture
+    again from its latent, and, if it is `judged`, to have each place of the painting taken for real by the heads; the
+    lengths of the two gradients, as they were in the steps before, are balanced.
 
     The batch is taken in `config.accumulate` parts whose gradients add up. A single part is painted once for both
     updates; several are painted again for the second, so that no more than one part's graph is ever held.
     """
-    stage = passes.stage
-    z = torch.randn(len(real), nets.generator.config.latent_dim, generator=random).to(real.device, non_blocking=True)
-    size = len(real) // config.accumulate
-    parts = list(zip(real.split(size), style.split(size), z.split(size), strict=True))
+    device, size = real.device, len(real) // config.accumulate
+    z = blur(latents, config.latent_jitter, random).to(device, non_blocking=True)
+    changes = torch.rand(len(real), CHANGES, generator=random).to(device, non_blocking=True)
+    split = zip(*(each.split(size) for each in (real, style, z, changes)), strict=True)
+    parts = [Part(*each) for each in split]
 
-    def look_at(pictures: Tensor) -> list[Tensor]:
-        with stage("features"), passes.autocast():
-            if config.zoom:
-                pictures = zoom_in(pictures, random, config.zoom)
-            return passes.project(diff_augment(pictures, random, augment))
+    def look_at(pictures: Tensor, part: Part) -> list[Tensor]:
+        with passes.stage("features"), passes.autocast():
+            return passes.project(change(pictures, part.changes, config.zoom, augment))
 
-    def look_at_fakes(style: Tensor, z: Tensor) -> list[Tensor]:
-        with stage("generator"):
-            fake = passes.generator(z, style)
-        return look_at(fake)
+    def paint(part: Part) -> Painting:
+        with passes.stage("generator"):
+            fake = passes.generator(part.z, part.style).float()
+        seen = fake.detach().requires_grad_()
+        return Painting(fake, seen, look_at(seen, part) if judged else [])
 
-    # Heads: real and fake in one forward.
-    seen = []
-    nets.heads_optimizer.zero_grad()
-    for number, (real_part, style_part, z_part) in enumerate(parts, start=1):
-        with torch.set_grad_enabled(len(parts) == 1):
-            fake_maps = look_at_fakes(style_part, z_part)
-        with torch.no_grad():
-            real_maps = look_at(real_part)
-        with stage("heads' update"), passes.exchange(passes.heads, now=number == len(parts)):
-            both = [torch.cat([r, f.detach()]) for r, f in zip(real_maps, fake_maps, strict=True)]
-            verdict = passes.heads(both, torch.cat([style_part, style_part]))
-            real_logits, fake_logits = zip(*(logits.chunk(2) for logits in verdict.realness), strict=True)
-            real_style, _ = verdict.style.chunk(2)
-            heads_loss = discriminator_loss(real_logits, fake_logits)
-            probe_loss = F.cross_entropy(real_style.float(), style_part)
-            passes.backward((heads_loss + probe_loss) / len(parts))
-        losses = {
-            "discriminator_loss": heads_loss.detach(),
-            "real_logit": torch.stack([head.detach().mean() for head in real_logits]).mean(),
-            "fake_logit": torch.stack([head.detach().mean() for head in fake_logits]).mean(),
-            "real_sign": torch.stack([head.detach().sign().mean() for head in real_logits]).mean(),
-        }
-        seen.append(Seen(real_maps[-1], real_style.detach(), fake_maps if len(parts) == 1 else [], losses))
-    with stage("heads' update"):
-        nets.heads_optimizer.step()
+    painting = None
+    if judged:
+        nets.heads_optimizer.zero_grad()
+        for number, part in enumerate(parts, start=1):
+            with torch.set_grad_enabled(len(parts) == 1):
+                painting = paint(part)
+            with torch.no_grad():
+                real_maps = look_at(part.real, part)
+            with passes.stage("heads' update"), passes.exchange(passes.heads, now=number == len(parts)):
+                passes.backward(_tell_apart(passes, part, real_maps, painting.maps) / len(parts))
+        with passes.stage("heads' update"):
+            nets.heads_optimizer.step()
 
-    # Generator: through the updated heads, which themselves get no gradient.
+    # The generator learns through the updated heads, which themselves get no gradient.
     nets.heads.requires_grad_(False)
     nets.generator_optimizer.zero_grad()
-    for number, ((_, style_part, z_part), part) in enumerate(zip(parts, seen, strict=True), start=1):
+    factor, squares = balancing_factor(nets.squares, config.adversarial_share), torch.zeros_like(nets.squares)
+    for number, part in enumerate(parts, start=1):
         with passes.exchange(passes.generator, now=number == len(parts)):
-            fake_maps = part.fake_maps if len(parts) == 1 else look_at_fakes(style_part, z_part)
-            with stage("generator's update"):
-                with passes.autocast():
-                    verdict = nets.heads(fake_maps, style_part)
-                picture_loss = generator_loss(verdict.realness)
-                misread = style_loss(part.real_style, verdict.style, style_part)
-                sameness = variety_loss(part.real_map.flatten(1), fake_maps[-1].flatten(1), style_part)
-                loss = picture_loss + config.variety_weight * sameness + config.style_weight * misread
-                passes.backward(loss / len(parts))
-        part.losses |= {
-            "generator_loss": picture_loss.detach(),
-            "variety_loss": sameness.detach(),
-            "style_gap": misread.detach(),
-        }
-    with stage("generator's update"):
+            if painting is None or len(parts) > 1:
+                painting = paint(part)
+            gradient = _reconstruct(passes, part, painting.seen)
+            if judged:
+                realistic = _please(nets, passes, part, painting)
+                squares += torch.stack([gradient.square().sum(), realistic.square().sum()])
+                gradient = gradient + factor * realistic
+            with passes.stage("generator's update"):
+                passes.backward((painting.fake * gradient).sum() / len(parts))  # whose gradient at the painting it is
+    with passes.stage("generator's update"):
         nets.generator_optimizer.step()
     nets.heads.requires_grad_(True)
-    return StepResult(**{name: torch.stack([part.losses[name] for part in seen]).mean() for name in seen[0].losses})
+    if judged:
+        nets.squares.lerp_(passes.mean(squares / len(parts) ** 2), SQUARES_NEWEST)  # losses are means over parts
+    return StepResult(**{name: torch.stack([part.losses[name] for part in parts]).mean() for name in parts[0].losses})
+
+
+def _tell_apart(passes: Passes, part: Part, real_maps: list[Tensor], fake_maps: list[Tensor]) -> Tensor:
+    """The heads' loss, real and painted in one forward."""
+    both = [torch.cat([real, fake.detach()]) for real, fake in zip(real_maps, fake_maps, strict=True)]
+    logits = passes.heads(both, torch.cat([part.style, part.style]), torch.cat([part.z, part.z]))
+    real_logits, fake_logits = zip(*(each.chunk(2) for each in logits), strict=True)
+    loss = discriminator_loss(real_logits, fake_logits)
+    part.losses |= {
+        "discriminator_loss": loss.detach(),
+        "real_logit": torch.stack([head.detach().mean() for head in real_logits]).mean(),
+        "fake_logit": torch.stack([head.detach().mean() for head in fake_logits]).mean(),
+        "real_sign": torch.stack([head.detach().sign().mean() for head in real_logits]).mean(),
+    }
+    return loss
+
+
+def _reconstruct(passes: Passes, part: Part, seen: Tensor) -> Tensor:
+    """The gradient at the paintings, `[N, 3, H, W]`, by which they come nearer to their pictures."""
+    with passes.stage("reconstruction"):
+        with torch.no_grad(), passes.autocast():
+            wanted = passes.scales(part.real)
+        with passes.autocast():
+            own = passes.scales(seen)
+        perceptual = perceptual_distances(unit(own), unit(wanted)).mean()
+        colours = colour_loss(seen, part.real)
+        part.losses |= {"perceptual_distance": perceptual.detach(), "colour_distance": colours.detach()}
+        return torch.autograd.grad(perceptual + colours, seen)[0]
+
+
+def _please(nets: Networks, passes: Passes, part: Part, painting: Painting) -> Tensor:
+    """The gradient at the paintings, `[N, 3, H, W]`, by which the heads take them for real."""
+    with passes.stage("heads' verdict"):
+        with passes.autocast():
+            verdict = nets.heads(painting.maps, part.style, part.z)
+        loss = generator_loss([each.float() for each in verdict])
+        part.losses["generator_loss"] = loss.detach()
+        return torch.autograd.grad(loss, painting.seen)[0]
+
+
+def unit(maps: list[Tensor]) -> list[Tensor]:
+    """Feature maps in float32, each position's features at length 1."""
+    return [F.normalize(each.float(), dim=1) for each in maps]
+
+
+def blur(latents: Tensor, most: float, random: torch.Generator) -> Tensor:
+    """Latents `[N, D]` moved towards random ones, each by a share drawn from 0 to `most`, at the same variance."""
+    share = most * torch.rand(len(latents), 1, generator=random)
+    return (1 - share**2).sqrt() * latents + share * torch.randn(latents.shape, generator=random)
 
 
 def set_learning_rates(nets: Networks, config: TrainConfig, images: int) -> None:
-    """Both rates as they are after so many images: constant, then falling with the root (arXiv:2312.02696)."""
+    """Both rates as they are after so many images.
+
+    They are constant, then, with `decay_after`, they fall with the root (arXiv:2312.02696), and with `finish` evenly to
+    nothing at the end of the budget (arXiv:2405.18392): weights that stop wandering paint what they have learned.
+    """
     factor = math.sqrt(config.decay_after / max(images, config.decay_after)) if config.decay_after else 1.0
+    if config.finish:
+        factor *= min(max(config.images - images, 0) / config.finish, 1.0)
     nets.generator_optimizer.param_groups[0]["lr"] = config.learning_rate * factor
     nets.heads_optimizer.param_groups[0]["lr"] = config.heads_learning_rate * factor
 

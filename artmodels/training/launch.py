@@ -21,23 +21,25 @@ from artmodels.io.device import best_precision, can_compile
 from artmodels.io.files import LOCK_NAME, clear_leftovers, only_one, write_json
 from artmodels.io.safetensors_io import read_json
 from artmodels.training.checkpoint import list_checkpoints
-from artmodels.training.config import PRESETS, TASKS, TrainConfig
+from artmodels.training.config import PRESETS, RUN_CONFIG_NAME, TASKS, TrainConfig
 from artmodels.training.init_from import InitialModel, load_initial_model, shape_after
+from artmodels.training.latents import LATENTS_NAME
 from artmodels.training.monitor import Monitor, measuring_command
 
 if TYPE_CHECKING:
     from artmodels.training.gan_step import Networks, Passes
     from artmodels.training.supervised import SupervisedConfig
 
-RUN_CONFIG_NAME = "config.json"
 OUR_NAMES = re.compile(
-    rf"images-\d+|model|{re.escape(RUN_CONFIG_NAME)}|{re.escape(SPLIT_NAME)}|metrics\.jsonl|report\.html", re.ASCII
+    rf"images-\d+|model|{re.escape(RUN_CONFIG_NAME)}|{re.escape(SPLIT_NAME)}|{re.escape(LATENTS_NAME)}|metrics\.jsonl|report\.html",
+    re.ASCII,
 )
 SAMPLE_NAMES = re.compile(r"images-\d+\.png|film\.webp", re.ASCII)
 MIN_PICTURES = 10
+UNPLANNED = 10**9  # images of a run that has minutes instead, until its speed is known
 # What --resume may change: a larger budget extends the run, compiling only rounds differently, and other learning rates
-# or weights of the variety and style losses, a longer average, closer looks, and blocks that begin to learn are how an
-# artist steers a run. Changes are noted in its config.
+# or another share of the heads, a longer average, closer looks, and blocks that begin to learn are how an artist steers
+# a run. Changes are noted in its config.
 MAY_CHANGE = frozenset(
     (
         "images",
@@ -45,14 +47,19 @@ MAY_CHANGE = frozenset(
         "learning_rate",
         "heads_learning_rate",
         "decay_after",
+        "finish",
         "ema_half_life",
         "ema_ramp_up",
-        "variety_weight",
-        "style_weight",
+        "adversarial_share",
+        "latent_jitter",
         "freeze",
         "zoom",
     )
 )
+
+
+class EarlierObjectiveError(Exception):
+    """A run's config is of an objective that is gone."""
 
 
 RunConfig = TypeVar("RunConfig", bound="TrainConfig | SupervisedConfig")
@@ -105,6 +112,12 @@ def resolve_plan(
             config = shape_after(config, init.generator, given.pop("resolution", None), given.pop("min_channels", None))
         elif "resolution" in given and "feature_resolution" not in given:
             config = replace(config, feature_resolution=max(config.feature_resolution, given["resolution"]))
+        if "minutes" in given:
+            if given["minutes"] <= 0:
+                raise ValueError(f"--minutes must be above 0, found {given['minutes']:g}")
+            if "images" in given or "finish" in given:
+                raise ValueError("--minutes plans the images and their --finish itself: give one or the other")
+            given["images"] = UNPLANNED
         defaults: dict[str, Any] = {"precision": best_precision(), "compile": config.compile and can_compile()}
         config = replace(config, **(defaults | given))
     if config.compile and not can_compile():
@@ -196,8 +209,15 @@ def read_run(
         source, test, init = saved["data"]["source"], saved["data"].get("test"), saved.get("init")
         if init is not None:
             init = {key: str(init[key]) for key in ("source", "weights_sha256")}
+        if config_type is TrainConfig and "variety_weight" in saved["train"]:
+            raise EarlierObjectiveError
         test_source = None if test is None else str(test["source"])
         return config_type(**saved["train"]), source if source is None else str(source), test_source, init
+    except EarlierObjectiveError as error:
+        raise ValueError(
+            f"{output} was trained by an objective that artmodels no longer has, and cannot go on: start a new run "
+            f"from its model with --init {output / 'model'}"
+        ) from error
     except (TypeError, LookupError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is not a run's config ({error}): start a new run in another folder") from error
 
@@ -403,17 +423,19 @@ def describe_plan(plan: Plan, output: Path) -> str:
     heads = sum(parameter.numel() for parameter in nets.heads.parameters())
     checkpoint = 4 * (4 * nets.generator.parameter_count + 3 * heads)  # weights, average and two Adam moments
     hours = config.images / config.batch_size * seconds / 3600
+    budget = f"{config.minutes:g} minutes" if config.minutes else f"{config.images} images"
+    time_taken = budget if config.minutes else f"{hours:.1f} hours"
     return "\n".join(
         (
             f"data        {source}",
             f"measured    by {measured_by}",
             f"pictures    {config.resolution} x {config.resolution} px, styles: {', '.join(styles)}",
             f"start       {plan.init.model.name if plan.init else 'random weights'}",
-            f"budget      {config.images} images in batches of {config.batch_size}",
+            f"budget      {budget} in batches of {config.batch_size}",
             f"parameters  generator {nets.generator.parameter_count:,}, discriminator heads {heads:,}",
             f"precision   {config.precision}, {'compiled' if config.compile else 'not compiled'}",
             f"memory      {_peak_memory(device) / 2**30:.1f} GiB on {device.type} (measured over three steps)",
-            f"time        {hours:.1f} hours ({config.batch_size / seconds:.0f} images/s, measured without compiling)",
+            f"time        {time_taken} ({config.batch_size / seconds:.0f} images/s, measured without compiling)",
             f"disk        {config.keep_checkpoints + 1} checkpoints of {checkpoint / 2**20:.0f} MiB in {output}",
             "nothing was written: leave --dry-run away to start",
         )
@@ -422,15 +444,16 @@ def describe_plan(plan: Plan, output: Path) -> str:
 
 def _time_steps(nets: "Networks", passes: "Passes", config: TrainConfig, device: torch.device) -> float:
     """Seconds of the faster of two optimisation steps, after one to warm up."""
-    from artmodels.training.gan_step import adversarial_step
+    from artmodels.training.gan_step import training_step
 
     styles = len(nets.generator.config.styles)
     real = torch.zeros(config.batch_size, 3, config.resolution, config.resolution, device=device)
+    latents = torch.zeros(config.batch_size, config.latent_dim)
     style = torch.eye(styles, device=device)[torch.arange(config.batch_size) % styles]
     times = []
     for _ in range(3):
         started = time.perf_counter()
-        adversarial_step(nets, passes, config, real, style, torch.Generator().manual_seed(0)).figures()
+        training_step(nets, passes, config, real, style, latents, torch.Generator().manual_seed(0)).figures()
         times.append(time.perf_counter() - started)
     return min(times[1:])
 

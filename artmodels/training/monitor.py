@@ -19,6 +19,7 @@ from artmodels.training.gan_step import Networks
 
 LEAST_REACH = 0.1  # of the recall of real pictures; below it, and after it had been more, a run collapses
 LEAST_VARIETY = 0.6  # of that of real pictures, in a style
+SEVERAL_READINGS = 3  # of variety, each of another style, which together tell collapse from chance
 EASY_LOSS = 0.1  # of the hinge loss of heads that cannot tell at all; below it the heads tell with ease
 KNOWN_BY_HEART = 0.5  # of the gap between training pictures and fakes, by which unseen pictures fall short
 NEAREST, NEAREST_FEW = 0.85, 0.6  # distance to the nearest training picture over that of unseen ones: median, 1st perc.
@@ -97,8 +98,9 @@ def warnings_of(history: Sequence[Record], heads: int) -> list[str]:
     """
     found = []
     judged = [record for record in history if "evaluation" in record]
-    if judged and judged[-1] is history[-1]:
+    if judged:  # what the last evaluation found holds until the next one
         found += _of_paintings(judged)
+    found += _of_seeds([record["variety"] for record in history if "variety" in record])
     since = max((place + 1 for place, record in enumerate(history[:-1]) if "warnings" in record), default=0)
     losses = [record["discriminator_loss"] for record in history[since:] if "discriminator_loss" in record]
     if losses and sum(losses) / len(losses) < EASY_LOSS * 2 * heads:
@@ -106,12 +108,23 @@ def warnings_of(history: Sequence[Record], heads: int) -> list[str]:
             "The discriminator tells paintings from real pictures with ease (it is saturated), so it teaches the "
             "generator little: lower --heads-learning-rate."
         )
-    if history[-1].get("known_by_heart", 0) > KNOWN_BY_HEART:
+    if judged and judged[-1].get("known_by_heart", 0) > KNOWN_BY_HEART:
         found.append(
             "The discriminator knows the training pictures by heart: it judges unseen real ones nearly as paintings. "
             "Add pictures, allow --flip if mirrored works are right, or stop at the best so far."
         )
     return found
+
+
+def _of_seeds(readings: list[float]) -> list[str]:
+    """Warnings that follow from what the log calls variety, of one style after another."""
+    newest = readings[-SEVERAL_READINGS:]
+    if len(newest) < SEVERAL_READINGS or sum(newest) / len(newest) >= LEAST_VARIETY:
+        return []
+    return [
+        "Collapse begins: the seeds of a style differ much less than its real pictures do. Lower --adversarial-share "
+        "or both learning rates with --resume."
+    ]
 
 
 def _of_paintings(judged: Sequence[Record]) -> list[str]:
@@ -120,11 +133,11 @@ def _of_paintings(judged: Sequence[Record]) -> list[str]:
     reach = [share for record in judged if (share := _reach(record["evaluation"])) is not None]
     if reach and reach[-1] < LEAST_REACH and (len(reach) > START or max(reach) >= LEAST_REACH):
         found.append(
-            "Collapse: the paintings reach hardly any of the real pictures (recall near zero). Raise --variety-weight "
-            "or lower both learning rates with --resume; model/ keeps the best so far."
+            "Collapse: the paintings reach hardly any of the real pictures (recall near zero). Lower "
+            "--adversarial-share or both learning rates with --resume; model/ keeps the best so far."
         )
     found += [
-        f"The seeds of {style} look alike: raise --variety-weight with --resume."
+        f"The seeds of {style} look alike: lower --adversarial-share with --resume."
         for style, figures in now["styles"].items()
         if figures["variety"] < LEAST_VARIETY and len(judged) > START
     ]
@@ -167,7 +180,7 @@ def known_by_heart(nets: Networks, painter: ArtGenerator, train: ArtDataset, tes
         total = 0.0
         for part, style in zip(pictures.split(JUDGED_AT_ONCE), eye[labels].split(JUDGED_AT_ONCE), strict=True):
             verdict = nets.heads(nets.projector(part.to(device)), style.to(device))
-            total += len(part) * torch.stack([logits.mean() for logits in verdict.realness]).mean().item()
+            total += len(part) * torch.stack([logits.mean() for logits in verdict]).mean().item()
         return total / len(pictures)
 
     random = np.random.default_rng(0)

@@ -79,7 +79,8 @@ def show(bar: tqdm, record: dict[str, Any], before: list[dict[str, Any]]) -> Non
             f"Fréchet distance {figures['frechet_distance']:.1f} (real pictures: {figures['frechet_floor']:.1f})",
             file=sys.stderr,
         )
-    told = {"g": f"{record['generator_loss']:.2f}", "d": f"{record['discriminator_loss']:.2f}"}
+    names = {"likeness": "perceptual_distance", "g": "generator_loss", "d": "discriminator_loss"}
+    told = {name: f"{record[key]:.2f}" for name, key in names.items() if key in record}
     newest: dict[str, float | None] = {}
     for past in [*before, record]:
         newest["variety"] = past.get("variety", newest.get("variety"))

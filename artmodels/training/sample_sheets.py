@@ -57,14 +57,15 @@ def images_of(sheet: Path) -> int:
     return int(sheet.stem.removeprefix("images-"))
 
 
-def progress_strip(run: Path, columns: int, rows: int) -> tuple[Image.Image, list[int]] | None:
-    """What the first seed of each style became: a row per style, a column per sheet, and the images seen at each.
+def progress_strip(run: Path, columns: int, rows: int, until: int) -> tuple[Image.Image, list[int]] | None:
+    """What the first seed of each style became until so many images: a row per style, a column per sheet, and images.
 
     At most 10 columns, 12 rows and 64 px a picture. `columns` and `rows` are those of the sheets. None if fewer than
     two sheets can be read.
     """
     strips, seen = [], []
-    for part in chunks(sheets_of(run), MAX_STEPS):
+    sheets = [sheet for sheet in sheets_of(run) if images_of(sheet) <= until]
+    for part in chunks(sheets, MAX_STEPS):
         with suppress(Exception), Image.open(part[-1], formats=["PNG"]) as sheet:
             width, height = (sheet.width + GAP) // columns - GAP, (sheet.height + GAP) // rows - GAP
             side = min(MAX_SIDE, width)

@@ -94,7 +94,7 @@ class UpscalerWithHeads(nn.Module):
         super().__init__()
         self.config = config
         self.upscaler = Upscaler(config.upscaler_config())
-        self.heads = DiscriminatorHeads(HEAD_CHANNELS, config.resolution, HEAD_HIDDEN, styles=1)
+        self.heads = DiscriminatorHeads(HEAD_CHANNELS, HEAD_HIDDEN, styles=1)
 
     def forward(self, small: Tensor, large: Tensor, project: Callable[[Tensor], list[Tensor]] | None) -> Tensor:
         """Small pictures `[N, 3, H, W]` and the large ones that they come of to a scalar; without a projector for
@@ -109,10 +109,10 @@ class UpscalerWithHeads(nn.Module):
             real = project(large)
         both = [torch.cat([first, second.detach()]) for first, second in zip(real, fake, strict=True)]
         alone = large.new_ones(2 * len(large), 1)
-        logits = [each.chunk(2) for each in self.heads(both, alone).realness]
+        logits = [each.chunk(2) for each in self.heads(both, alone)]
         judged = discriminator_loss(*map(list, zip(*logits, strict=True)))
         self.heads.requires_grad_(False)
-        verdict = generator_loss(self.heads(fake, alone[: len(large)]).realness)
+        verdict = generator_loss(self.heads(fake, alone[: len(large)]))
         self.heads.requires_grad_(True)
         return loss + self.config.adversarial_weight * verdict + judged
 

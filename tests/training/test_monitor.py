@@ -34,8 +34,8 @@ def test_a_healthy_run_is_left_in_peace():
 @pytest.mark.parametrize(
     ("figures", "words"),
     [
-        ({"recall": 0.01}, ("Collapse", "--variety-weight", "model/")),
-        ({"variety": 0.4}, ("engraving look alike", "--variety-weight")),
+        ({"recall": 0.01}, ("Collapse", "--adversarial-share", "model/")),
+        ({"variety": 0.4}, ("engraving look alike", "--adversarial-share")),
         ({"memorisation_ratio": 0.5}, ("Memorisation", "before publishing")),
         ({"memorisation_ratio_nearest": 0.3}, ("Memorisation",)),
         ({"discriminator_loss": 0.2}, ("saturated", "--heads-learning-rate")),
@@ -53,6 +53,23 @@ def test_trouble_is_named_when_it_begins_and_not_after_it_ends(figures, words):
 def test_a_run_that_has_only_begun_is_no_collapse(figures):
     low = [judged(1000 * number, **figures) for number in range(1, 6)]
     assert [bool(warnings_of(low[:count], HEADS)) for count in range(1, 6)] == [False, False, False, True, True]
+
+
+def test_collapse_is_told_by_the_seeds_of_several_styles_before_any_evaluation():
+    def looked(*readings: float) -> list[dict]:
+        return [{"images": 100 * n, "variety": each, "discriminator_loss": 4.0} for n, each in enumerate(readings)]
+
+    (words,) = warnings_of(looked(0.9, 0.5, 0.6, 0.55), HEADS)
+    assert "Collapse begins" in words and "--adversarial-share" in words
+    assert warnings_of(looked(0.5, 0.5), HEADS) == []
+    assert warnings_of(looked(0.5, 0.5, 0.9), HEADS) == []  # chance in one style
+    assert warnings_of(looked(0.5, 0.5, 0.5, 0.8, 0.8), HEADS) == []
+
+
+def test_what_an_evaluation_found_holds_until_the_next_one():
+    found = [*healthy(4), judged(5000, memorisation_ratio=0.5)]
+    told = warnings_of(found, HEADS)
+    assert told and warnings_of([*found, {"images": 5100, "variety": 0.9}], HEADS) == told
 
 
 def test_a_run_without_progress_is_told_its_best():

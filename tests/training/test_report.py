@@ -178,7 +178,7 @@ def test_the_page_of_a_run(run):
     assert len(page.all("svg")) == 7 + 3
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in page.all("svg"))
     assert len(page.all("polyline", "floor")) == 1 and len(page.all("circle", "best")) == 3
-    assert [len(line["points"].split()) for line in page.all("polyline")] == [3, 4, 4, 4] + [11] * 9
+    assert [len(line["points"].split()) for line in page.all("polyline")] == [3, 4, 4, 4] + [11] * 10
     pictures = [image["src"] for image in page.all("img")]
     assert pictures == ["samples/images-00003000.png", "samples/film.webp"]
     assert all((run / picture).is_file() for picture in pictures)
@@ -219,7 +219,7 @@ def test_files_of_another_shape_are_passed_over(run, content):
     ]
     write_metrics(run, records, tail='5\n[]\n{"images": "7"}\n{"images": 3000, "discrim')
     page = Page(write_report(run))
-    assert "Images seen 2,000" in page.text and len(page.all("polyline")) == 8
+    assert "Images seen 2,000" in page.text and len(page.all("polyline")) == 9
     (run / "metrics.jsonl").write_text("[" * 99999)
     assert "No figures yet" in Page(write_report(run)).text
 

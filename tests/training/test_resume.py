@@ -121,9 +121,9 @@ def test_learning_rates_may_change_on_resume_and_it_is_noted(finished, tmp_path)
     config = json.loads((output / "config.json").read_text())
     assert config["train"]["learning_rate"] == 5e-5
     assert config["changes"] == [
-        {"images": 256, "field": "ema_ramp_up", "from": 0.05, "to": 1.0},
+        {"images": 256, "field": "ema_ramp_up", "from": 0.1, "to": 1.0},
         {"images": 256, "field": "images", "from": 256, "to": 288},
-        {"images": 256, "field": "learning_rate", "from": 2e-4, "to": 5e-5},
+        {"images": 256, "field": "learning_rate", "from": 5e-4, "to": 5e-5},
     ]
 
 

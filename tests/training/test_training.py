@@ -103,6 +103,8 @@ def test_the_model_is_the_best_again_after_a_kill_between_its_checkpoint_and_its
     shutil.rmtree(output / "model")
     result = train(output, "--resume")
     assert result.returncode == 0 and "this run is finished" in result.stdout
+    history = [record["images"] for record in json.loads((output / "model" / "history.json").read_text())]
+    assert history[-1] == metrics["training"]["images"]
     mended = load_file(output / "model" / "model.safetensors")
     assert all(torch.equal(mended[name], tensor) for name, tensor in expected.items())
     again = json.loads((output / "model" / "metrics.json").read_text())

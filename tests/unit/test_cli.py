@@ -183,6 +183,8 @@ def test_benchmark_train_prints_rates_and_how_the_time_divides(tmp_path, artmode
         "generator",
         "features",
         "heads' update",
+        "heads' verdict",
+        "reconstruction",
         "generator's update",
         "average",
     }

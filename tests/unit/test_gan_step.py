@@ -7,9 +7,15 @@ import pytest
 import torch
 
 from artmodels.io.random import seeded_generator
-from artmodels.models.discriminator import STRIDES
 from artmodels.training.config import TrainConfig, tiny
-from artmodels.training.gan_step import Networks, Passes, adversarial_step, build_networks, set_learning_rates
+from artmodels.training.gan_step import (
+    Networks,
+    Passes,
+    blur,
+    build_networks,
+    set_learning_rates,
+    training_step,
+)
 
 STYLES = ("a", "b")
 
@@ -17,6 +23,7 @@ STYLES = ("a", "b")
 def step(config: TrainConfig, frozen: bool = False, stages: list[str] | None = None, **dials) -> Networks:
     """The networks after one step on eight fixed pictures; `frozen` norms depend on no other picture of the batch."""
     nets = build_networks(config, STYLES, torch.device("cpu"))
+    nets.squares.fill_(1.0)  # as long as each other, so that the heads are heard at once
     if frozen:
         nets.generator.eval()
         nets.heads.eval()
@@ -27,11 +34,20 @@ def step(config: TrainConfig, frozen: bool = False, stages: list[str] | None = N
         return nullcontext()
 
     passes = Passes(
-        nets.generator, nets.heads, nets.projector, nullcontext, torch.Tensor.backward, lambda _: nullcontext(), stage
+        nets.generator,
+        nets.heads,
+        nets.projector,
+        nets.projector.scales,
+        nullcontext,
+        torch.Tensor.backward,
+        lambda _: nullcontext(),
+        lambda values: values,
+        stage,
     )
     pictures = torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
     style = torch.eye(2)[torch.tensor([0, 1, 0, 1, 0, 1, 0, 1])]
-    adversarial_step(nets, passes, config, pictures, style, seeded_generator(0), **dials)
+    latents = torch.randn(8, config.latent_dim, generator=seeded_generator(1))
+    training_step(nets, passes, config, pictures, style, latents, seeded_generator(0), **dials)
     return nets
 
 
@@ -49,14 +65,14 @@ def test_frozen_blocks_stay_and_those_above_them_learn():
 
 
 def test_a_zoom_changes_what_the_heads_are_shown():
-    config = replace(tiny(), batch_size=8, variety_weight=0.0, style_weight=0.0)
+    config = replace(tiny(), batch_size=8)
     whole, quarters = (gradients(step(replace(config, zoom=zoom), augment=0.0).heads) for zoom in (0.0, 1.0))
     assert (whole - quarters).norm() > 0.05 * whole.norm()
 
 
 @pytest.mark.parametrize("parts", [2, 4])
 def test_the_gradients_of_parts_add_up_to_those_of_the_whole(parts):
-    config = replace(tiny(), batch_size=8, variety_weight=0.0, style_weight=0.0)
+    config = replace(tiny(), batch_size=8)
     whole = step(config, frozen=True, augment=0.0)
     divided = step(replace(config, accumulate=parts), frozen=True, augment=0.0)
     for one, other in ((whole.heads, divided.heads), (whole.generator, divided.generator)):
@@ -78,7 +94,14 @@ def test_each_update_moves_its_own_network_and_no_other():
 def test_the_stages_of_a_step_are_announced_for_a_stopwatch():
     stages: list[str] = []
     step(replace(tiny(), batch_size=8), stages=stages)
-    assert set(stages) == {"features", "generator", "heads' update", "generator's update"}
+    assert set(stages) == {
+        "features",
+        "generator",
+        "heads' update",
+        "heads' verdict",
+        "reconstruction",
+        "generator's update",
+    }
 
 
 def test_another_feature_network_sees_otherwise():
@@ -86,7 +109,7 @@ def test_another_feature_network_sees_otherwise():
     for variant in (0, 1):
         nets = build_networks(replace(tiny(), feature_network=variant), STYLES, torch.device("cpu"))
         maps.append(nets.projector(torch.zeros(1, 3, 32, 32)))
-    assert len(maps[0]) == len(STRIDES)
+    assert len(maps[0]) == len(tiny().head_channels)
     assert all(one.shape == other.shape and not torch.allclose(one, other) for one, other in zip(*maps, strict=True))
 
 
@@ -97,5 +120,51 @@ def test_learning_rates_stay_and_then_fall_with_the_root():
         set_learning_rates(nets, config, images)
         assert nets.generator_optimizer.param_groups[0]["lr"] == pytest.approx(factor * config.learning_rate)
         assert nets.heads_optimizer.param_groups[0]["lr"] == pytest.approx(factor * config.heads_learning_rate)
+    ending = replace(tiny(), images=2000, finish=500)
+    for images, factor in ((0, 1), (1500, 1), (1750, 0.5), (1984, 16 / 500), (2000, 0)):
+        set_learning_rates(nets, ending, images)
+        assert nets.generator_optimizer.param_groups[0]["lr"] == pytest.approx(factor * ending.learning_rate)
+        assert nets.heads_optimizer.param_groups[0]["lr"] == pytest.approx(factor * ending.heads_learning_rate)
+    with pytest.raises(ValueError, match=r"finish \(2001\) must be at most the budget of 2000 images"):
+        replace(ending, finish=2001)
     set_learning_rates(nets, tiny(), 10**9)
     assert nets.generator_optimizer.param_groups[0]["lr"] == tiny().learning_rate
+
+
+def test_blurred_latents_keep_their_variance_and_stay_near():
+    latents = torch.randn(2000, 32, generator=seeded_generator(0))
+    assert torch.equal(blur(latents, 0.0, seeded_generator(1)), latents)
+    blurred = blur(latents, 0.5, seeded_generator(1))
+    assert blurred.var().item() == pytest.approx(1, abs=0.02)
+    kept = torch.cosine_similarity(blurred, latents)
+    assert kept.min() > 0.6 and kept.max() > 0.999 and not torch.equal(blurred, blur(latents, 0.5, seeded_generator(2)))
+
+
+def test_before_the_heads_are_heard_the_generator_learns_from_the_pictures_alone():
+    config = replace(tiny(), batch_size=8)
+    before = build_networks(config, STYLES, torch.device("cpu"))
+    alone = step(config, frozen=True, judged=False)
+    other = step(replace(config, heads_learning_rate=0.1), frozen=True, judged=False)
+    assert torch.equal(gradients(alone.generator), gradients(other.generator))
+    pairs = zip(before.heads.parameters(), alone.heads.parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+    divided = step(replace(config, accumulate=2), frozen=True, judged=False)
+    assert torch.allclose(gradients(divided.generator), gradients(alone.generator), atol=1e-4)
+
+
+def test_the_share_of_the_heads_is_what_it_says():
+    """Without the heads the generator follows the pictures alone, so what they look like decides nothing."""
+    config = replace(tiny(), batch_size=8)
+    alone = step(replace(config, adversarial_share=0.0), frozen=True, augment=0.0)
+    other = step(replace(config, adversarial_share=0.0, heads_learning_rate=0.1), frozen=True, augment=0.0)
+    judged = step(config, frozen=True, augment=0.0)
+    assert torch.equal(gradients(alone.generator), gradients(other.generator))
+    assert (gradients(judged.generator) - gradients(alone.generator)).norm() > 0.1 * gradients(alone.generator).norm()
+
+
+def test_a_step_keeps_how_long_both_gradients_were():
+    config = replace(tiny(), batch_size=8)
+    whole, divided = (step(replace(config, accumulate=parts), frozen=True, augment=0.0) for parts in (1, 2))
+    assert (whole.squares > 0).all() and (whole.squares != 1).all()
+    assert torch.allclose(whole.squares, divided.squares, rtol=1e-2)
+    assert torch.equal(step(config, judged=False).squares, torch.ones(2))

@@ -1,0 +1,70 @@
+"""--minutes: a budget in time becomes one in images, and the run ends with everything written, in time."""
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from helpers import assert_one_clear_line, read_jsonl
+from training_runs import UNMEASURED, train, train_here
+
+from artmodels.training.checkpoint import list_checkpoints
+from artmodels.training.config import cpu, tiny
+from artmodels.training.time_budget import CHECKPOINTS, FINISH, TimeBudget
+
+
+def test_a_plan_waits_for_a_speed_that_will_last_and_uses_up_the_time():
+    budget, config = TimeBudget(10), replace(cpu(), images=10**9)
+    assert not budget.ready(640, 100.0, settled=False)  # compiling
+    assert not budget.ready(3840, 170.0, settled=True)  # from here on it counts
+    assert not budget.ready(4480, 186.0, settled=True)
+    assert budget.ready(5120, 202.0, settled=True)  # 40 images/s over 32 of 600 seconds
+    plan = budget.plan(config, 5120, 210.0, measuring=8.0)
+    assert plan.planned_at == 5120 and plan.images % config.batch_size == 0
+    ends = 210 + (plan.images - 5120) / 40 + (CHECKPOINTS + 1) * 8
+    assert 580 < ends <= 600
+    assert plan.finish == int(FINISH * plan.images)
+    checkpoints = [n for n in range(5120, plan.images + 1) if n % plan.checkpoint_every == 0]
+    assert CHECKPOINTS - 1 <= len(checkpoints) <= CHECKPOINTS + 1
+
+
+def test_a_slow_start_is_planned_by_what_is_known():
+    budget = TimeBudget(1)
+    assert not budget.ready(64, 10.0, settled=False)
+    assert budget.ready(128, 25.0, settled=False)
+    plan = budget.plan(replace(tiny(), images=10**9), 128, 25.0, measuring=100.0)
+    assert plan.images == 128 + tiny().batch_size  # one more step, and everything is written
+
+
+@pytest.mark.slow
+def test_a_run_of_minutes_is_planned_ends_in_time_and_goes_on_by_its_plan(tmp_path):
+    output = tmp_path / "run"
+    flags = ("--preset", "tiny", "--minutes", "0.4", *UNMEASURED)
+    result = train(output, *flags)
+    assert result.returncode == 0, result.stderr
+    config = json.loads((output / "config.json").read_text())["train"]
+    records = read_jsonl(output / "metrics.jsonl")
+    assert 0 < config["planned_at"] < config["images"] < 10**6 and config["minutes"] == 0.4
+    assert records[-1]["images"] == config["images"] and records[-1]["seconds"] < 1.5 * 24
+    assert (output / "model" / "model.safetensors").is_file()
+    assert list_checkpoints(output)[-1].name == f"images-{config['images']:08d}"
+    seconds = [record["seconds"] for record in records]
+    assert all(before <= after for before, after in pairwise(seconds))
+    again = train(output, "--resume")
+    assert again.returncode == 0 and "is finished" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--minutes", "0"), ("--minutes must be above 0", "found 0")),
+        (("--minutes", "-3"), ("--minutes must be above 0",)),
+        (("--minutes", "5", "--images", "1000"), ("--minutes plans the images", "one or the other")),
+        (("--minutes", "5", "--finish", "100"), ("--minutes plans the images",)),
+        (("--preset", "cpu", "--minutes", "1", "--compile"), ("little more than compiling takes", "--no-compile")),
+        (("--images", "1000", "--finish", "2000"), ("finish (2000) must be at most the budget of 1000 images",)),
+    ],
+)
+def test_budgets_that_cannot_be_kept_are_refused_in_one_line(tmp_path, flags, words):
+    assert_one_clear_line(train_here("--output", str(tmp_path / "run"), *flags), *words)
+    assert not (tmp_path / "run").exists()
