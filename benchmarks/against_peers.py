@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from PIL import Image
 from torch import Tensor
@@ -48,7 +47,7 @@ from artmodels.io.device import describe_machine
 from artmodels.io.errors import main_with_clear_errors
 from artmodels.io.files import write_json
 from artmodels.io.safetensors_io import read_json
-from artmodels.metrics.distances import extract_features
+from artmodels.metrics.distances import extract_features, mean_pairwise_distance
 from artmodels.metrics.evaluate import JUDGE_RESOLUTION, JUDGE_VARIANT, NEIGHBOURS, compare
 from artmodels.models.efficientnet import EfficientNetLite, load_efficientnet
 from artmodels.training.config import PRESETS
@@ -59,13 +58,14 @@ PEERS = {"lightweight-gan": "peer_lightweight_gan.py", "diffusers": "peer_diffus
 CONTENDERS = (OURS, *PEERS)
 PRESET = "cpu"
 OURS_SETTINGS = (
-    f"`train.py --preset {PRESET} --hold-out 0`, so that all pictures are trained on and the last average is taken; "
+    f"`train.py --preset {PRESET} --minutes M --hold-out 0`, so that all pictures are trained on and the last "
+    "average is taken; "
     "class-conditional, styles painted in the proportions of the training pictures; truncation 1; "
     "the clock runs through compilation, sample sheets and checkpoints"
 )
-ENDLESS = 10**12  # images: the clock ends the run
 LOOK_EVERY = 0.5  # seconds
 SHEET_SIDE = 8
+MOST_OF_A_STYLE = 128  # training pictures by which a style's own variety is told
 TRAINED_NAME, DRIVER_NAME, FIGURES_NAME, SNAPSHOTS = "trained.json", "driver.json", "figures.json", "snapshots"
 # glibc gives large blocks back to the system at once and has them zeroed again when they are next needed; kept instead,
 # a step of lightweight-gan took little more than half the time here. Ours is started as a user starts it.
@@ -133,7 +133,7 @@ def train_ours(folder: Path, train: ArtDataset, chosen: argparse.Namespace) -> d
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "1"]
     flags = ["--data", chosen.data, "--preset", PRESET, "--output", str(run.resolve())]
     flags += shlex.split(chosen.ours_flags)
-    flags += ["--images", str(ENDLESS), "--checkpoint-every", str(chosen.snapshot_every), "--hold-out", "0"]
+    flags += ["--minutes", str(chosen.minutes), "--checkpoint-every", str(chosen.snapshot_every), "--hold-out", "0"]
     environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str((folder / "inductor").resolve())}  # compiles anew
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen(
@@ -143,23 +143,16 @@ def train_ours(folder: Path, train: ArtDataset, chosen: argparse.Namespace) -> d
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        ends_at = None
         try:
             while process.poll() is None:
                 time.sleep(LOOK_EVERY)
                 keep_model(run / "model", models)
-                if ends_at is None and (run / "metrics.jsonl").exists():  # written as train.py starts its clock
-                    ends_at = time.monotonic() + 60 * chosen.minutes
-                if ends_at is not None and time.monotonic() >= ends_at:
-                    for trainer in psutil.Process(process.pid).children():  # not the launcher, nor a compiler
-                        trainer.terminate()  # it writes a last checkpoint first
-                    ends_at = float("inf")
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
     keep_model(run / "model", models)
-    if process.returncode or ends_at != float("inf"):
-        raise OSError(f"train.py ended with {process.returncode} before its time: see {folder / 'log.txt'}")
+    if process.returncode:
+        raise OSError(f"train.py ended with {process.returncode}: see {folder / 'log.txt'}")
 
     labels = labels_in_proportion(train, chosen.samples)
     (folder / SNAPSHOTS).mkdir()
@@ -261,22 +254,43 @@ class Real:
     judge: EfficientNetLite
     pictures: Tensor  # [M, 3, H, W]
     features: Tensor  # [M, D]
+    spread: list[float]  # mean distance between training pictures of each style
 
-    def figures(self, pictures: np.ndarray) -> dict[str, Any]:
-        """All our figures of pictures `uint8 [N, H, W, 3]` against the held-out ones."""
+    def figures(self, pictures: np.ndarray, labels: Tensor | None = None) -> dict[str, Any]:
+        """All our figures of pictures `uint8 [N, H, W, 3]` against the held-out ones.
+
+        With style labels `[N]`, also the variety of each style: mean distance between its pictures over that between
+        training pictures of it; None where it has fewer than two.
+        """
         painted = to_tensor(pictures)
         features = look(self.judge, painted)
         figures = compare(features, painted, self.features, self.pictures)
         patches = figures["sliced_wasserstein"]
         mean = sum(patches.values()) / len(patches)
-        return {**figures, "samples": len(pictures), "sliced_wasserstein": mean, "sliced_wasserstein_levels": patches}
+        found = {**figures, "samples": len(pictures), "sliced_wasserstein": mean, "sliced_wasserstein_levels": patches}
+        if labels is None:
+            return found
+        variety = [
+            (mean_pairwise_distance(own) / spread).item() if len(own := features[labels == label]) > 1 else None
+            for label, spread in enumerate(self.spread)
+        ]
+        return {**found, "variety": variety}
 
 
 def look(judge: EfficientNetLite, pictures: Tensor) -> Tensor:
     return extract_features(judge, pictures, JUDGE_RESOLUTION)
 
 
-def measure(contender: str, folder: Path, real: Real) -> list[dict[str, Any]]:
+def spread_of_styles(judge: EfficientNetLite, train: ArtDataset) -> list[float]:
+    """Mean distance between at most 128 training pictures of each style, which the judge sees."""
+    found = []
+    for label in range(len(train.styles)):
+        places = np.random.default_rng(label).permutation(np.flatnonzero(train.labels == label))[:MOST_OF_A_STYLE]
+        found.append(mean_pairwise_distance(look(judge, train.batch(np.sort(places)))).item())
+    return found
+
+
+def measure(contender: str, folder: Path, real: Real, labels: Tensor | None) -> list[dict[str, Any]]:
     """Images, seconds and figures of each snapshot of a contender, the earliest first."""
     cache = folder / FIGURES_NAME
     known = read_json(cache) if cache.exists() else {}
@@ -284,7 +298,7 @@ def measure(contender: str, folder: Path, real: Real) -> list[dict[str, Any]]:
     for snapshot in tqdm(snapshots, desc=f"measuring {contender}", unit=" snapshots"):
         if snapshot.stem not in known:
             pictures = np.load(snapshot.with_suffix(".npy"))
-            known[snapshot.stem] = {**read_json(snapshot), **real.figures(pictures)}
+            known[snapshot.stem] = {**read_json(snapshot), **real.figures(pictures, labels)}
             write_json(cache, known)
     return [known[snapshot.stem] for snapshot in snapshots]
 
@@ -301,7 +315,8 @@ def report(train: ArtDataset, test: ArtDataset, chosen: argparse.Namespace, term
     chosen.results.mkdir(parents=True, exist_ok=True)
     judge = load_efficientnet(JUDGE_VARIANT)
     held_out = test.batch(np.arange(len(test)))
-    real = Real(judge, held_out, look(judge, held_out))
+    real = Real(judge, held_out, look(judge, held_out), spread_of_styles(judge, train))
+    labels = labels_in_proportion(train, chosen.samples)
     random = np.random.default_rng(0)
     floor = real.figures(train.pictures[np.sort(random.permutation(len(train))[: chosen.samples])])
 
@@ -309,7 +324,10 @@ def report(train: ArtDataset, test: ArtDataset, chosen: argparse.Namespace, term
     for contender in CONTENDERS:
         folder = chosen.work / contender
         if run := read_run(folder, terms):
-            runs[contender] = {**run, "snapshots": measure(contender, folder, real)}
+            runs[contender] = {
+                **run,
+                "snapshots": measure(contender, folder, real, labels if contender == OURS else None),
+            }
             last = np.load(max((folder / SNAPSHOTS).glob("*.npy")), mmap_mode="r")
             images = [Image.fromarray(picture) for picture in last[: SHEET_SIDE**2]]
             contact_sheet(images, SHEET_SIDE).save(chosen.results / f"{contender}.png")
@@ -328,11 +346,12 @@ def table(runs: dict[str, dict[str, Any]], floor: dict[str, Any], test_pictures:
         f"{test_pictures} held-out pictures; judge EfficientNet-Lite{JUDGE_VARIANT} at {JUDGE_RESOLUTION} px, "
         f"precision and recall with k = {NEIGHBOURS}. Sampling is not counted as training; its speed is that of the "
         "fastest 16 pictures. The floor is what real training pictures score in the place of samples; excess is the "
-        "Fréchet distance above it.",
+        "Fréchet distance above it. Variety is the mean distance between samples of a style over that between training "
+        "pictures of it; here of the least varied style, and only where styles can be asked for.",
         "",
         "| | images seen | training | Fréchet distance | excess | kernel distance x 1000 | precision | recall "
-        "| sliced Wasserstein | seconds a picture |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| sliced Wasserstein | least variety | seconds a picture |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for contender, run in runs.items():
         last = run["snapshots"][-1]
@@ -344,8 +363,8 @@ def table(runs: dict[str, dict[str, Any]], floor: dict[str, Any], test_pictures:
     lines += ["", "## All snapshots", ""]
     lines += [
         "| | images seen | training | Fréchet distance | excess | kernel distance x 1000 | precision | recall "
-        "| sliced Wasserstein |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| sliced Wasserstein | least variety |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for contender, run in runs.items():
         lines += [f"| {contender} {figures_row(snapshot, floor)}" for snapshot in run["snapshots"]]
@@ -368,9 +387,11 @@ def figures_row(figures: dict[str, Any], floor: dict[str, Any]) -> str:
     """The cells of one snapshot, or of the floor, from `|` to `|`."""
     seen = "| |" if figures is floor else f"| {figures['images']:,} | {minutes(figures['seconds'])}"
     excess = figures["frechet_distance"] - floor["frechet_distance"]
+    variety = min((each for each in figures.get("variety", []) if each is not None), default=None)
     return (
         f"{seen} | {figures['frechet_distance']:.1f} | {excess:.1f} | {figures['kernel_distance'] * 1000:.2f} "
-        f"| {number(figures['precision'])} | {number(figures['recall'])} | {figures['sliced_wasserstein']:.1f} |"
+        f"| {number(figures['precision'])} | {number(figures['recall'])} | {figures['sliced_wasserstein']:.1f} "
+        f"| {number(variety)} |"
     )
 
 

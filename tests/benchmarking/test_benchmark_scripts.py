@@ -385,6 +385,25 @@ def test_an_ablation_is_trained_measured_and_not_repeated(start, monkeypatch, on
     assert not kept.exists()  # without --keep
 
 
+def test_objectives_are_trained_judged_and_not_repeated(start, monkeypatch, one_core, data, tmp_path):
+    objectives = script("objectives")
+    names = ["published", "relativistic", "second-network", "spectral", "seeing-variety", "drift", "moments", "latents"]
+    options = [*data, "--results", tmp_path, "--preset", "tiny", "--images", 32, "--samples", 16]
+    start("objectives", *options, "--only", *names)
+    found = [json.loads((tmp_path / f"{name}-0.json").read_text()) for name in names]
+    assert all(each["images"] == 32 and each["frechet_distance"] > 0 for each in found)
+    assert len({each["frechet_distance"] for each in found}) == len(names)
+    assert {row[0] for row in rows((tmp_path / "table.md").read_text("utf-8"))[1:]} == {
+        objectives.TRIALS[name].what for name in names
+    }
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("it was trained again")
+
+    monkeypatch.setattr(objectives, "run_trial", refuse)
+    start("objectives", *options, "--only", *names)
+
+
 # --- the peers -------------------------------------------------------------------------------------------------------
 
 FAKE_LIGHTWEIGHT_GAN = """
@@ -620,7 +639,11 @@ def test_what_too_few_test_pictures_cannot_carry_is_left_empty():
     figures = {"images": 10, "seconds": 90, "frechet_distance": 3.0, "kernel_distance": 0.5, "sliced_wasserstein": 7.0}
     few = {**figures, "precision": None, "recall": None}
     row = script("against_peers").figures_row(few, {**few, "frechet_distance": 1.0})
-    assert row == "| 10 | 1.5 min | 3.0 | 2.0 | 500.00 |  |  | 7.0 |"
+    assert row == "| 10 | 1.5 min | 3.0 | 2.0 | 500.00 |  |  | 7.0 |  |"
+    varied = script("against_peers").figures_row(
+        {**few, "variety": [0.9, None, 0.75]}, {**few, "frechet_distance": 1.0}
+    )
+    assert varied == "| 10 | 1.5 min | 3.0 | 2.0 | 500.00 |  |  | 7.0 | 0.75 |"
 
 
 def test_the_peers_environment_is_made_of_their_requirements(monkeypatch, tmp_path):
