@@ -28,6 +28,7 @@ from PIL import Image
 from sample_models import add_companions, make_generator
 
 import train as train_script
+from artmodels.hub.companions.classifier import load_classifier
 from artmodels.hub.companions.directions import load_directions
 from artmodels.hub.companions.prompt import save_prompt
 from artmodels.hub.load import load_model
@@ -402,6 +403,22 @@ def test_objectives_are_trained_judged_and_not_repeated(start, monkeypatch, one_
 
     monkeypatch.setattr(objectives, "run_trial", refuse)
     start("objectives", *options, "--only", *names)
+
+
+def test_a_judge_learns_from_one_half_of_a_collection(start, monkeypatch, one_core, tmp_path):
+    judge = script("train_judge")
+    pictures = draw_pictures(tmp_path / "pictures", per_style=12)
+    small = replace(judge.classifier_train_config(), images=64, batch_size=16, checkpoint_every=32, width=4, blocks=1)
+    monkeypatch.setattr(judge, "classifier_train_config", lambda precision: small)
+    monkeypatch.setattr(judge, "FOLDER", tmp_path / "outside")
+    monkeypatch.setattr(judge, "CHOSEN_BY", 6)
+    printed = start("train_judge", "--data", pictures, "--work", tmp_path / "work")
+    learned, others = judge.halves(judge.load_dataset(pictures, 64))
+    assert len(learned) + len(others) == 36 and not set(learned.file_digests) & set(others.file_digests)
+    assert f"learned from {len(learned)} pictures" in printed
+    written = tmp_path / "outside" / "classifier.safetensors"
+    assert sha256(written) in printed
+    assert load_classifier(tmp_path / "outside").figures["pictures"] == len(others) - 6
 
 
 # --- the peers -------------------------------------------------------------------------------------------------------
