@@ -175,7 +175,7 @@ class RealFeatures:
         if pictures.shape[-1] != self.resolution:
             larger = F.interpolate(pictures, size=self.resolution, mode="bilinear", antialias=True)
         maps = [each.float() for each in self.network.scales(larger)]
-        kinds = [F.relu6(self.network.head(maps[3])).mean(dim=(2, 3)), F.adaptive_avg_pool2d(maps[3], 2)]
+        kinds = [self.network.pool(maps[3]), F.adaptive_avg_pool2d(maps[3], 2)]
         kinds += [F.adaptive_avg_pool2d(each, 4) for each in maps[:3]]
         kinds.append(
             torch.cat([torch.cat([m.mean((2, 3)), (m.var((2, 3)) + 1e-4).sqrt()], dim=1) for m in maps[:3]], 1)

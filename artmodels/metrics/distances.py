@@ -168,8 +168,8 @@ def extract_features(
 
 
 def unit_maps(scales: Callable[[Tensor], list[Tensor]], pictures: Tensor) -> list[Tensor]:
-    """Feature maps of pictures `[N, 3, H, W]` in [-1, 1], each position's features at length 1."""
-    return [F.normalize(features, dim=1) for features in scales(pictures)]
+    """Feature maps of pictures `[N, 3, H, W]` in [-1, 1], each position's features at length 1, in float32."""
+    return [F.normalize(features.float(), dim=1) for features in scales(pictures)]
 
 
 def perceptual_distances(own: list[Tensor], wanted: list[Tensor]) -> Tensor:

@@ -33,14 +33,11 @@ class FeatureProjector(nn.Module):
         self.feature_resolution = feature_resolution
         self.network = load_efficientnet(variant)
         found = self.network.scale_channels[: len(channels)]
-        self.channel_mixing = nn.ModuleList(
-            nn.Conv2d(own, wanted, 1) for own, wanted in zip(found, channels, strict=True)
-        )
+        mixing = [nn.Conv2d(own, wanted, 1, bias=False) for own, wanted in zip(found, channels, strict=True)]
         generator = torch.Generator().manual_seed(seed)
-        for own, conv in zip(found, self.channel_mixing, strict=True):
-            with torch.no_grad():
-                for name, values in conv.named_parameters():
-                    values.normal_(0, math.sqrt(1 / own), generator=generator) if name == "weight" else values.zero_()
+        for conv in mixing:
+            nn.init.normal_(conv.weight, 0, math.sqrt(1 / conv.in_channels), generator)
+        self.channel_mixing = nn.ModuleList(mixing)
         channels_last(self.requires_grad_(False)).eval()
 
     def forward(self, pictures: Tensor) -> list[Tensor]:

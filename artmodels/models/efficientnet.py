@@ -115,7 +115,11 @@ class EfficientNetLite(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Pooled features `[N, 1280]`, what ImageNet's classifier reads."""
-        return F.relu6(self.head(self.scales(pictures)[-1])).mean(dim=(2, 3))
+        return self.pool(self.scales(pictures)[-1])
+
+    def pool(self, coarsest: Tensor) -> Tensor:
+        """The map at stride 32 to pooled features `[N, 1280]`."""
+        return F.relu6(self.head(coarsest)).mean(dim=(2, 3))
 
 
 def texture_channels(variant: int = 0) -> list[int]:

@@ -7,11 +7,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from artmodels.hub.pretrained import ArtGenerator
-from artmodels.metrics.distances import perceptual_distances
+from artmodels.metrics.distances import perceptual_distances, unit_maps
 from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector
 from artmodels.models.layers import channels_last
 from artmodels.training.augment import CHANGES, change
@@ -224,10 +223,10 @@ def _reconstruct(passes: Passes, part: Part, seen: Tensor) -> Tensor:
     """The gradient at the paintings, `[N, 3, H, W]`, by which they come nearer to their pictures."""
     with passes.stage("reconstruction"):
         with torch.no_grad(), passes.autocast():
-            wanted = passes.scales(part.real)
+            wanted = unit_maps(passes.scales, part.real)
         with passes.autocast():
-            own = passes.scales(seen)
-        perceptual = perceptual_distances(unit(own), unit(wanted)).mean()
+            own = unit_maps(passes.scales, seen)
+        perceptual = perceptual_distances(own, wanted).mean()
         colours = colour_loss(seen, part.real)
         part.losses |= {"perceptual_distance": perceptual.detach(), "colour_distance": colours.detach()}
         return torch.autograd.grad(perceptual + colours, seen)[0]
@@ -241,11 +240,6 @@ def _please(nets: Networks, passes: Passes, part: Part, painting: Painting) -> T
         loss = generator_loss([each.float() for each in verdict])
         part.losses["generator_loss"] = loss.detach()
         return torch.autograd.grad(loss, painting.seen)[0]
-
-
-def unit(maps: list[Tensor]) -> list[Tensor]:
-    """Feature maps in float32, each position's features at length 1."""
-    return [F.normalize(each.float(), dim=1) for each in maps]
 
 
 def blur(latents: Tensor, most: float, random: torch.Generator) -> Tensor:

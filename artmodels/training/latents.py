@@ -33,9 +33,8 @@ BATCH = 64
 def look(projector: FeatureProjector, pictures: Tensor) -> list[Tensor]:
     """What latents are made from, `[N, D]` for each kind: content, layout in two sizes, colours. On the CPU."""
     maps = projector.scales(pictures)
-    network = projector.network
     groups = (
-        F.relu6(network.head(maps[-1])).mean(dim=(2, 3)),
+        projector.network.pool(maps[-1]),
         F.adaptive_avg_pool2d(maps[-1], 2),
         F.adaptive_avg_pool2d(maps[-2], 4),
         F.adaptive_avg_pool2d(pictures, 8),

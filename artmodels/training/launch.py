@@ -58,10 +58,6 @@ MAY_CHANGE = frozenset(
 )
 
 
-class EarlierObjectiveError(Exception):
-    """A run's config is of an objective that is gone."""
-
-
 RunConfig = TypeVar("RunConfig", bound="TrainConfig | SupervisedConfig")
 
 
@@ -205,19 +201,18 @@ def read_run(
     task_of(output)
     path = output / RUN_CONFIG_NAME
     saved = read_json(path)
+    trained = saved.get("train") if isinstance(saved, dict) else None
+    if config_type is TrainConfig and isinstance(trained, dict) and "variety_weight" in trained:
+        raise ValueError(
+            f"{output} was trained by an objective that artmodels no longer has, and cannot go on: start a new run "
+            f"from its model with --init {output / 'model'}"
+        )
     try:
         source, test, init = saved["data"]["source"], saved["data"].get("test"), saved.get("init")
         if init is not None:
             init = {key: str(init[key]) for key in ("source", "weights_sha256")}
-        if config_type is TrainConfig and "variety_weight" in saved["train"]:
-            raise EarlierObjectiveError
         test_source = None if test is None else str(test["source"])
         return config_type(**saved["train"]), source if source is None else str(source), test_source, init
-    except EarlierObjectiveError as error:
-        raise ValueError(
-            f"{output} was trained by an objective that artmodels no longer has, and cannot go on: start a new run "
-            f"from its model with --init {output / 'model'}"
-        ) from error
     except (TypeError, LookupError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is not a run's config ({error}): start a new run in another folder") from error
 
