@@ -6,6 +6,7 @@ python benchmarks/compare_models.py --data train.zip --test-data test.zip runs/a
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -25,9 +26,9 @@ def compare(chosen: argparse.Namespace) -> None:
     real = look_at_real(train, test, chosen.samples)
     print(
         "| model | images | Fréchet distance | kernel distance x 1000 | precision | recall "
-        "| mean variety | least varied style |"
+        "| mean variety | least varied style | Fréchet distance, from outside |"
     )
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: |")
     for folder, model in zip(chosen.models, models, strict=True):
         figures = evaluate(model.generator, real, chosen.samples, chosen.truncation)
         overall, styles = figures["overall"], figures["styles"]
@@ -37,13 +38,19 @@ def compare(chosen: argparse.Namespace) -> None:
         print(
             f"| {folder} | {images:,} | {overall['frechet_distance']:.1f} | {overall['kernel_distance'] * 1000:.2f} "
             f"| {number(overall['precision'])} | {number(overall['recall'])} "
-            f"| {mean:.2f} | {styles[least]['variety']:.2f} {least} |",
+            f"| {mean:.2f} | {styles[least]['variety']:.2f} {least} | {from_outside(figures, 'frechet_distance')} |",
             flush=True,
         )
     print(
         f"| real pictures (the floor) | | {overall['frechet_floor']:.1f} | {overall['kernel_floor'] * 1000:.2f} "
-        f"| {number(overall['precision_floor'])} | {number(overall['recall_floor'])} | 1 | |"
+        f"| {number(overall['precision_floor'])} | {number(overall['recall_floor'])} | 1 | "
+        f"| {from_outside(figures, 'frechet_floor')} |"
     )
+
+
+def from_outside(figures: dict[str, Any], name: str) -> str:
+    """A figure of the judge from outside, where it is installed."""
+    return f"{figures['outside'][name]:.3f}" if figures["outside"] else ""
 
 
 def number(value: float | None) -> str:

@@ -16,7 +16,6 @@ import math
 import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -43,6 +42,7 @@ from artmodels.metrics.evaluate import evaluate, look_at_real
 from artmodels.models.efficientnet import EfficientNetLite, load_efficientnet
 from artmodels.models.layers import channels_last, normalised_conv
 from artmodels.training.augment import CHANGES, change
+from artmodels.training.batches import BatchSource
 from artmodels.training.config import PRESETS, TrainConfig
 from artmodels.training.export import export_generator
 from artmodels.training.gan_step import Networks, Passes, build_networks, ema_decay, training_step, update_ema
@@ -329,22 +329,13 @@ class Now:
 
     def __init__(self, nets: Networks, config: TrainConfig, dataset: ArtDataset):
         self.nets, self.config = nets, config
-        labels = torch.from_numpy(dataset.labels)
-        self.latents = latents_of(nets.projector, dataset, labels, config.latent_dim, flip=False)
-        self.passes = Passes(
-            nets.generator,
-            nets.heads,
-            nets.projector,
-            nets.projector.scales,
-            nullcontext,
-            Tensor.backward,
-            lambda _: nullcontext(),
-            lambda values: values,
-        )
+        labels, device = torch.from_numpy(dataset.labels), torch.device("cpu")
+        latents = latents_of(nets.projector, dataset, labels, config.latent_dim, flip=False)
+        self.source = BatchSource(config, dataset, labels, latents, device)
+        self.passes = Passes(nets.generator, nets.heads, nets.projector, nets.projector.scales)
 
-    def __call__(self, real: Tensor, indices: Any, style: Tensor, random: torch.Generator) -> None:
-        z = self.latents.take(indices)
-        training_step(self.nets, self.passes, self.config, real, style, z, random)
+    def __call__(self, images: int) -> None:
+        training_step(self.nets, self.passes, self.config, self.source.draw(images))
 
 
 def run_trial(name: str, chosen: argparse.Namespace, seed: int, train: ArtDataset, real: Any) -> dict[str, Any]:
@@ -360,13 +351,12 @@ def run_trial(name: str, chosen: argparse.Namespace, seed: int, train: ArtDatase
     before = None if trial.latents else Before(trial, nets, config, train)
     images, seconds = 0, 0.0
     while images < chosen.images:
-        began, random = time.perf_counter(), seeded_generator(seed, images, 0)
-        indices = sampler.take(images, config.batch_size)
-        pictures, style = train.batch(indices), one_hot[labels[indices]]
+        began = time.perf_counter()
         if now:
-            now(pictures, indices, style, random)
+            now(images)
         elif before:
-            before(pictures, labels[indices], style, random)
+            indices, random = sampler.take(images, config.batch_size), seeded_generator(seed, images, 0)
+            before(train.batch(indices), labels[indices], one_hot[labels[indices]], random)
         images += config.batch_size
         update_ema(nets.ema, nets.generator, ema_decay(config, images))
         seconds += time.perf_counter() - began
@@ -410,11 +400,12 @@ def write_table(chosen: argparse.Namespace, terms: dict[str, Any]) -> None:
         "",
         f"Preset `{chosen.preset}`, {chosen.images:,} images from random weights, {chosen.samples:,} samples; real "
         f"pictures have a Fréchet distance of {rows[0]['frechet_floor']:.1f} and a recall of "
-        f"{number(rows[0]['recall_floor'])}. {describe_machine()}, and whatever else it did.",
+        f"{number(rows[0]['recall_floor'])}, a distance from outside of {rows[0]['outside']['frechet_floor']:.3f}. "
+        f"{describe_machine()}, and whatever else it did.",
         "",
         "| objective | seed | Fréchet distance | kernel distance x 1000 | precision | recall | mean variety "
-        "| least varied style | images/s |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: |",
+        "| least varied style | Fréchet distance, from outside | images/s |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: |",
     ]
     for row in sorted(rows, key=lambda row: row["frechet_distance"]):
         styles = row["styles"]
@@ -422,7 +413,8 @@ def write_table(chosen: argparse.Namespace, terms: dict[str, Any]) -> None:
         lines.append(
             f"| {row['trial']['what']} | {row['seed']} | {row['frechet_distance']:.1f} "
             f"| {row['kernel_distance'] * 1000:.1f} | {number(row['precision'])} | {number(row['recall'])} "
-            f"| {row['variety']:.2f} | {styles[least]['variety']:.2f} {least} | {row['images_per_second']:.1f} |"
+            f"| {row['variety']:.2f} | {styles[least]['variety']:.2f} {least} "
+            f"| {row['outside']['frechet_distance']:.3f} | {row['images_per_second']:.1f} |"
         )
     (chosen.results / "table.md").write_text("\n".join(lines) + "\n", "utf-8")
 

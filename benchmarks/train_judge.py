@@ -3,9 +3,9 @@
 python benchmarks/train_judge.py --data train.zip --work /tmp/judge
 
 EfficientNet-Lite2, the first judge, is a cousin of the network that training sees through. This one shares nothing with
-either: it has seen paintings alone, those of the collection whose file's SHA-256 begins with an even digit, and never
-takes part in a training. It is chosen and measured by pictures of the other half. Stopped, it goes on with the same
-call.
+either: it has seen paintings alone, those of the collection whose file's SHA-256 begins with an even digit, and no
+training decides anything by it. It is chosen and measured by pictures of the other half. Stopped, it goes on with the
+same call.
 
 Written: `artmodels/metrics/outside/classifier.safetensors`, with its figures inside.
 """

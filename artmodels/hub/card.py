@@ -188,7 +188,7 @@ The floor is what {overall["floor_pictures"]} real training pictures score again
 Precision is the share of paintings that lie among the real ones, recall the share of the real that the paintings
 reach, at equal counts. The sliced Wasserstein distance compares small patches without any network, from fine texture
 to composition and palette.
-{_memorised(overall["memorisation"])}
+{_from_outside(metrics.get("outside"))}{_memorised(overall["memorisation"])}
 Variety is the mean feature distance between {metrics["variety_seeds"]} seeds of a style, divided by that between real
 pictures of it: near 1 is as varied as the originals, near 0 is one picture again and again.
 
@@ -197,6 +197,29 @@ pictures of it: near 1 is as varied as the originals, near 0 is one picture agai
 {rows}
 {_farthest(styles)}
 Measured by `{metrics["command"]}`.
+"""
+
+
+def _from_outside(found: dict[str, Any] | None) -> str:
+    """The table of the judge from outside, where it was asked."""
+    if not found:
+        return ""
+    rows = "\n".join(
+        f"| {title} | {found[figure]:.3f} | {found[floor]:.3f} |"
+        for title, figure, floor in (
+            ("Fréchet distance", "frechet_distance", "frechet_floor"),
+            ("precision", "precision", "precision_floor"),
+            ("recall", "recall", "recall_floor"),
+        )
+        if found[figure] is not None and found[floor] is not None
+    )
+    return f"""
+A judge from outside, a style network trained from scratch on paintings alone, by which no training decides anything
+(weights {found["judge_sha256"][:12]}), sees the same pictures so:
+
+| | this model | floor (real) |
+| --- | ---: | ---: |
+{rows}
 """
 
 

@@ -1,5 +1,6 @@
 """How near a generator's pictures are to held-out ones, and how varied: what `evaluate` prints and the card shows."""
 
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from artmodels.metrics.distances import (
     memorisation,
     precision_recall,
 )
+from artmodels.metrics.outside import OutsideJudge, load_outside_judge
 from artmodels.metrics.sliced_wasserstein import sliced_wasserstein
 from artmodels.models.efficientnet import EfficientNetLite, load_efficientnet
 
@@ -35,6 +37,17 @@ MAX_TRAINING_FEATURES = 10_000  # what memorisation is sought among, and all els
 MAX_PATCH_PICTURES = 1000
 FEWEST_SAMPLES = 2000  # that a card's figures come of, where nobody asks for another number
 BATCH = 64
+
+Look = Callable[[Tensor], Tensor]  # pictures [N, 3, H, W] to features [N, D] on the CPU
+
+
+@dataclass(frozen=True)
+class OutsideView:
+    """Real pictures as the judge from outside sees them."""
+
+    judge: OutsideJudge
+    test: Tensor  # features [M, D] of the held-out pictures
+    floor_figures: dict[str, Any]  # what training pictures score against them
 
 
 @dataclass(frozen=True)
@@ -51,6 +64,7 @@ class RealPictures:
     of_style: dict[str, Tensor]  # rows of `train`, at most 500 of each style
     floor: Tensor  # rows of `train`, at most as many as samples
     floor_figures: dict[str, Any]  # what those score against the test pictures
+    outside: OutsideView | None = None
 
     def look(self, pictures: Tensor) -> Tensor:
         return look(self.judge, pictures, self.judge_resolution)
@@ -65,7 +79,7 @@ def look(judge: EfficientNetLite, pictures: Tensor, resolution: int) -> Tensor:
 def look_at_real(train: ArtDataset, test: ArtDataset, samples: int, device: torch.device | str = "cpu") -> RealPictures:
     """Look at the test pictures and at the training pictures, of which `samples` are set apart as the floor.
 
-    The judge lives on `device`.
+    The judges live on `device`; that from outside looks too, where its weights are installed.
 
     Raises:
         ValueError: fewer than 2 pictures on a side, or fewer than 2 samples.
@@ -83,16 +97,27 @@ def look_at_real(train: ArtDataset, test: ArtDataset, samples: int, device: torc
         for label, style in enumerate(train.styles)
     }
     floor = np.sort(random.permutation(len(known))[:samples])
-    with tqdm(total=len(test) + len(known), desc="looking at real pictures", unit=" pictures", leave=False) as bar:
+    outside_judge = load_outside_judge(device)
+    total = len(test) + len(known) + (len(test) + len(floor) if outside_judge else 0)
+    with tqdm(total=total, desc="looking at real pictures", unit=" pictures", leave=False) as bar:
 
-        def look_at(dataset: ArtDataset, indices: np.ndarray) -> Tensor:
+        def look_at(dataset: ArtDataset, indices: np.ndarray, judge: Look) -> Tensor:
             parts = []
             for part in np.array_split(indices, max(1, len(indices) // BATCH)):
-                parts.append(look(judge, dataset.batch(part), resolution))
+                parts.append(judge(dataset.batch(part)))
                 bar.update(len(part))
             return torch.cat(parts)
 
-        test_features, train_features = look_at(test, np.arange(len(test))), look_at(train, known)
+        def first_judge(pictures: Tensor) -> Tensor:
+            return look(judge, pictures, resolution)
+
+        everything = np.arange(len(test))
+        test_features, train_features = look_at(test, everything, first_judge), look_at(train, known, first_judge)
+        view = None
+        if outside_judge:
+            seen = look_at(test, everything, outside_judge.look)
+            floor_seen = look_at(train, known[floor], outside_judge.look)
+            view = OutsideView(outside_judge, seen, compare_features(floor_seen, seen))
     test_pictures = test.batch(spread(len(test), MAX_PATCH_PICTURES))
     floor_pictures = train.batch(known[floor[spread(len(floor), MAX_PATCH_PICTURES)]])
     return RealPictures(
@@ -106,6 +131,7 @@ def look_at_real(train: ArtDataset, test: ArtDataset, samples: int, device: torc
         of_style={style: torch.from_numpy(rows) for style, rows in of_style.items()},
         floor=torch.from_numpy(floor),
         floor_figures=compare(train_features[torch.from_numpy(floor)], floor_pictures, test_features, test_pictures),
+        outside=view,
     )
 
 
@@ -146,7 +172,8 @@ def evaluate(
         )
     test_labels = torch.tensor([styles.index(style) for style in test_styles])
     sample_labels = test_labels[torch.arange(samples) * len(test_labels) // samples]
-    painted, pictures = paint_and_look(generator, real, sample_labels, truncation)
+    judges = [real.look] + ([real.outside.judge.look] if real.outside else [])
+    (painted, *seen_outside), pictures = paint_and_look(generator, judges, sample_labels, truncation)
 
     per_style = {}
     for label, style in enumerate(styles):
@@ -165,11 +192,14 @@ def evaluate(
             "variety": (mean_pairwise_distance(seeds) / mean_pairwise_distance(of_train)).item(),
         }
     overall: dict[str, Any] = {"samples": samples, "test_pictures": len(real.test), "floor_pictures": len(real.floor)}
-    for name, figure in compare(painted, pictures, real.test, real.test_pictures).items():
-        overall |= {name: figure, name.removesuffix("_distance") + "_floor": real.floor_figures[name]}
+    overall |= beside_floor(compare(painted, pictures, real.test, real.test_pictures), real.floor_figures)
     overall["memorisation"] = None
     with suppress(ValueError):  # held-out pictures that are training pictures too
         overall["memorisation"] = memorisation(painted, real.test, real.train)
+    outside = None
+    if real.outside:
+        outside = {"judge_sha256": real.outside.judge.sha256}
+        outside |= beside_floor(compare_features(seen_outside[0], real.outside.test), real.outside.floor_figures)
     return {
         "judge": f"EfficientNet-Lite{JUDGE_VARIANT}",
         "judge_resolution": real.judge_resolution,
@@ -178,42 +208,63 @@ def evaluate(
         "variety_seeds": variety_seeds,
         "neighbours": NEIGHBOURS,
         "overall": overall,
+        "outside": outside,
         "styles": per_style,
     }
 
 
+def beside_floor(figures: dict[str, Any], floor: dict[str, Any]) -> dict[str, Any]:
+    """Each figure, and after it what real pictures score."""
+    found: dict[str, Any] = {}
+    for name, figure in figures.items():
+        found |= {name: figure, name.removesuffix("_distance") + "_floor": floor[name]}
+    return found
+
+
 def paint_and_look(
-    generator: ArtGenerator, real: RealPictures, labels: Tensor, truncation: float
-) -> tuple[Tensor, Tensor]:
-    """Features `[N, D]` of one picture for each label, seeds from 0 on, and at most 1,000 of the pictures."""
+    generator: ArtGenerator, judges: Sequence[Look], labels: Tensor, truncation: float
+) -> tuple[list[Tensor], Tensor]:
+    """What each judge sees, `[N, D]`, in one picture for each label, seeds from 0 on; and at most 1,000 of them."""
     eye = torch.eye(len(generator.config.styles))
     kept = torch.zeros(len(labels), dtype=torch.bool)
     kept[torch.from_numpy(spread(len(labels), MAX_PATCH_PICTURES))] = True
-    features, pictures = [], []
+    features: list[list[Tensor]] = [[] for _ in judges]
+    pictures = []
     for start in tqdm(range(0, len(labels), BATCH), desc="painting", unit_scale=BATCH, unit=" pictures", leave=False):
         chosen = labels[start : start + BATCH]
         latents = draw_latents(range(start, start + len(chosen)), generator.config.latent_dim)
         painted = paint(generator, latents, eye[chosen], truncation)
-        features.append(real.look(painted))
+        for seen, judge in zip(features, judges, strict=True):
+            seen.append(judge(painted))
         pictures.append(painted[kept[start : start + BATCH]])
-    return torch.cat(features), torch.cat(pictures)
+    return [torch.cat(seen) for seen in features], torch.cat(pictures)
 
 
 def compare(features: Tensor, pictures: Tensor, test: Tensor, test_pictures: Tensor) -> dict[str, Any]:
     """Every figure of one set, painted or real, against the test set: features `[., D]`, pictures `[., 3, H, W]`.
 
-    Precision and recall are taken at equal counts; the sliced Wasserstein distance is in parts by level, in px.
+    The sliced Wasserstein distance is in parts by level, in px.
+    """
+    levels = sliced_wasserstein(test_pictures, pictures)  # no generator paints below its 16 px
+    return {
+        **compare_features(features, test),
+        "sliced_wasserstein": {str(level): distance for level, distance in levels.items()},
+    }
+
+
+def compare_features(features: Tensor, test: Tensor) -> dict[str, Any]:
+    """The figures of a judge's features `[., D]` against those of the test set.
+
+    Precision and recall are taken at equal counts, and are None where those are too few.
     """
     equal = min(len(features), len(test))
     precision = recall = None
     if equal > NEIGHBOURS:
         ours, theirs = (rows[torch.from_numpy(spread(len(rows), equal))] for rows in (features, test))
         precision, recall = precision_recall(theirs, ours, NEIGHBOURS)
-    levels = sliced_wasserstein(test_pictures, pictures)  # no generator paints below its 16 px
     return {
         "frechet_distance": frechet_distance(features, test),
         "kernel_distance": kernel_distance(features, test),
         "precision": precision,
         "recall": recall,
-        "sliced_wasserstein": {str(level): distance for level, distance in levels.items()},
     }

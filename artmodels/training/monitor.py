@@ -28,6 +28,7 @@ MAX_WITHOUT_PROGRESS = 5  # evaluations without a new best
 JUDGED_AT_ONCE = 32
 LEAST_GAP = 0.1  # of mean logits, below which real pictures and paintings are not told apart
 JUDGED_BY_HEADS = 256  # pictures of a kind by which it is seen whether the heads know the training pictures by heart
+WORSE_DISTANCE, WORSE_RECALL = 0.1, 0.2  # shares by which an average may get worse while the rates fall
 
 Record = Mapping[str, Any]
 
@@ -61,7 +62,10 @@ def measuring_command(data: str | None, test_data: str | None, samples: int | No
 
 
 def summary(figures: dict[str, Any]) -> dict[str, Any]:
-    """The figures of an evaluation for the log: one number each, the styles' below `styles`."""
+    """The figures of an evaluation for the log: one number each, the styles' below `styles`.
+
+    Below `outside` those of the judge from outside, by which nothing is decided.
+    """
     overall, styles = figures["overall"], figures["styles"]
     short = {
         name: overall[name] for figure in ("frechet", "kernel") for name in (f"{figure}_distance", f"{figure}_floor")
@@ -82,7 +86,10 @@ def summary(figures: dict[str, Any]) -> dict[str, Any]:
         style: {name: round(values[name], 6) for name in ("kernel_distance", "variety")}
         for style, values in styles.items()
     }
-    return {**rounded, "samples": overall["samples"], "styles": per_style}
+    found_outside = {}
+    if outside := figures["outside"]:
+        found_outside["outside"] = {name: round(outside[name], 6) for name in ("frechet_distance", "frechet_floor")}
+    return {**rounded, "samples": overall["samples"], **found_outside, "styles": per_style}
 
 
 def is_best(kernel_distance: float, best: Record | None) -> bool:
@@ -114,6 +121,24 @@ def warnings_of(history: Sequence[Record], heads: int) -> list[str]:
             "Add pictures, allow --flip if mirrored works are right, or stop at the best so far."
         )
     return found
+
+
+def spoiled_by_finish(history: Sequence[Record], begins: int) -> str | None:
+    """How the falling of the rates, from `begins` images on, has made the average worse; None while it has not.
+
+    By the pictures held out from training alone: the kernel distance grew by more than a tenth of the last one before,
+    or recall fell by more than a fifth. What is less is chance, with as few samples as a checkpoint takes.
+    """
+    judged = [record for record in history if "evaluation" in record]
+    before = [record["evaluation"] for record in judged if record["images"] <= begins]
+    if not before or judged[-1]["images"] <= begins:
+        return None
+    first, last = before[-1], judged[-1]["evaluation"]
+    if last["kernel_distance"] > (1 + WORSE_DISTANCE) * first["kernel_distance"]:
+        return f"the kernel distance rose from {first['kernel_distance']:.4f} to {last['kernel_distance']:.4f}"
+    if last.get("recall", 0) < (1 - WORSE_RECALL) * first.get("recall", 0):
+        return f"recall fell from {first['recall']:.2f} to {last['recall']:.2f}"
+    return None
 
 
 def _of_seeds(readings: list[float]) -> list[str]:

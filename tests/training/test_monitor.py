@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from artmodels.training.monitor import MAX_WITHOUT_PROGRESS, is_best, measuring_command, warnings_of
+from artmodels.training.monitor import (
+    MAX_WITHOUT_PROGRESS,
+    is_best,
+    measuring_command,
+    spoiled_by_finish,
+    warnings_of,
+)
 
 HEADS = 4
 
@@ -82,6 +88,25 @@ def test_a_run_without_progress_is_told_its_best():
     worse = judged(10_000, kernel_distance=0.2)
     (words,) = warnings_of([*past, worse], HEADS)
     assert "No progress since 1,000 images" in words and "learning rates" in words
+
+
+@pytest.mark.parametrize(
+    ("figures", "words"),
+    [
+        ({}, None),
+        ({"kernel_distance": 1 / 2900}, None),  # chance
+        ({"kernel_distance": 1 / 2000}, "the kernel distance rose from 0.0003 to 0.0005"),
+        ({"recall": 0.35}, None),
+        ({"recall": 0.2}, "recall fell from 0.40 to 0.20"),
+    ],
+)
+def test_a_finish_that_spoils_the_average_is_told_by_the_pictures_held_out(figures, words):
+    history = [*healthy(3), {"images": 3500, "generator_loss": 1.0}, judged(4000, **figures)]
+    assert spoiled_by_finish(history, 3000) == words
+    assert spoiled_by_finish(history, 4000) is None  # it begins only now
+    assert spoiled_by_finish(history, 500) is None  # nothing was measured before it
+    assert spoiled_by_finish(history[:3], 2500) is None
+    assert spoiled_by_finish([], 0) is None
 
 
 def test_saturation_is_the_mean_since_the_last_checkpoint_and_needs_no_evaluation():

@@ -52,7 +52,7 @@ def test_no_large_binary_is_tracked():
 
 
 def test_an_installed_package_is_whole():
-    """What `pip install .` copies is what the wheel beside a published model holds: every file of the package."""
+    """What `pip install .` copies is what the wheel beside a published model holds, but for a judge's weights."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     copied = set()
     assert settings["packages"]["find"]["include"] == ["artmodels", "artmodels.*"]
@@ -62,7 +62,9 @@ def test_an_installed_package_is_whole():
         for pattern in settings["package-data"].get(package, ()):
             copied |= set(face.parent.glob(pattern))
     present = {path for path in (ROOT / "artmodels").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
-    assert copied == present == {ROOT / "artmodels" / path for path in source_files()}
+    assert copied == present
+    spared = {path for path in present if path.suffix == ".safetensors"}  # the judge from outside: it never paints
+    assert present - spared == {ROOT / "artmodels" / path for path in source_files()} and len(spared) == 1
 
 
 def test_warnings_are_errors():
