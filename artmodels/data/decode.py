@@ -25,7 +25,11 @@ ORIENTATIONS = {  # EXIF's number -> what sets the picture upright
 
 def to_tensor(pictures: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """`uint8 [N, H, W, 3]` to a float picture tensor `[N, 3, H, W]` in [-1, 1], channels_last."""
-    levels = torch.from_numpy(np.ascontiguousarray(pictures)).to(device, non_blocking=True)
+    return levels_to_pictures(torch.from_numpy(np.ascontiguousarray(pictures)).to(device))
+
+
+def levels_to_pictures(levels: Tensor) -> Tensor:
+    """`uint8 [N, H, W, 3]` to a float picture tensor `[N, 3, H, W]` in [-1, 1], channels_last, where it lies."""
     return levels.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 

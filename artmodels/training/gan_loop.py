@@ -1,5 +1,6 @@
 """train(): a generator learns to paint each picture from its latent, and patches that pass for real; in images."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,10 @@ from accelerate import Accelerator
 from tqdm import tqdm
 
 from artmodels.data.dataset import ArtDataset
-from artmodels.data.sampler import PictureSampler
 from artmodels.hub.publish import RunPublisher
-from artmodels.io.random import seeded_generator
-from artmodels.training.augment import AugmentShare, half_of, mirror
+from artmodels.training.augment import AugmentShare
+from artmodels.training.batches import BatchSource
+from artmodels.training.captured_step import CapturedStep
 from artmodels.training.checkpoint import RunProgress, list_checkpoints, load_latest
 from artmodels.training.checkpointer import Checkpointer
 from artmodels.training.config import TrainConfig
@@ -38,7 +39,7 @@ from artmodels.training.gan_step import (
 )
 from artmodels.training.init_from import InitialModel, start_from
 from artmodels.training.latents import keep_latents
-from artmodels.training.monitor import Monitor, warnings_of
+from artmodels.training.monitor import Monitor, spoiled_by_finish, warnings_of
 from artmodels.training.report import write_report
 from artmodels.training.run_log import RunLog, show
 from artmodels.training.time_budget import TimeBudget, keep_plan
@@ -85,15 +86,12 @@ def train(
     """
     accelerator = make_accelerator(config.precision, tracker, output)
     rank, processes, device = accelerator.process_index, accelerator.num_processes, accelerator.device
-    local_size = config.batch_size // processes
     styles = ("all",) if config.unconditional else dataset.styles
     nets = build_networks(config, styles, device)
     if init:
         start_from(nets.generator, init.generator)
         nets.ema.load_state_dict(nets.generator.state_dict())
     labels = torch.zeros(len(dataset), dtype=torch.long) if config.unconditional else torch.from_numpy(dataset.labels)
-    one_hot = torch.eye(len(styles))
-    sampler = PictureSampler(dataset.labels, config.seed, config.balance)
 
     images, progress = 0, RunProgress(AugmentShare(config.augment, config.augment_target))
     if resume and list_checkpoints(output):
@@ -125,22 +123,21 @@ def train(
             output, nets.projector, dataset, labels, config.latent_dim, config.flip, not accelerator.is_main_process
         )
     passes = prepare_passes(accelerator, nets, config.compile)
-    bar = tqdm(
-        total=config.images, initial=images, unit=" pictures", disable=not accelerator.is_main_process, smoothing=0.05
+    total = None if budget else config.images  # not known before it is planned
+    bar = tqdm(total=total, initial=images, unit=" pictures", disable=not accelerator.is_main_process, smoothing=0.05)
+    source = BatchSource(config, dataset, labels, latents, device, rank, processes)
+    take_step = CapturedStep(
+        lambda batch, judged: training_step(nets, passes, config, batch, augment.share, judged),
+        nets,
+        device,
+        wanted=processes == 1 and not config.augment_target,  # an adapted share changes from step to step
     )
     stopping, batch_size = False, config.batch_size
-    with bar, graceful_stop() as stop, clear_failures(accelerator, output):
+    spoiled: str | None = None  # how the finish has made the average worse
+    with bar, source, graceful_stop() as stop, clear_failures(accelerator, output):
         while images < config.images and not stopping:
-            random = seeded_generator(config.seed, images, rank)
-            indices = sampler.take(images + rank * local_size, local_size)
-            real = dataset.batch(indices, device)
-            mirrored = half_of(local_size, random) if config.flip else None
-            real = real if mirrored is None else mirror(real, mirrored)
-            style = one_hot[labels[indices]].to(device, non_blocking=True)
-            z = latents.take(indices, mirrored)
             set_learning_rates(nets, config, images)
-            judged = images >= config.heads_after
-            step = training_step(nets, passes, config, real, style, z, random, augment.share, judged)
+            step = take_step(source.take(images), judged=images >= config.heads_after)
 
             images += batch_size
             update_ema(nets.ema, nets.generator, ema_decay(config, images))
@@ -164,9 +161,13 @@ def train(
             if config.augment_target and saving:  # every process goes on from what the checkpoint keeps
                 augment.signs = accelerator.reduce(torch.as_tensor(augment.signs, device=device), "mean")
             logging = saving or due(config.log_every) or due(config.variety_every)
+            guarding = saving and not stopping and config.images - config.finish < images < config.images
             if not log or not (logging or due(config.sample_every)):
                 if planning:
                     config, budget = from_main(accelerator, None), None
+                if guarding:
+                    spoiled = from_main(accelerator, None)
+                    stopping = bool(spoiled)
                 continue
             record: dict[str, Any] = {"images": images, "seconds": round(log.seconds, 2)}
             if logging:
@@ -194,13 +195,18 @@ def train(
                 keep_plan(output, config)
                 config, budget = from_main(accelerator, config), None
                 checkpointer.config, bar.total = config, config.images
+            if guarding:
+                spoiled = from_main(accelerator, spoiled_by_finish(log.records, config.images - config.finish))
+                stopping = bool(spoiled)
     if log:
-        if images >= config.images:
+        if spoiled:
+            print(f"stopped while the rates fell: on pictures held out from training, {spoiled}", file=sys.stderr)
+        if images >= config.images or spoiled:
             steer_model(output, config, device)
         write_report(output)
         if progress.best and progress.best["images"] < images:
             print(f"{output / 'model'} is the best average, that of {progress.best['images']:,} images")
-        if publisher and images >= config.images:
+        if publisher and (images >= config.images or spoiled):
             publisher.finish(output)
     accelerator.wait_for_everyone()
     accelerator.end_training()

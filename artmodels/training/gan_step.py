@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from artmodels.data.decode import levels_to_pictures
 from artmodels.hub.pretrained import ArtGenerator
 from artmodels.metrics.distances import perceptual_distances, unit_maps
 from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector
 from artmodels.models.layers import channels_last
-from artmodels.training.augment import CHANGES, change
+from artmodels.training.augment import change
+from artmodels.training.batches import Batch
 from artmodels.training.checkpoint import load_module, load_optimizer, optimizer_tensors
 from artmodels.training.config import TrainConfig
 from artmodels.training.losses import balancing_factor, colour_loss, discriminator_loss, generator_loss
@@ -65,10 +67,18 @@ def build_networks(config: TrainConfig, styles: tuple[str, ...], device: torch.d
         ema=copy.deepcopy(generator).requires_grad_(False),
         projector=FeatureProjector(channels, config.feature_resolution, config.seed, config.feature_network).to(device),
         heads=heads,
-        generator_optimizer=torch.optim.Adam(generator.parameters(), config.learning_rate, betas=betas),
-        heads_optimizer=torch.optim.Adam(heads.parameters(), config.heads_learning_rate, betas=(0.0, config.beta2)),
+        generator_optimizer=adam(generator, config.learning_rate, betas, device),
+        heads_optimizer=adam(heads, config.heads_learning_rate, (0.0, config.beta2), device),
         squares=torch.zeros(2, device=device),
     )
+
+
+def adam(module: nn.Module, rate: float, betas: tuple[float, float], device: torch.device) -> torch.optim.Adam:
+    """An optimizer of a module; on a GPU in one kernel, with its rate there, so that a recorded step follows it."""
+    if device.type == "cuda":
+        on_device = torch.tensor(rate, device=device)
+        return torch.optim.Adam(module.parameters(), on_device, betas, fused=True, capturable=True)
+    return torch.optim.Adam(module.parameters(), rate, betas)
 
 
 def no_stage(title: str) -> AbstractContextManager:
@@ -77,16 +87,19 @@ def no_stage(title: str) -> AbstractContextManager:
 
 @dataclass
 class Passes:
-    """The forward passes of a step as accelerate wrapped and torch compiled them, and accelerate's part in it."""
+    """The forward passes of a step as accelerate wrapped and torch compiled them, and accelerate's part in it.
+
+    With the passes alone it is a step in full precision, by this process alone.
+    """
 
     generator: Callable[[Tensor, Tensor], Tensor]
     heads: Callable[[list[Tensor], Tensor, Tensor], list[Tensor]]
     project: Callable[[Tensor], list[Tensor]]
     scales: Callable[[Tensor], list[Tensor]]
-    autocast: Callable[[], AbstractContextManager]
-    backward: Callable[[Tensor], None]
-    alone: Callable[[Callable], AbstractContextManager]  # keeps a module's gradients in this process
-    mean: Callable[[Tensor], Tensor]  # over all processes
+    autocast: Callable[[], AbstractContextManager] = nullcontext
+    backward: Callable[[Tensor], None] = Tensor.backward
+    alone: Callable[[Callable], AbstractContextManager] = nullcontext  # keeps a module's gradients in this process
+    mean: Callable[[Tensor], Tensor] = torch.clone  # over all processes
     stage: Callable[[str], AbstractContextManager] = no_stage  # a stopwatch, when a benchmark looks on
 
     def exchange(self, module: Callable, now: bool) -> AbstractContextManager:
@@ -135,27 +148,23 @@ def training_step(
     nets: Networks,
     passes: Passes,
     config: TrainConfig,
-    real: Tensor,
-    style: Tensor,
-    latents: Tensor,
-    random: torch.Generator,
+    batch: Batch,
     augment: float = 1.0,
     judged: bool = True,
 ) -> StepResult:
-    """One update of the heads and one of the generator, on real pictures, their styles and their latents.
+    """One update of the heads and one of the generator, on a batch that lies on their device.
 
-    Pictures are `[N, 3, H, W]`, styles `[N, S]`, latents `[N, latent_dim]` (see `latents`), which are blurred by up to
-    `config.latent_jitter`, so that what lies between them is painted too. The generator learns to paint each picture
-    again from its latent, and, if it is `judged`, to have each place of the painting taken for real by the heads; the
-    lengths of the two gradients, as they were in the steps before, are balanced.
+    The generator learns to paint each picture again from its latent, which was blurred so that what lies between
+    latents is painted too, and, if it is `judged`, to have each place of the painting taken for real by the heads; the
+    lengths of the two gradients, as they were in the steps before, are balanced. `augment` is the share of pictures
+    that the heads see changed. Nothing waits for the device.
 
     The batch is taken in `config.accumulate` parts whose gradients add up. A single part is painted once for both
     updates; several are painted again for the second, so that no more than one part's graph is ever held.
     """
-    device, size = real.device, len(real) // config.accumulate
-    z = blur(latents, config.latent_jitter, random).to(device, non_blocking=True)
-    changes = torch.rand(len(real), CHANGES, generator=random).to(device, non_blocking=True)
-    split = zip(*(each.split(size) for each in (real, style, z, changes)), strict=True)
+    real = levels_to_pictures(batch.levels)
+    size = len(real) // config.accumulate
+    split = zip(*(each.split(size) for each in (real, batch.style, batch.z, batch.changes)), strict=True)
     parts = [Part(*each) for each in split]
 
     def look_at(pictures: Tensor, part: Part) -> list[Tensor]:
@@ -242,12 +251,6 @@ def _please(nets: Networks, passes: Passes, part: Part, painting: Painting) -> T
         return torch.autograd.grad(loss, painting.seen)[0]
 
 
-def blur(latents: Tensor, most: float, random: torch.Generator) -> Tensor:
-    """Latents `[N, D]` moved towards random ones, each by a share drawn from 0 to `most`, at the same variance."""
-    share = most * torch.rand(len(latents), 1, generator=random)
-    return (1 - share**2).sqrt() * latents + share * torch.randn(latents.shape, generator=random)
-
-
 def set_learning_rates(nets: Networks, config: TrainConfig, images: int) -> None:
     """Both rates as they are after so many images.
 
@@ -257,8 +260,15 @@ def set_learning_rates(nets: Networks, config: TrainConfig, images: int) -> None
     factor = math.sqrt(config.decay_after / max(images, config.decay_after)) if config.decay_after else 1.0
     if config.finish:
         factor *= min(max(config.images - images, 0) / config.finish, 1.0)
-    nets.generator_optimizer.param_groups[0]["lr"] = config.learning_rate * factor
-    nets.heads_optimizer.param_groups[0]["lr"] = config.heads_learning_rate * factor
+    for optimizer, rate in (
+        (nets.generator_optimizer, config.learning_rate),
+        (nets.heads_optimizer, config.heads_learning_rate),
+    ):
+        group = optimizer.param_groups[0]
+        if isinstance(group["lr"], Tensor):  # where it is, a recorded step reads it
+            group["lr"].fill_(rate * factor)
+        else:
+            group["lr"] = rate * factor
 
 
 def ema_decay(config: TrainConfig, images: int) -> float:

@@ -439,16 +439,21 @@ def describe_plan(plan: Plan, output: Path) -> str:
 
 def _time_steps(nets: "Networks", passes: "Passes", config: TrainConfig, device: torch.device) -> float:
     """Seconds of the faster of two optimisation steps, after one to warm up."""
+    from artmodels.training.augment import CHANGES
+    from artmodels.training.batches import Batch
     from artmodels.training.gan_step import training_step
 
-    styles = len(nets.generator.config.styles)
-    real = torch.zeros(config.batch_size, 3, config.resolution, config.resolution, device=device)
-    latents = torch.zeros(config.batch_size, config.latent_dim)
-    style = torch.eye(styles, device=device)[torch.arange(config.batch_size) % styles]
+    count, styles, side = config.batch_size, len(nets.generator.config.styles), config.resolution
+    batch = Batch(
+        levels=torch.full((count, side, side, 3), 128, dtype=torch.uint8),
+        style=torch.eye(styles)[torch.arange(count) % styles],
+        z=torch.zeros(count, config.latent_dim),
+        changes=torch.zeros(count, CHANGES),
+    )
     times = []
     for _ in range(3):
         started = time.perf_counter()
-        training_step(nets, passes, config, real, style, latents, torch.Generator().manual_seed(0)).figures()
+        training_step(nets, passes, config, batch.to(device)).figures()
         times.append(time.perf_counter() - started)
     return min(times[1:])
 

@@ -96,6 +96,21 @@ def test_measuring_changes_nothing_of_a_run_and_its_model_is_the_best(finished, 
     assert "Kernel distance" in (measured / "report.html").read_text()
 
 
+def test_a_finish_that_makes_the_average_worse_is_ended_and_can_be_resumed(tmp_path, monkeypatch):
+    monkeypatch.setattr("artmodels.training.monitor.WORSE_DISTANCE", -0.999)  # as bad as any
+    flags = ["--test-data", str(draw_unseen(tmp_path / "unseen")), "--evaluate-samples", "32", "--finish", "128"]
+    result = train(tmp_path / "run", *SHORT, *flags)
+    assert result.returncode == 0, result.stderr
+    assert "stopped while the rates fell: on pictures held out from training, the kernel distance" in result.stderr
+    records = read_jsonl(tmp_path / "run" / "metrics.jsonl")
+    assert records[-1]["images"] == 192  # the first checkpoint of the finish
+    assert list_checkpoints(tmp_path / "run")[-1].name == "images-00000192"
+    assert (tmp_path / "run" / "report.html").is_file() and (tmp_path / "run" / "model" / "README.md").is_file()
+    monkeypatch.undo()
+    assert train(tmp_path / "run", "--resume").returncode == 0
+    assert read_jsonl(tmp_path / "run" / "metrics.jsonl")[-1]["images"] == 256
+
+
 def test_the_model_is_the_best_again_after_a_kill_between_its_checkpoint_and_its_publication(measured, tmp_path):
     output = shutil.copytree(measured, tmp_path / "run")
     expected = load_file(output / "model" / "model.safetensors")

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from artmodels.io.random import seeded_generator
+from artmodels.training.augment import CHANGES
+from artmodels.training.batches import Batch
 from artmodels.training.config import TrainConfig, tiny
 from artmodels.training.gan_step import (
     Networks,
     Passes,
-    blur,
     build_networks,
     set_learning_rates,
     training_step,
@@ -33,21 +34,14 @@ def step(config: TrainConfig, frozen: bool = False, stages: list[str] | None = N
             stages.append(title)
         return nullcontext()
 
-    passes = Passes(
-        nets.generator,
-        nets.heads,
-        nets.projector,
-        nets.projector.scales,
-        nullcontext,
-        torch.Tensor.backward,
-        lambda _: nullcontext(),
-        lambda values: values,
-        stage,
+    passes = Passes(nets.generator, nets.heads, nets.projector, nets.projector.scales, stage=stage)
+    batch = Batch(
+        levels=torch.randint(0, 256, (8, 32, 32, 3), dtype=torch.uint8, generator=seeded_generator(1)),
+        style=torch.eye(2)[torch.tensor([0, 1, 0, 1, 0, 1, 0, 1])],
+        z=torch.randn(8, config.latent_dim, generator=seeded_generator(1)),
+        changes=torch.rand(8, CHANGES, generator=seeded_generator(0)),
     )
-    pictures = torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    style = torch.eye(2)[torch.tensor([0, 1, 0, 1, 0, 1, 0, 1])]
-    latents = torch.randn(8, config.latent_dim, generator=seeded_generator(1))
-    training_step(nets, passes, config, pictures, style, latents, seeded_generator(0), **dials)
+    training_step(nets, passes, config, batch, **dials)
     return nets
 
 
@@ -129,15 +123,6 @@ def test_learning_rates_stay_and_then_fall_with_the_root():
         replace(ending, finish=2001)
     set_learning_rates(nets, tiny(), 10**9)
     assert nets.generator_optimizer.param_groups[0]["lr"] == tiny().learning_rate
-
-
-def test_blurred_latents_keep_their_variance_and_stay_near():
-    latents = torch.randn(2000, 32, generator=seeded_generator(0))
-    assert torch.equal(blur(latents, 0.0, seeded_generator(1)), latents)
-    blurred = blur(latents, 0.5, seeded_generator(1))
-    assert blurred.var().item() == pytest.approx(1, abs=0.02)
-    kept = torch.cosine_similarity(blurred, latents)
-    assert kept.min() > 0.6 and kept.max() > 0.999 and not torch.equal(blurred, blur(latents, 0.5, seeded_generator(2)))
 
 
 def test_before_the_heads_are_heard_the_generator_learns_from_the_pictures_alone():
