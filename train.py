@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from artmodels.cli.arguments import OneLineParser, add_statement_flags, natural, read_statement
+from artmodels.cli.hyperparameters import add_flags
 from artmodels.io.errors import main_with_clear_errors
-from artmodels.training.config import PRECISIONS, PRESETS, TASKS, TRACKERS, TrainConfig
+from artmodels.training.config import PRESETS, TASKS, TRACKERS, TrainConfig
+from artmodels.training.supervised_config import ClassifierTrainConfig, PromptTrainConfig, UpscalerTrainConfig
 
 if TYPE_CHECKING:
     from artmodels.hub.publish import RunPublisher
@@ -45,44 +47,13 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--resume", action="store_true", help="continue the run in --output")
     add("--dry-run", action="store_true", help="print the plan and do nothing")
     add("--init", metavar="MODEL", help="start from a published model: a folder, or a Hub id like user/model@v1")
-    add("--resolution", type=natural, metavar="PX", help="side of a picture; larger than the --init model's grows it")
-    add("--width", type=natural, metavar="N", help="generator channels at full resolution")
-    add("--min-channels", type=natural, metavar="N", help="of every block, however large the picture (default: 1)")
-    add("--freeze", type=natural, metavar="PX", help="with --init: its blocks up to this size do not learn; 0: all do")
-    add("--feature-resolution", type=natural, metavar="PX", help="size at which the discriminator's network looks")
-    add("--images", type=natural, metavar="N", help="budget: how many images the discriminator sees")
-    add("--minutes", type=float, metavar="M", help="a budget in time instead: the images are planned by the speed")
-    add("--batch-size", type=natural, metavar="N", help="images a step, over all processes")
-    add("--accumulate", type=natural, metavar="N", help="parts of a process's batch, one after the other: less memory")
-    add("--seed", type=natural, metavar="N", help="of all randomness")
-    add("--checkpoint-every", type=natural, metavar="N", help="images between checkpoints")
-    add("--sample-every", type=natural, metavar="N", help="images between sample sheets")
-    add("--learning-rate", type=float, metavar="X", help="of the generator, or of what --task names")
-    add("--heads-learning-rate", type=float, metavar="X", help="of the discriminator heads")
-    add("--weight-decay", type=float, metavar="X", help="of what --task names")
-    add("--decay-after", type=natural, metavar="N", help="images after which both rates fall with their root; 0: never")
-    add("--finish", type=natural, metavar="N", help="images at the end, over which both rates fall to nothing")
-    add("--adversarial-share", type=float, metavar="X", help="how much the discriminator counts beside likeness (0.7)")
-    add("--heads-after", type=natural, metavar="N", help="images before which the discriminator has no say")
-    add("--latent-jitter", type=float, metavar="X", help="how far a picture's latent may wander, 0 to 1 (0.2)")
-    add("--ema-half-life", type=natural, metavar="N", help="images after which a weight's share in the average is half")
-    add("--ema-ramp-up", type=float, metavar="X", help="which is at most this share of the images seen so far")
-    add("--precision", choices=PRECISIONS, help="bf16 pays on GPUs and on CPUs with AMX or AVX512_BF16")
-    add("--compile", action=argparse.BooleanOptionalAction, help="torch.compile the networks (needs a C++ compiler)")
-    add("--balance", type=float, metavar="X", help="0: each picture as often (default); 1: each style as often")
-    add("--flip", action=argparse.BooleanOptionalAction, help="show half of the pictures mirrored")
-    add("--augment", type=float, metavar="X", help="share of pictures shown changed to the discriminator (default: 1)")
-    add("--augment-target", type=float, metavar="X", help="adapt that share, to know this share as real (0: do not)")
-    add("--zoom", type=float, metavar="X", help="share of pictures shown to it as a quarter, enlarged (default: 0)")
-    add("--hold-out", type=float, metavar="X", help="share of --data kept from training, to measure by (default: 0.1)")
-    add("--evaluate-samples", type=natural, metavar="N", help="pictures painted for a checkpoint's figures")
-    add("--feature-network", type=natural, metavar="N", help="EfficientNet-Lite 0 or 1 in the discriminator")
     add("--tracker", choices=TRACKERS, help="also log to one of these, by its own package")
-    add("--unconditional", action=argparse.BooleanOptionalAction, help="ignore the styles: one for all")
     add("--push-to-hub", metavar="ID", help="push the best model at the end, to user/my-painter")
     add("--push-every", type=natural, metavar="N", help="push it on the way too, after so many images")
     add("--private", action="store_true", help="a repository that the push makes is private")
     add_statement_flags(parser)
+    group = parser.add_argument_group("hyperparameters", "laid over the preset's; a --task has fewer, and its own")
+    add_flags(group, TrainConfig, ClassifierTrainConfig, PromptTrainConfig, UpscalerTrainConfig)
     return parser.parse_args(arguments)
 
 

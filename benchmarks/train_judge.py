@@ -26,7 +26,8 @@ from artmodels.io.device import best_precision
 from artmodels.io.errors import main_with_clear_errors
 from artmodels.io.files import sha256
 from artmodels.training.checkpoint import list_checkpoints
-from artmodels.training.classifier import classifier_train_config, train_classifier
+from artmodels.training.classifier import train_classifier
+from artmodels.training.supervised_config import classifier_train_config
 
 FOLDER = Path(__file__).resolve().parent.parent / "artmodels" / "metrics" / "outside"
 CHOSEN_BY = 600  # pictures of the other half, by which the best is chosen; the rest of it measures

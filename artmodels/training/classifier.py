@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,61 +26,16 @@ from artmodels.metrics.classification import (
 )
 from artmodels.metrics.distances import extract_features
 from artmodels.metrics.evaluate import JUDGE_RESOLUTION, JUDGE_VARIANT
-from artmodels.models.classifier import ClassifierConfig, StyleClassifier
+from artmodels.models.classifier import StyleClassifier
 from artmodels.models.efficientnet import load_efficientnet
 from artmodels.models.layers import channels_last
 from artmodels.training.augment import jitter_colour
-from artmodels.training.supervised import FIGURES_NAME, SupervisedConfig, cost_of, train_supervised
+from artmodels.training.supervised import FIGURES_NAME, cost_of, train_supervised
+from artmodels.training.supervised_config import ClassifierTrainConfig
 
 SMALLEST_CROP = 0.5  # share of a picture's area that a crop shows at least
 ASPECT = 4 / 3  # of a crop, at most
 MILD = 0.4  # share of the colour changes of DiffAugment
-
-
-@dataclass(frozen=True)
-class ClassifierTrainConfig(SupervisedConfig):
-    """All hyperparameters of a classifier's training.
-
-    Raises:
-        ValueError: a value is of the wrong type, out of range, or does not go with another one.
-    """
-
-    width: int  # channels of the first stage
-    blocks: int  # residual blocks of a stage
-    dropout: float  # of the pooled features
-    smoothing: float  # of the labels (arXiv:1512.00567)
-
-    def __post_init__(self):
-        super().__post_init__()
-        self.classifier_config(("any",))  # refuses what no classifier can be built from
-        if not 0 <= self.smoothing < 1:
-            raise ValueError(f"smoothing must be at least 0 and below 1, found {self.smoothing}: try 0.1")
-
-    def classifier_config(self, styles: tuple[str, ...]) -> ClassifierConfig:
-        return ClassifierConfig(self.resolution, styles, self.width, self.blocks, self.dropout)
-
-
-def classifier_train_config(precision: str = "fp32") -> ClassifierTrainConfig:
-    """The hyperparameters of `train.py --task classifier`: 64 px, half an hour on two cores that compute in bf16."""
-    return ClassifierTrainConfig(
-        images=120_000,
-        batch_size=64,
-        learning_rate=2e-3,
-        weight_decay=0.05,
-        warm_up=6_400,
-        balance=0.5,
-        hold_out=0.1,
-        checkpoint_every=7_680,
-        log_every=1_280,
-        keep_checkpoints=2,
-        precision=precision,
-        seed=0,
-        resolution=64,
-        width=48,
-        blocks=2,
-        dropout=0.2,
-        smoothing=0.1,
-    )
 
 
 def train_classifier(

@@ -22,13 +22,14 @@ from artmodels.io.files import LOCK_NAME, clear_leftovers, only_one, write_json
 from artmodels.io.safetensors_io import read_json
 from artmodels.training.checkpoint import list_checkpoints
 from artmodels.training.config import PRESETS, RUN_CONFIG_NAME, TASKS, TrainConfig
+from artmodels.training.hyperparameters import resumable
 from artmodels.training.init_from import InitialModel, load_initial_model, shape_after
 from artmodels.training.latents import LATENTS_NAME
 from artmodels.training.monitor import Monitor, measuring_command
 
 if TYPE_CHECKING:
     from artmodels.training.gan_step import Networks, Passes
-    from artmodels.training.supervised import SupervisedConfig
+    from artmodels.training.supervised_config import SupervisedConfig
 
 OUR_NAMES = re.compile(
     rf"images-\d+|model|{re.escape(RUN_CONFIG_NAME)}|{re.escape(SPLIT_NAME)}|{re.escape(LATENTS_NAME)}|metrics\.jsonl|report\.html",
@@ -37,25 +38,6 @@ OUR_NAMES = re.compile(
 SAMPLE_NAMES = re.compile(r"images-\d+\.png|film\.webp", re.ASCII)
 MIN_PICTURES = 10
 UNPLANNED = 10**9  # images of a run that has minutes instead, until its speed is known
-# What --resume may change: a larger budget extends the run, compiling only rounds differently, and other learning rates
-# or another share of the heads, a longer average, closer looks, and blocks that begin to learn are how an artist steers
-# a run. Changes are noted in its config.
-MAY_CHANGE = frozenset(
-    (
-        "images",
-        "compile",
-        "learning_rate",
-        "heads_learning_rate",
-        "decay_after",
-        "finish",
-        "ema_half_life",
-        "ema_ramp_up",
-        "adversarial_share",
-        "latent_jitter",
-        "freeze",
-        "zoom",
-    )
-)
 
 
 RunConfig = TypeVar("RunConfig", bound="TrainConfig | SupervisedConfig")
@@ -94,7 +76,7 @@ def resolve_plan(
                 raise ValueError(
                     f"{saved_init['source']} is not the model that the run in {output} began with: start a new run"
                 )
-        config = lay_over(config, given, MAY_CHANGE, output)
+        config = lay_over(config, given, output)
         data, test_data = data or saved_data, test_data or saved_test_data
     else:
         given = {"hold_out": 0.0, **given} if test_data else given  # all of the collection may be trained on
@@ -102,8 +84,10 @@ def resolve_plan(
         if given.get("freeze") and not init_name:
             raise ValueError("--freeze keeps what an --init model has learned: name one, or leave --freeze away")
         if init_name:
-            if "width" in given:
-                raise ValueError("--width comes from the --init model: leave it away")
+            for name in ("width", "max_channels", "convs_per_block", "latent_dim"):
+                if name in given:
+                    flag = "--" + name.replace("_", "-")
+                    raise ValueError(f"{flag} comes from the --init model: leave it away")
             init = load_initial_model(init_name)
             config = shape_after(config, init.generator, given.pop("resolution", None), given.pop("min_channels", None))
         elif "resolution" in given and "feature_resolution" not in given:
@@ -144,12 +128,13 @@ def check_processes(batch_size: int) -> int:
     return processes
 
 
-def lay_over(config: RunConfig, given: dict[str, Any], may_change: frozenset[str], output: Path) -> RunConfig:
-    """A run's own config with what was given anew.
+def lay_over(config: RunConfig, given: dict[str, Any], output: Path) -> RunConfig:
+    """A run's own config with what was given anew; the run's `config.json` notes the changes.
 
     Raises:
         ValueError: a flag that may not change differs from the run's.
     """
+    may_change = resumable(type(config))
     for name, value in given.items():
         if name not in may_change and value != getattr(config, name):
             flag = "--" + name.replace("_", "-")
@@ -269,7 +254,7 @@ def start_run(
     if resume:
         saved = read_json(output / RUN_CONFIG_NAME)
         init = saved.get("init")
-        changes = note_changes(saved, config, MAY_CHANGE, output)
+        changes = note_changes(saved, config, output)
         check_same_pictures(saved["data"], described)
 
     output.mkdir(parents=True, exist_ok=True)
@@ -353,13 +338,11 @@ def _check_test(test: ArtDataset, dataset: ArtDataset, unconditional: bool, sour
         )
 
 
-def note_changes(
-    saved: dict[str, Any], config: RunConfig, may_change: frozenset[str], output: Path
-) -> list[dict[str, Any]]:
+def note_changes(saved: dict[str, Any], config: RunConfig, output: Path) -> list[dict[str, Any]]:
     """What earlier resumes changed, and what this one does, with the images seen by then."""
     seen = max((int(folder.name.removeprefix("images-")) for folder in list_checkpoints(output)), default=0)
     before, now = type(config)(**saved["train"]).to_json(), config.to_json()
-    changed = [name for name in sorted(may_change) if before[name] != now[name]]
+    changed = [name for name in sorted(resumable(type(config))) if before[name] != now[name]]
     return saved.get("changes", []) + [
         {"images": seen, "field": name, "from": before[name], "to": now[name]} for name in changed
     ]

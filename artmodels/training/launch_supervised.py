@@ -16,7 +16,7 @@ from artmodels.hub.pretrained import load_generator
 from artmodels.io.device import best_precision
 from artmodels.io.files import clear_leftovers, only_one, replacing, write_json
 from artmodels.io.safetensors_io import read_json
-from artmodels.training.classifier import ClassifierTrainConfig, classifier_train_config, train_classifier
+from artmodels.training.classifier import train_classifier
 from artmodels.training.launch import (
     OUR_NAMES,
     RUN_CONFIG_NAME,
@@ -30,11 +30,17 @@ from artmodels.training.launch import (
     open_pictures,
     read_run,
 )
-from artmodels.training.prompt import PromptTrainConfig, add_prompt_reference, prompt_train_config, train_prompt_model
-from artmodels.training.supervised import SupervisedConfig
-from artmodels.training.upscaler import UpscalerTrainConfig, train_upscaler, upscaler_train_config
-
-MAY_CHANGE = frozenset(("images", "learning_rate"))
+from artmodels.training.prompt import add_prompt_reference, train_prompt_model
+from artmodels.training.supervised_config import (
+    ClassifierTrainConfig,
+    PromptTrainConfig,
+    SupervisedConfig,
+    UpscalerTrainConfig,
+    classifier_train_config,
+    prompt_train_config,
+    upscaler_train_config,
+)
+from artmodels.training.upscaler import train_upscaler
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ def resolve_supervised_plan(
     data, test_data = absolute(data), absolute(test_data)
     if resume:
         config, saved_data, saved_test_data, _ = read_run(output, kind.config_type)
-        config = lay_over(config, given, MAY_CHANGE, output)
+        config = lay_over(config, given, output)
         data, test_data = data or saved_data, test_data or saved_test_data
     else:
         config = replace(kind.defaults(best_precision()), **given)
@@ -154,7 +160,7 @@ def start_supervised_run(
     changes = []
     if resume:
         saved = read_json(output / RUN_CONFIG_NAME)
-        changes = note_changes(saved, config, MAY_CHANGE, output)
+        changes = note_changes(saved, config, output)
         check_same_pictures(saved["data"], described)
     output.mkdir(parents=True, exist_ok=True)
     with only_one(output):

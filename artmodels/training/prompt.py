@@ -22,7 +22,6 @@ from artmodels.models.efficientnet import EfficientNetLite, load_efficientnet
 from artmodels.models.prompt import (
     FEATURE_VARIANT,
     FEATURES,
-    PromptConfig,
     PromptModel,
     PromptNetwork,
     pad_words,
@@ -37,7 +36,8 @@ from artmodels.training.captions import (
     tone_thresholds,
     training_text,
 )
-from artmodels.training.supervised import SupervisedConfig, train_supervised
+from artmodels.training.supervised import train_supervised
+from artmodels.training.supervised_config import PromptTrainConfig
 
 NOISE = 0.5  # on standardised features while training
 BLIND = 0.4  # share of features that are hidden while training
@@ -49,62 +49,6 @@ TOP = (1, 5, 10)
 CHUNK = 64  # pictures looked at at once
 # Kinds of words that captions are measured by.
 ALL, COLOURS_AND_TITLE, TITLE = "all words", "without style, subject and artist", "title alone"
-
-
-@dataclass(frozen=True)
-class PromptTrainConfig(SupervisedConfig):
-    """All hyperparameters of a prompt model's training; see `PromptConfig` for the last ones.
-
-    Raises:
-        ValueError: a value is of the wrong type or out of range.
-    """
-
-    feature_resolution: int
-    embedding_dim: int
-    hidden_dim: int
-    sight_dim: int
-    joint_dim: int
-
-    def __post_init__(self):
-        super().__post_init__()
-        self.check_styles(("any",))  # refuses what no prompt model can be built from
-
-    def check_styles(self, styles: tuple[str, ...]) -> None:
-        """Raises:
-        ValueError: names that no prompt model can carry.
-        """
-        self.prompt_config(("any",), styles)
-
-    def prompt_config(self, words: Sequence[str], styles: Sequence[str]) -> PromptConfig:
-        dims = (self.embedding_dim, self.hidden_dim, self.sight_dim, self.joint_dim)
-        return PromptConfig(tuple(words), tuple(styles), *dims, self.feature_resolution)
-
-
-def prompt_train_config(_: str = "fp32") -> PromptTrainConfig:
-    """Of `train.py --task prompt`: 7,000 pictures, looked at in two minutes and learned in three on two cores.
-
-    In fp32, whatever the machine would rather compute in: it is a small network, whose cosines bf16 would blur.
-    """
-    return PromptTrainConfig(
-        images=204_800,
-        batch_size=256,
-        learning_rate=2e-3,
-        weight_decay=0.05,
-        warm_up=15_360,
-        balance=0.5,
-        hold_out=0.1,
-        checkpoint_every=25_600,
-        log_every=2_560,
-        keep_checkpoints=2,
-        precision="fp32",
-        seed=0,
-        resolution=64,
-        feature_resolution=128,
-        embedding_dim=96,
-        hidden_dim=192,
-        sight_dim=256,
-        joint_dim=96,
-    )
 
 
 @dataclass(frozen=True)

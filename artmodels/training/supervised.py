@@ -4,7 +4,6 @@ import copy
 import math
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,10 +14,8 @@ from tqdm import tqdm
 
 from artmodels.data.dataset import ArtDataset
 from artmodels.data.sampler import PictureSampler
-from artmodels.generate.recipe import SEED_LIMIT
 from artmodels.io.device import describe_machine
 from artmodels.io.random import seeded_generator
-from artmodels.io.safetensors_io import check_config_types
 from artmodels.training.checkpoint import (
     DAMAGE,
     checkpoint_folder,
@@ -31,7 +28,6 @@ from artmodels.training.checkpoint import (
     retain_checkpoints,
     save_checkpoint,
 )
-from artmodels.training.config import PRECISIONS
 from artmodels.training.distributed import (
     check_finite,
     check_weights,
@@ -42,6 +38,7 @@ from artmodels.training.distributed import (
     start_tracker,
 )
 from artmodels.training.run_log import RunLog, read_history
+from artmodels.training.supervised_config import SupervisedConfig
 
 FIGURES_NAME = "figures.json"  # in a run folder: what came of it, measured
 BETAS = (0.9, 0.99)  # AdamW
@@ -49,56 +46,6 @@ MAX_GRADIENT = 5.0  # norm above which a step's gradient is shortened
 
 
 Network = TypeVar("Network", bound=nn.Module)
-
-
-@dataclass(frozen=True)
-class SupervisedConfig:
-    """The hyperparameters that all supervised runs share; amounts are counted in images, over all processes.
-
-    Raises:
-        ValueError: a value is of the wrong type or out of range.
-    """
-
-    images: int  # budget of the whole run
-    batch_size: int  # over all processes
-    learning_rate: float  # AdamW, at its highest
-    weight_decay: float  # AdamW, of matrices and kernels; biases and norms have none
-    warm_up: int  # images, a tenth of the budget at most, in which the rate rises, before it falls with a cosine to 0
-    balance: float  # 0: each picture as often; 1: each style as often, however few its pictures
-    hold_out: float  # share of the collection kept from training, by which the best is chosen
-    checkpoint_every: int  # images
-    log_every: int  # images
-    keep_checkpoints: int  # the last few
-    precision: str  # "fp32" or "bf16" (autocast)
-    seed: int
-    resolution: int  # px of the collection's pictures
-
-    def __post_init__(self):
-        check_config_types(self)
-        for name in ("images", "checkpoint_every", "log_every", "keep_checkpoints"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, found {getattr(self, name)}")
-        if self.batch_size < 2:
-            raise ValueError(f"batch_size must be at least 2, found {self.batch_size}: try 64")
-        if self.images < self.batch_size:
-            raise ValueError(f"images ({self.images}) must be at least one batch ({self.batch_size})")
-        if not 0 < self.learning_rate <= 1:
-            raise ValueError(f"learning_rate must be above 0 and at most 1, found {self.learning_rate}: try 0.001")
-        if not 0 <= self.weight_decay <= 10:
-            raise ValueError(f"weight_decay must be between 0 and 10, found {self.weight_decay}: try 0.05")
-        if self.warm_up < 0:
-            raise ValueError(f"warm_up must be at least 0, found {self.warm_up}")
-        if not 0 <= self.balance <= 1:
-            raise ValueError(f"balance must be between 0 (pictures) and 1 (styles), found {self.balance}: try 0.5")
-        if not 0 < self.hold_out <= 0.5:
-            raise ValueError(f"hold_out must be above 0 and at most 0.5, found {self.hold_out}: try 0.1")
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, found {self.precision!r}")
-        if not 0 <= self.seed < SEED_LIMIT:
-            raise ValueError(f"seed must be between 0 and {SEED_LIMIT - 1}, found {self.seed}")
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def train_supervised(

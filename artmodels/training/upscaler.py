@@ -1,7 +1,6 @@
 """train_upscaler(): a network that doubles pictures, trained on smaller copies of them and measured beside Lanczos."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,65 +21,16 @@ from artmodels.metrics.evaluate import JUDGE_VARIANT
 from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector
 from artmodels.models.efficientnet import EfficientNetLite, load_efficientnet
 from artmodels.models.layers import channels_last
-from artmodels.models.upscaler import FACTOR, MEASURES, METHODS, Upscaler, UpscalerConfig
+from artmodels.models.upscaler import FACTOR, MEASURES, METHODS, Upscaler
 from artmodels.training.augment import mirror_half
 from artmodels.training.losses import discriminator_loss, generator_loss
-from artmodels.training.supervised import FIGURES_NAME, SupervisedConfig, cost_of, train_supervised
+from artmodels.training.supervised import FIGURES_NAME, cost_of, train_supervised
+from artmodels.training.supervised_config import UpscalerTrainConfig
 
 HEAD_CHANNELS = (64, 128, 256, 256)
 HEAD_HIDDEN = 128
 CHECKED = 256  # held-out pictures that each checkpoint is measured by
 LOOK = 32  # pictures measured at once
-
-
-@dataclass(frozen=True)
-class UpscalerTrainConfig(SupervisedConfig):
-    """All hyperparameters of an upscaler's training.
-
-    Raises:
-        ValueError: a value is of the wrong type, out of range, or does not go with another one.
-    """
-
-    width: int
-    blocks: int
-    pixels_only: float  # share of the budget in which no discriminator looks
-    adversarial_weight: float  # of its loss, against a mean absolute error of 1
-
-    def __post_init__(self):
-        super().__post_init__()
-        self.upscaler_config()  # refuses what no upscaler can be built from
-        if self.resolution not in (32, 64, 128, 256, 512):
-            raise ValueError(f"resolution must be 32, 64, ... or 512, found {self.resolution}: try 128")
-        if not 0 <= self.pixels_only <= 1:
-            raise ValueError(f"pixels_only must be between 0 and 1, found {self.pixels_only}: try 0.5")
-        if not 0 <= self.adversarial_weight <= 1:
-            raise ValueError(f"adversarial_weight must be between 0 and 1, found {self.adversarial_weight}: try 0.0001")
-
-    def upscaler_config(self) -> UpscalerConfig:
-        return UpscalerConfig(self.width, self.blocks)
-
-
-def upscaler_train_config(precision: str = "fp32") -> UpscalerTrainConfig:
-    """The hyperparameters of `train.py --task upscaler`: 64 to 128 px, 25 minutes on two cores."""
-    return UpscalerTrainConfig(
-        images=32_000,
-        batch_size=32,
-        learning_rate=1e-3,
-        weight_decay=0.0,
-        warm_up=640,
-        balance=0.0,
-        hold_out=0.1,
-        checkpoint_every=3_200,
-        log_every=640,
-        keep_checkpoints=2,
-        precision=precision,
-        seed=0,
-        resolution=128,
-        width=32,
-        blocks=6,
-        pixels_only=0.5,
-        adversarial_weight=1e-4,
-    )
 
 
 class UpscalerWithHeads(nn.Module):

@@ -38,8 +38,9 @@ from artmodels.metrics.classification import (
 from artmodels.models.classifier import ClassifierConfig, StyleClassifier
 from artmodels.models.layers import channels_last
 from artmodels.training.checkpoint import list_checkpoints
-from artmodels.training.classifier import classifier_train_config, vary
+from artmodels.training.classifier import vary
 from artmodels.training.export import write_model_folder
+from artmodels.training.supervised_config import classifier_train_config
 
 SMALL = ("--resolution", "32", "--width", "8", "--images", "2400", "--batch-size", "32", "--learning-rate", "0.005")
 

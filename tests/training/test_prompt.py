@@ -44,11 +44,11 @@ from artmodels.training.prompt import (
     PromptExamples,
     add_prompt_reference,
     contrastive_loss,
-    prompt_train_config,
     rank_captions,
     same_pairs,
     train_prompt_model,
 )
+from artmodels.training.supervised_config import prompt_train_config
 
 STYLES = ("flow-field", "mosaic", "op-art")
 CAPTIONS = {"flow-field": "strokes on paper", "mosaic": "square tiles", "op-art": "rings and waves"}

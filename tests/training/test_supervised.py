@@ -17,7 +17,8 @@ from torch import nn
 
 from artmodels.data.sampler import PictureSampler
 from artmodels.training.checkpoint import list_checkpoints
-from artmodels.training.supervised import SupervisedConfig, make_optimizer, set_learning_rate, train_supervised
+from artmodels.training.supervised import make_optimizer, set_learning_rate, train_supervised
+from artmodels.training.supervised_config import SupervisedConfig
 
 CONFIG = SupervisedConfig(
     resolution=32,

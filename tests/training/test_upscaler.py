@@ -29,7 +29,8 @@ from artmodels.metrics.distances import perceptual_distances, signal_to_noise, u
 from artmodels.models.efficientnet import load_efficientnet
 from artmodels.models.upscaler import TILE, Upscaler, UpscalerConfig
 from artmodels.studio import handlers
-from artmodels.training.upscaler import UpscalerWithHeads, halved, measure_upscaler, upscaler_train_config
+from artmodels.training.supervised_config import upscaler_train_config
+from artmodels.training.upscaler import UpscalerWithHeads, halved, measure_upscaler
 
 FIGURES = {
     "measured_by": "test pictures",
