@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from artmodels.cli.arguments import OneLineParser
 from artmodels.data.dataset import ArtDataset, load_dataset
-from artmodels.hub.model_files import CLASSIFIER_NAME
+from artmodels.hub.companions.classifier import CLASSIFIER_NAME
 from artmodels.io.device import best_precision
 from artmodels.io.errors import main_with_clear_errors
 from artmodels.io.files import sha256

@@ -45,10 +45,9 @@ def _evaluate(chosen: argparse.Namespace) -> None:
     from artmodels.data.split import fingerprint, split
     from artmodels.generate.find_directions import add_directions
     from artmodels.hub.card import check_card_target, rewrite_card
-    from artmodels.hub.companions.classifier import load_classifier
+    from artmodels.hub.companions.classifier import CLASSIFIER_NAME, load_classifier
     from artmodels.hub.companions.neighbours import save_neighbours
     from artmodels.hub.load import load_model, read_hold_out
-    from artmodels.hub.model_files import CLASSIFIER_NAME
     from artmodels.io.files import write_json
     from artmodels.metrics.classification import ADHERENCE_SEEDS, adherence
     from artmodels.metrics.evaluate import (

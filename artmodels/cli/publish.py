@@ -25,7 +25,8 @@ def add_publish(verbs: argparse._SubParsersAction) -> None:
 
 def _publish(chosen: argparse.Namespace) -> None:
     from artmodels.generate.find_directions import add_directions
-    from artmodels.hub.model_files import CARD_NAME, DIRECTIONS_NAME
+    from artmodels.hub.companions.directions import DIRECTIONS_NAME
+    from artmodels.hub.model_files import CARD_NAME
     from artmodels.hub.publish import content_of, find_model_folder, publication, publish, statement_for
 
     folder = find_model_folder(chosen.path)

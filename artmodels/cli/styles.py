@@ -16,8 +16,7 @@ def add_styles(verbs: argparse._SubParsersAction) -> None:
 
 def _styles(chosen: argparse.Namespace) -> None:
     from artmodels.data.dataset import load_dataset
-    from artmodels.hub.companions.style_statistics import save_style_statistics
-    from artmodels.hub.model_files import STATISTICS_NAME
+    from artmodels.hub.companions.style_statistics import STATISTICS_NAME, save_style_statistics
     from artmodels.hub.pretrained import load_generator
     from artmodels.models.efficientnet import load_efficientnet
     from artmodels.optimize.style_transfer import find_style_representations

@@ -1,20 +1,19 @@
 """The card of a published model, `README.md` of its folder: only what is known, measured, or said by its publisher."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData, constants, hf_hub_url
 
 from artmodels import __version__
-from artmodels.hub.companions.directions import Directions
-from artmodels.hub.load import companion_loaders
+from artmodels.hub.companions import COMPANIONS
 from artmodels.hub.model_files import CARD_DATA, CARD_NAME, METRICS_NAME, escape_markdown
 from artmodels.hub.pretrained import ArtGenerator
 from artmodels.hub.statement import Statement
 from artmodels.io.files import write_atomically, write_json
 from artmodels.io.safetensors_io import read_json
-from artmodels.models.upscaler import is_nearer
 
 SHEET_SEEDS = range(16)
 SHEET_TRUNCATION = 0.8
@@ -26,20 +25,17 @@ def model_card(
     metrics: dict[str, Any] | None,
     statement: Statement,
     wheel: str | None = None,
-    directions: Directions | None = None,
-    classifier_figures: dict[str, Any] | None = None,
-    prompt_figures: dict[str, Any] | None = None,
-    upscaler_figures: dict[str, Any] | None = None,
+    companions: Mapping[str, Any] | None = None,
     descents: dict[str, Any] | None = None,
 ) -> str:
     """The card as Markdown, with the front matter that the Hub indexes.
 
     `training` is what the run says of itself (see `training.export.publish_model`), `metrics` what `evaluate` measured,
-    `wheel` the name of an artmodels wheel that lies beside the card. `classifier_figures`, `prompt_figures` (with the
-    number of `words`) and `upscaler_figures` are what its companions were measured to do, `descents` what `benchmarks/`
-    measured of gradient descent on pictures with it.
+    `wheel` the name of an artmodels wheel that lies beside the card, `companions` what else lies there, by name;
+    `descents` is what `benchmarks/` measured of gradient descent on pictures with it.
     """
-    config = generator.config
+    config, beside = generator.config, companions or {}
+    sections = "".join(each.section(beside.get(each.name), config, metrics or {}) for each in COMPANIONS)
     counts = training["style_counts"]
     rows = "\n".join(
         f"| {escape_markdown(style)} | {counts.get(style, sum(counts.values()))} |" for style in config.styles
@@ -70,13 +66,12 @@ truncation {SHEET_TRUNCATION}.
 ```
 
 ## Measured
-{_measured(metrics)}{_directions(directions)}{_classifier(classifier_figures, (metrics or {}).get("adherence"))}\
-{_prompt(prompt_figures)}{_upscaler(upscaler_figures, config.resolution)}{_descents(descents)}
+{_measured(metrics)}{sections}{_descents(descents)}
 ## Limits
 
 It paints {"this style" if len(config.styles) == 1 else f"these {len(config.styles)} styles"} at \
-{config.resolution} px{"" if prompt_figures else " and knows no words"}. What it paints is a blend of what it was \
-shown, with its gaps and its
+{config.resolution} px{"" if beside.get("prompt") else " and knows no words"}.
+What it paints is a blend of what it was shown, with its gaps and its
 prejudices; it can come near to a training picture{", see above" if metrics else ", which was not measured"}.
 """
 
@@ -232,127 +227,6 @@ def _farthest(styles: dict[str, Any]) -> str:
     return f"\nFarthest from the real ones is {worst}, nearest {best}.\n"
 
 
-def _directions(directions: Directions | None) -> str:
-    """The section on directions, if the model has some."""
-    if directions is None:
-        return ""
-    figures = directions.figures
-    of_each = {name: figures["directions"][name] for name in directions.names}
-    rows = "\n".join(
-        f"| {escape_markdown(name)} | {escape_markdown(found['found_by'])} | {found['effect']:.2f} "
-        f"| {abs(found['largest_other_effect']):.2f} {escape_markdown(found['largest_other'])} |"
-        for name, found in of_each.items()
-    )
-    return f"""
-## Directions
-
-How far each moves what it names while its slider goes from -2 to 2, and what else it moves most, in standard deviations
-of this model's paintings; the mean of {figures["pictures"]} paintings, truncation {figures["truncation"]:g}.
-
-| direction | found by | moves itself by | moves most besides |
-| --- | --- | ---: | ---: |
-{rows}
-"""
-
-
-def _classifier(figures: dict[str, Any] | None, adherence: dict[str, Any] | None) -> str:
-    """The section on the model's classifier, and on how often it sees the right style in a painting."""
-    text = ""
-    if figures:
-        reference = figures["reference"]
-        compared = f"; {escape_markdown(reference['name'])}:\n{_recognised(reference)}" if reference else ""
-        rows = "\n".join(
-            f"| {escape_markdown(style)} | {found['pictures']} | {_share(found['precision'])} "
-            f"| {_share(found['recall'])} |"
-            for style, found in figures["styles"].items()
-        )
-        text += f"""
-`classifier.safetensors` tells the styles apart. On {figures["pictures"]} {figures["measured_by"]}:
-{_recognised(figures)}{compared}.
-The calibration error is the mean gap between how sure it is and how often it is right (15 bins).
-
-| style | {figures["measured_by"]} | precision | recall |
-| --- | ---: | ---: | ---: |
-{rows}
-"""
-    if adherence:
-        rows = "\n".join(
-            f"| {escape_markdown(style)} | {found['seen_as']:.0%} "
-            f"({found['interval'][0]:.0%} to {found['interval'][1]:.0%}) "
-            f"| {_share(found['real'])} | {escape_markdown(found['mistaken_for'] or '')} |"
-            for style, found in adherence["styles"].items()
-        )
-        text += f"""
-{adherence["seeds"]} paintings of each style, truncation {adherence["truncation"]:g}, are seen as that style in
-{adherence["overall"]:.0%} in the mean over styles, real pictures in {_share(adherence["real"])}.
-
-| style | paintings seen as it (95 % interval) | real pictures seen as it | else mostly taken for |
-| --- | ---: | ---: | --- |
-{rows}
-"""
-    return f"\n## The classifier\n{text}" if text else ""
-
-
-def _recognised(found: dict[str, Any]) -> str:
-    low, high = found["accuracy_interval"]
-    return (
-        f"{found['accuracy']:.1%} right (95 % interval {low:.1%} to {high:.1%}), "
-        f"calibration error {found['calibration_error']:.3f}"
-    )
-
-
-def _share(value: float | None) -> str:
-    return "no pictures" if value is None else f"{value:.0%}"
-
-
-def _prompt(prompt_figures: dict[str, Any] | None) -> str:
-    """The section on the prompt model, if the model has one."""
-    if prompt_figures is None:
-        return ""
-    rows = "\n".join(
-        f"| {escape_markdown(kind)} | {' | '.join(f'{100 * share:.0f} %' for share in shares)} |"
-        for kind, shares in sorted(prompt_figures["recall"].items(), key=lambda item: -item[1][-1])
-    )
-    table = f"""
-Of {prompt_figures["pictures"]:,} pictures that were not trained on, how often what is said of one finds it among 100:
-as the first, among the first 5, among the first 10; by chance 1 %, 5 % and 10 %:
-
-| words | 1 | 5 | 10 |
-| --- | ---: | ---: | ---: |
-{rows}
-
-Measured by `train.py --task prompt`.
-"""
-    return f"""
-## Prompts
-
-A recurrent network reads {prompt_figures["words"]:,} words, of captions and of colours measured from the pictures, and
-finds latents whose pictures match: `python -m artmodels generate --prompt "..."`. Words that it never read are named.
-{table if rows else ""}"""
-
-
-def _upscaler(figures: dict[str, Any] | None, resolution: int) -> str:
-    """The section on larger pictures, if the model has an upscaler that was measured."""
-    if not figures:
-        return ""
-    side, noise, distance = figures["resolution"], figures["psnr"], figures["perceptual_distance"]
-    made = "made by it" if is_nearer(figures) else "Lanczos's"
-    return f"""
-## Larger pictures
-
-`upscaler.safetensors`, trained to double pictures of {side // 2} px, takes those of this model to {2 * resolution} \
-and {4 * resolution} px.
-{figures["pictures"]} {figures["measured_by"]} at half their size, enlarged, against the pictures themselves:
-
-| | upscaler | Lanczos |
-| --- | ---: | ---: |
-| peak signal-to-noise ratio, dB (higher is better) | {noise["upscaler"]:.2f} | {noise["lanczos"]:.2f} |
-| perceptual distance, EfficientNet-Lite2 (lower is better) | {distance["upscaler"]:.3f} | {distance["lanczos"]:.3f} |
-
-The studio's larger downloads are {made}. Measured by `train.py --task upscaler`.
-"""
-
-
 def _descents(descents: dict[str, Any] | None) -> str:
     """The section on gradient descent from pictures that a visitor brings, as far as it was measured."""
     tell = {"project": _projected, "transfer": _transferred, "dream": _dreamt}
@@ -442,17 +316,13 @@ def card_of(
         ValueError: something beside the model is not whole.
         LookupError, TypeError, AttributeError: `metrics` are not those that training wrote.
     """
-    companions = {name: load(folder) for name, load in companion_loaders(generator.config).items()}
-    classifier, prompt_model, upscaler = (companions[name] for name in ("classifier", "prompt", "upscaler"))
+    companions = {each.name: each.load(folder, generator.config) for each in COMPANIONS}
     return model_card(
         generator,
         metrics["training"],
         metrics.get("evaluation"),
         statement,
         wheel,
-        companions["directions"],
-        classifier_figures=classifier.figures if classifier else None,
-        prompt_figures={**prompt_model.figures, "words": len(prompt_model.config.words)} if prompt_model else None,
-        upscaler_figures=upscaler.figures if upscaler else None,
+        companions,
         descents=metrics.get("descents"),
     )

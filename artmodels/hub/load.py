@@ -3,7 +3,7 @@
 import copy
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,12 +11,10 @@ from typing import Any
 
 import torch
 
-from artmodels.hub.companions.classifier import load_classifier
-from artmodels.hub.companions.directions import Directions, load_directions
-from artmodels.hub.companions.neighbours import Neighbours, load_neighbours
-from artmodels.hub.companions.prompt import load_prompt
-from artmodels.hub.companions.style_statistics import StyleStatistics, load_style_statistics
-from artmodels.hub.companions.upscaler import load_upscaler
+from artmodels.hub.companions import COMPANIONS
+from artmodels.hub.companions.directions import Directions
+from artmodels.hub.companions.neighbours import Neighbours
+from artmodels.hub.companions.style_statistics import StyleStatistics
 from artmodels.hub.download import hub_label
 from artmodels.hub.model_files import METRICS_NAME, WEIGHTS_NAME
 from artmodels.hub.pretrained import ArtGenerator, expect_hub_id, fetch_generator, load_generator
@@ -24,7 +22,6 @@ from artmodels.hub.statement import Statement
 from artmodels.io.files import sha256
 from artmodels.io.safetensors_io import read_json
 from artmodels.models.classifier import StyleClassifier
-from artmodels.models.generator import GeneratorConfig
 from artmodels.models.prompt import PromptModel
 from artmodels.models.upscaler import Upscaler
 
@@ -41,12 +38,31 @@ class LoadedModel:
     weights_sha256: str
     revision: str | None = None  # the commit, of a model from the Hub
     statement: Statement = field(default_factory=Statement)  # what its publisher says of it
-    directions: Directions | None = None
-    classifier: StyleClassifier | None = None
-    prompt: PromptModel | None = None
-    neighbours: Neighbours | None = None
-    style_statistics: StyleStatistics | None = None
-    upscaler: Upscaler | None = None
+    companions: Mapping[str, Any] = field(default_factory=dict)  # by the names of `COMPANIONS`; None where one lacks
+
+    @property
+    def directions(self) -> Directions | None:
+        return self.companions.get("directions")
+
+    @property
+    def classifier(self) -> StyleClassifier | None:
+        return self.companions.get("classifier")
+
+    @property
+    def prompt(self) -> PromptModel | None:
+        return self.companions.get("prompt")
+
+    @property
+    def neighbours(self) -> Neighbours | None:
+        return self.companions.get("neighbours")
+
+    @property
+    def style_statistics(self) -> StyleStatistics | None:
+        return self.companions.get("style_statistics")
+
+    @property
+    def upscaler(self) -> Upscaler | None:
+        return self.companions.get("upscaler")
 
     @property
     def label(self) -> str:
@@ -62,16 +78,9 @@ class LoadedModel:
     def memory(self) -> int:
         """Bytes of its tensors."""
         tensors = list(self.generator.state_dict().values())
-        if self.directions:
-            tensors.append(self.directions.vectors)
-        if self.classifier:
-            tensors += self.classifier.state_dict().values()
-        if self.prompt:
-            tensors += self.prompt.network.state_dict().values()
-        if self.neighbours:
-            tensors.append(self.neighbours.points)
-        if self.upscaler:
-            tensors += self.upscaler.state_dict().values()
+        for companion in COMPANIONS:
+            if (found := self.companions.get(companion.name)) is not None:
+                tensors += companion.tensors(found)
         return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
@@ -125,28 +134,16 @@ def load_hub_model(
 def _open(name: str, folder: Path, revision: str | None, device: torch.device | str) -> LoadedModel:
     generator = load_generator(folder).to(device)
     digest, statement = sha256(folder / WEIGHTS_NAME), Statement.of(read_metrics(folder))
-    companions: dict[str, Any] = {}
-    for companion, load in companion_loaders(generator.config).items():
+    companions: dict[str, Any] = dict.fromkeys(companion.name for companion in COMPANIONS)
+    for companion in COMPANIONS:
         try:
-            companions[companion] = load(folder)
+            companions[companion.name] = companion.load(folder, generator.config)
         except ValueError as error:
             if revision is None:
                 raise
             # Whoever names a model of the Hub cannot mend it, and it paints without them.
-            print(f"warning: {name} is used without its {companion}: {error}", file=sys.stderr)
-    return LoadedModel(name, folder, generator, digest, revision, statement, **companions)
-
-
-def companion_loaders(config: GeneratorConfig) -> dict[str, Callable[[Path], Any]]:
-    """By the field of `LoadedModel`, what reads an optional file beside a model; each gives None where it lacks."""
-    return {
-        "directions": lambda folder: load_directions(folder, config),
-        "classifier": load_classifier,
-        "prompt": lambda folder: load_prompt(folder, config.styles),
-        "neighbours": load_neighbours,
-        "style_statistics": lambda folder: load_style_statistics(folder, config.styles),
-        "upscaler": load_upscaler,
-    }
+            print(f"warning: {name} is used without its {companion.name}: {error}", file=sys.stderr)
+    return LoadedModel(name, folder, generator, digest, revision, statement, companions)
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:

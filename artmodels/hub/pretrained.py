@@ -11,8 +11,9 @@ import torch
 from huggingface_hub import ModelCard, ModelCardData, PyTorchModelHubMixin, try_to_load_from_cache
 
 from artmodels import __version__
+from artmodels.hub.companions import files_beside
 from artmodels.hub.download import Unreachable, check_listing, parse_hub_id, pull
-from artmodels.hub.model_files import CARD_DATA, COMPANIONS, CONFIG_NAME, WEIGHTS_NAME, escape_markdown
+from artmodels.hub.model_files import CARD_DATA, CONFIG_NAME, WEIGHTS_NAME, escape_markdown
 from artmodels.io.safetensors_io import (
     MAX_HEADER_BYTES,
     MAX_JSON_BYTES,
@@ -153,7 +154,7 @@ def fetch_generator(
             "it was not fetched"
         )
     commit = config_path.parent.name
-    for name, limit in COMPANIONS.items():
+    for name, limit in files_beside().items():
         if try_to_load_from_cache(repo_id, name, cache_dir, commit) is None:  # neither there nor known to be missing
             try:
                 pull(repo_id, name, limit, revision=commit, **options)

@@ -16,15 +16,16 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from tqdm import tqdm
 
 from artmodels.hub.card import card_of
+from artmodels.hub.companions import files_beside
+from artmodels.hub.companions.directions import DIRECTIONS_NAME
 from artmodels.hub.download import Unreachable, clear_hub_errors, parse_hub_id
 from artmodels.hub.load import METRICS_NAME, read_metrics
-from artmodels.hub.model_files import CARD_NAME, COMPANIONS, CONFIG_NAME, DIRECTIONS_NAME, WEIGHTS_NAME
+from artmodels.hub.model_files import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
 from artmodels.hub.pretrained import load_generator
 from artmodels.hub.statement import Statement
 from artmodels.hub.wheel import WHEEL_NAME, build_wheel
 from artmodels.io.files import json_bytes, write_atomically
 
-COPIED = (CONFIG_NAME, WEIGHTS_NAME, "samples.png", *COMPANIONS)  # besides card and wheel; metrics are written anew
 WAITS = (5, 20, 60)  # seconds between the attempts at the end of a run
 
 
@@ -59,9 +60,14 @@ def publication(folder: Path, statement: Statement) -> dict[str, Path | bytes]:
             f"{folder / METRICS_NAME} does not tell what the card needs ({type(error).__name__}: {error}): "
             "publish the folder as training wrote it"
         ) from error
-    files: dict[str, Path | bytes] = {name: folder / name for name in COPIED if (folder / name).is_file()}
+    files: dict[str, Path | bytes] = {name: folder / name for name in copied_files() if (folder / name).is_file()}
     said = json_bytes({**metrics, "publication": asdict(statement)})
     return {**files, METRICS_NAME: said, CARD_NAME: card.encode(), WHEEL_NAME: build_wheel()}
+
+
+def copied_files() -> tuple[str, ...]:
+    """What is pushed as it lies in the folder, besides card and wheel; metrics are written anew."""
+    return CONFIG_NAME, WEIGHTS_NAME, "samples.png", *files_beside()
 
 
 def publish(
@@ -130,7 +136,7 @@ def content_of(file: Path | bytes) -> bytes:
 
 def is_ours(name: str) -> bool:
     """Whether a file of a repository is one that publishing writes, and so may be taken away by it."""
-    return name in (*COPIED, CARD_NAME) or bool(re.fullmatch(r"artmodels-[\w.]+-py3-none-any\.whl", name))
+    return name in (*copied_files(), CARD_NAME) or bool(re.fullmatch(r"artmodels-[\w.]+-py3-none-any\.whl", name))
 
 
 def statement_for(folder: Path, repo_id: str, statement: Statement) -> Statement:

@@ -11,9 +11,9 @@ from torch import Tensor
 from artmodels import __version__
 from artmodels.generate.recipe import Projection, Recipe, chunk_png, png_bytes
 from artmodels.generate.sampling import paint_rows, rows_of, to_images
-from artmodels.hub.companions.style_statistics import StyleRepresentation
+from artmodels.hub.companions.classifier import CLASSIFIER_NAME
+from artmodels.hub.companions.style_statistics import STATISTICS_NAME, StyleRepresentation
 from artmodels.hub.load import LoadedModel, on_cpu
-from artmodels.hub.model_files import CLASSIFIER_NAME, STATISTICS_NAME
 from artmodels.io.files import sha256
 from artmodels.models.efficientnet import load_efficientnet
 from artmodels.optimize.deep_dream import DreamSettings, dream

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from artmodels.data.dataset import ArtDataset
 from artmodels.data.sampler import PictureSampler
-from artmodels.hub.companions.classifier import load_classifier, save_classifier
-from artmodels.hub.model_files import CLASSIFIER_NAME, MEASURED_BY
+from artmodels.hub.companions.classifier import CLASSIFIER_NAME, load_classifier, save_classifier
+from artmodels.hub.model_files import MEASURED_BY
 from artmodels.io.files import sha256, write_json
 from artmodels.metrics.classification import (
     classification_figures,

@@ -13,17 +13,13 @@ from artmodels.data.split import fingerprint
 from artmodels.generate.find_directions import PICTURES, add_directions
 from artmodels.generate.sampling import style_sheet
 from artmodels.hub.card import SHEET_SEEDS, SHEET_TRUNCATION, model_card, rewrite_card
+from artmodels.hub.companions import COMPANIONS
+from artmodels.hub.companions.directions import DIRECTIONS_NAME
 from artmodels.hub.model_files import (
     CARD_NAME,
-    CLASSIFIER_NAME,
-    DIRECTIONS_NAME,
     HISTORY_NAME,
     METRICS_NAME,
-    NEIGHBOURS_NAME,
     PROGRESS_NAME,
-    PROMPT_NAME,
-    STATISTICS_NAME,
-    UPSCALER_NAME,
 )
 from artmodels.hub.pretrained import ArtGenerator, load_generator
 from artmodels.hub.statement import Statement
@@ -39,7 +35,6 @@ from artmodels.training.sample_sheets import progress_strip
 
 PROGRESS_QUALITY = 85
 CALIBRATION_LATENTS = 512
-OUTLIVING = (CLASSIFIER_NAME, PROMPT_NAME, NEIGHBOURS_NAME, STATISTICS_NAME, UPSCALER_NAME)  # any average of weights
 
 
 @torch.no_grad()
@@ -106,9 +101,10 @@ def publish_model(
         write_model_folder(folder, painter, training, history, progress.evaluation)
         if strip:
             strip[0].save(folder / PROGRESS_NAME, "WEBP", quality=PROGRESS_QUALITY)
-        for name in OUTLIVING:
-            if (output / "model" / name).is_file():
-                shutil.copy2(output / "model" / name, folder / name)
+        for companion in COMPANIONS:
+            kept = output / "model" / companion.file_name
+            if companion.outlives and kept.is_file():
+                shutil.copy2(kept, folder / kept.name)
 
 
 def steer_model(output: Path, config: TrainConfig, device: torch.device) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 from artmodels.data.dataset import load_dataset
 from artmodels.data.split import FEWEST, keep_split, share_held_out
 from artmodels.hub.card import check_card_target, rewrite_card
-from artmodels.hub.model_files import CLASSIFIER_NAME, PROMPT_NAME, UPSCALER_NAME
+from artmodels.hub.companions.classifier import CLASSIFIER_NAME
+from artmodels.hub.companions.prompt import PROMPT_NAME
+from artmodels.hub.companions.upscaler import UPSCALER_NAME
 from artmodels.hub.pretrained import load_generator
 from artmodels.io.device import best_precision
 from artmodels.io.files import clear_leftovers, only_one, replacing, write_json

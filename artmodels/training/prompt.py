@@ -15,9 +15,8 @@ from tqdm import tqdm
 from artmodels.data.dataset import ArtDataset
 from artmodels.data.sampler import PictureSampler
 from artmodels.generate.prompt import with_reference
-from artmodels.hub.companions.prompt import load_prompt, save_prompt
+from artmodels.hub.companions.prompt import PROMPT_NAME, load_prompt, save_prompt
 from artmodels.hub.load import load_model
-from artmodels.hub.model_files import PROMPT_NAME
 from artmodels.models.efficientnet import EfficientNetLite, load_efficientnet
 from artmodels.models.prompt import (
     FEATURE_VARIANT,

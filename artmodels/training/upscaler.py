@@ -13,8 +13,8 @@ from artmodels.data.decode import resized
 from artmodels.data.sampler import PictureSampler
 from artmodels.generate.sampling import to_images
 from artmodels.generate.upscale import enlarge, from_image
-from artmodels.hub.companions.upscaler import load_upscaler, save_upscaler
-from artmodels.hub.model_files import MEASURED_BY, UPSCALER_NAME
+from artmodels.hub.companions.upscaler import UPSCALER_NAME, load_upscaler, save_upscaler
+from artmodels.hub.model_files import MEASURED_BY
 from artmodels.io.files import sha256, write_json
 from artmodels.metrics.distances import perceptual_distances, signal_to_noise, unit_maps
 from artmodels.metrics.evaluate import JUDGE_VARIANT

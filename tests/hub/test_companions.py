@@ -3,21 +3,26 @@
 import shutil
 
 import pytest
+import torch
 from helpers import folder_files
 from sample_models import FIGURES, TRAINING
 
 from artmodels.cli.main import main
 from artmodels.data.dataset import load_dataset
 from artmodels.hub.card import rewrite_card
-from artmodels.hub.load import companion_loaders, load_model
-from artmodels.hub.model_files import COMPANIONS, METRICS_NAME, NEIGHBOURS_NAME
+from artmodels.hub.companion import Companion
+from artmodels.hub.companions import COMPANIONS, files_beside
+from artmodels.hub.companions.neighbours import NEIGHBOURS_NAME
+from artmodels.hub.load import load_model
+from artmodels.hub.model_files import METRICS_NAME
 from artmodels.hub.publish import is_ours, publication, publish
 from artmodels.hub.statement import Statement
-from artmodels.training.export import OUTLIVING, write_model_folder
+from artmodels.training.export import write_model_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")  # the client's own, of uploads
 
 MODEL = "user/painter"
+OUTLIVING = [companion.file_name for companion in COMPANIONS if companion.outlives]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +31,7 @@ def whole_folder(tmp_path_factory, generator, steered_folder):
     folder = tmp_path_factory.mktemp("whole") / "model"
     folder.mkdir()
     write_model_folder(folder, generator, TRAINING, [{"images": 10}], FIGURES)
-    for name in COMPANIONS.keys() - {METRICS_NAME}:
+    for name in files_beside().keys() - {METRICS_NAME}:
         shutil.copy2(steered_folder / name, folder / name)
     rewrite_card(folder, generator, {})
     return folder
@@ -34,19 +39,20 @@ def whole_folder(tmp_path_factory, generator, steered_folder):
 
 def test_all_of_it_is_published_and_comes_back(hub, whole_folder):
     publish(whole_folder, MODEL, Statement())
-    assert hub.repositories["models", MODEL].head.keys() >= COMPANIONS.keys()
+    assert hub.repositories["models", MODEL].head.keys() >= files_beside().keys()
     ours, theirs = load_model(whole_folder), load_model(MODEL)
-    for name in companion_loaders(ours.generator.config):
-        assert getattr(ours, name) is not None and getattr(theirs, name) is not None, name
+    for companion in COMPANIONS:
+        of_each = (getattr(ours, companion.name), getattr(theirs, companion.name))
+        assert None not in of_each and type(of_each[0]) is type(of_each[1]), companion.name
     assert theirs.memory == ours.memory > load_model(MODEL).generator.parameter_count * 4
-    for name in COMPANIONS.keys() - {METRICS_NAME}:
+    for name in files_beside().keys() - {METRICS_NAME}:
         assert (theirs.folder / name).read_bytes() == (whole_folder / name).read_bytes()
 
 
 def test_a_model_without_them_is_whole(hub, model_folder):
     hub.add(MODEL, folder_files(model_folder))
     model = load_model(MODEL)
-    assert all(getattr(model, name) is None for name in companion_loaders(model.generator.config))
+    assert all(getattr(model, companion.name) is None for companion in COMPANIONS)
 
 
 def test_what_is_taken_away_here_is_taken_away_there(hub, whole_folder, tmp_path):
@@ -68,7 +74,51 @@ def test_a_damaged_one_is_never_published_and_a_strangers_costs_a_warning(name, 
     hub.add(MODEL, folder_files(folder))
     model = load_model(MODEL)
     assert "is used without its" in capsys.readouterr().err
-    assert sum(getattr(model, each) is None for each in companion_loaders(model.generator.config)) == 1
+    assert sum(found is None for found in model.companions.values()) == 1
+
+
+def test_a_made_up_companion_is_its_file_and_one_line(hub, whole_folder, tmp_path, capsys):
+    """Once it is listed, it is loaded, counted, told of, published, pulled, and kept by a run."""
+
+    def load(folder, config):
+        path = scent.find(folder)
+        if path and not path.read_text().isprintable():
+            raise ValueError(f"{path} smells of nothing")
+        return path and path.read_text()
+
+    scent = Companion(
+        "scent",
+        "scent.txt",
+        100,
+        load,
+        section=lambda found, config, evaluation: (
+            f"\n## Scent\n\n{found}, at {config.resolution} px\n" if found else ""
+        ),
+        tensors=lambda found: [torch.zeros(len(found))],
+    )
+    COMPANIONS.append(scent)
+    try:
+        folder = shutil.copytree(whole_folder, tmp_path / "model")
+        without = load_model(folder)
+        assert without.companions["scent"] is None
+        (folder / "scent.txt").write_text("turpentine")
+        assert load_model(folder).companions["scent"] == "turpentine"
+        assert load_model(folder).memory == without.memory + 4 * len("turpentine")
+        publish(folder, MODEL, Statement())
+        assert "## Scent\n\nturpentine, at 32 px" in hub.repositories["models", MODEL].head["README.md"].decode()
+        assert load_model(MODEL).companions["scent"] == "turpentine"
+        (folder / "scent.txt").write_text("x" * 101)
+        with pytest.raises(ValueError, match=r"scent\.txt is larger than 100 bytes"):
+            publication(folder, Statement())
+        (folder / "scent.txt").write_text("\0")
+        hub.add("user/odd", folder_files(folder))
+        assert load_model("user/odd").companions["scent"] is None
+        assert "user/odd is used without its scent" in capsys.readouterr().err
+        (folder / "scent.txt").unlink()
+        publish(folder, MODEL, Statement())
+        assert "scent.txt" not in hub.repositories["models", MODEL].head
+    finally:
+        COMPANIONS.remove(scent)
 
 
 def test_the_card_tells_of_classifier_and_prompt_model(whole_folder):

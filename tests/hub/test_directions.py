@@ -35,9 +35,8 @@ from artmodels.generate.find_directions import (
 from artmodels.generate.recipe import Latent, Recipe, Shift
 from artmodels.generate.sampling import paint_rows, rows_of
 from artmodels.hub.card import rewrite_card
-from artmodels.hub.companions.directions import load_directions, save_directions
+from artmodels.hub.companions.directions import DIRECTIONS_NAME, load_directions, save_directions
 from artmodels.hub.load import load_hub_model, load_model
-from artmodels.hub.model_files import DIRECTIONS_NAME
 from artmodels.hub.pretrained import ArtGenerator
 from artmodels.hub.publish import publish
 from artmodels.hub.statement import Statement

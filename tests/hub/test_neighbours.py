@@ -10,13 +10,13 @@ from sample_models import make_generator
 
 from artmodels.hub.companions.neighbours import (
     MAX_PICTURES,
+    NEIGHBOURS_NAME,
     Neighbours,
     find_neighbours,
     load_neighbours,
     save_neighbours,
 )
 from artmodels.hub.load import load_model
-from artmodels.hub.model_files import NEIGHBOURS_NAME
 
 
 def features(count: int, seed: int = 0) -> torch.Tensor:

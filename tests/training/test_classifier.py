@@ -22,9 +22,8 @@ from artmodels.data import procedural
 from artmodels.data.dataset import load_dataset
 from artmodels.generate.sampling import draw_latents, paint
 from artmodels.hub.card import rewrite_card
-from artmodels.hub.companions.classifier import load_classifier, save_classifier
+from artmodels.hub.companions.classifier import CLASSIFIER_NAME, COMPANION, load_classifier, save_classifier
 from artmodels.hub.load import load_model
-from artmodels.hub.model_files import CLASSIFIER_NAME, MAX_CLASSIFIER_BYTES
 from artmodels.metrics.classification import (
     adherence,
     calibration_error,
@@ -451,8 +450,8 @@ def test_files_that_attack(folder, tmp_path):
     assert_refused(folder, "never pickles")
     path.write_bytes(struct.pack("<Q", 2**60) + b"{}")
     assert_refused(folder, "not a safetensors file")
-    path.write_bytes(content + bytes(MAX_CLASSIFIER_BYTES))
-    assert_refused(folder, f"larger than {MAX_CLASSIFIER_BYTES} bytes")
+    path.write_bytes(content + bytes(COMPANION.most_bytes))
+    assert_refused(folder, f"larger than {COMPANION.most_bytes} bytes")
     path.write_bytes(content[:-4])
     assert_refused(folder, "damaged")
     save_file(load_file(save_whole(content, path)), path)

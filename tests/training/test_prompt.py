@@ -20,9 +20,9 @@ from artmodels.generate.prompt import LARGEST_AMOUNT, MIXED, paint_prompt, with_
 from artmodels.generate.recipe import Shift, read_recipes
 from artmodels.generate.sampling import draw_latents, one_hot, paint, paint_rows, rows_of, to_images
 from artmodels.hub.card import rewrite_card
-from artmodels.hub.companions.prompt import METADATA_KEY, REFERENCE, load_prompt, save_prompt
+from artmodels.hub.companions.directions import DIRECTIONS_NAME
+from artmodels.hub.companions.prompt import METADATA_KEY, PROMPT_NAME, REFERENCE, load_prompt, save_prompt
 from artmodels.hub.load import load_model
-from artmodels.hub.model_files import DIRECTIONS_NAME, PROMPT_NAME
 from artmodels.models.image_statistics import COLOUR_STATISTICS, brightness, colour_statistics, saturation
 from artmodels.models.prompt import (
     MAX_PROMPT,

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from training_runs import SHORT, UNMEASURED, draw_unseen, same, train, train_here
 
 from artmodels.data import procedural
+from artmodels.hub.companions.directions import DIRECTIONS_NAME
 from artmodels.hub.load import load_model
-from artmodels.hub.model_files import DIRECTIONS_NAME
 from artmodels.io.random import seeded_generator
 from artmodels.training.checkpoint import list_checkpoints
 from artmodels.training.config import PRESETS, TrainConfig

@@ -7,6 +7,7 @@ import shutil
 import struct
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,8 +23,7 @@ from artmodels.generate.recipe import Latent, Recipe
 from artmodels.generate.sampling import to_images
 from artmodels.generate.upscale import enlarge, from_image
 from artmodels.hub.card import model_card
-from artmodels.hub.companions.upscaler import load_upscaler, save_upscaler
-from artmodels.hub.model_files import MAX_UPSCALER_BYTES, UPSCALER_NAME
+from artmodels.hub.companions.upscaler import COMPANION, UPSCALER_NAME, load_upscaler, save_upscaler
 from artmodels.hub.statement import Statement
 from artmodels.metrics.distances import perceptual_distances, signal_to_noise, unit_maps
 from artmodels.models.efficientnet import load_efficientnet
@@ -153,19 +153,24 @@ def test_it_goes_on_where_it_stopped_and_lies_beside_a_model(trained, finished, 
 
 def test_dials_that_cannot_be_are_refused(tmp_path):
     task = ("--task", "upscaler", "--output", str(tmp_path / "run"))
-    assert_one_clear_line(train_here(*task, "--resolution", "100"), "resolution must be 32, 64")
+    assert_one_clear_line(train_here(*task, "--resolution", "100"), "resolution must be one of 32, 64")
     assert_one_clear_line(train_here(*task, "--width", "1000"), "width must be between 4 and 64")
     assert_one_clear_line(train_here(*task, "--preset", "tiny"), "leave --preset away")
     assert not (tmp_path / "run").exists()
 
 
 def test_the_card_says_which_enlargement_is_used(generator):
-    better = model_card(generator, TRAINING, None, Statement(), upscaler_figures=FIGURES)
+    upscaler = make_upscaler()
+
+    def card(figures: dict[str, Any]) -> str:
+        upscaler.figures = figures
+        return model_card(generator, TRAINING, None, Statement(), companions={"upscaler": upscaler})
+
+    assert "Larger pictures" not in card({})
+    better = card(FIGURES)
     assert "The studio's larger downloads are made by it" in better and "| 25.00 | 24.00 |" in better
     worse = {**FIGURES, "perceptual_distance": {"upscaler": 0.95, "lanczos": 0.9}}
-    assert "larger downloads are Lanczos's" in model_card(
-        generator, TRAINING, None, Statement(), upscaler_figures=worse
-    )
+    assert "larger downloads are Lanczos's" in card(worse)
 
 
 def test_larger_downloads_are_made_by_it_where_it_is_better(model):
@@ -175,7 +180,7 @@ def test_larger_downloads_are_made_by_it_where_it_is_better(model):
     def downloaded(upscaler: Upscaler | None) -> bytes:
         written = []
         handlers.save_enlarged(
-            replace(model, upscaler=upscaler), lambda png, name: written.append(png), recipe, image, 2
+            replace(model, companions={"upscaler": upscaler}), lambda png, name: written.append(png), recipe, image, 2
         )
         return Image.open(io.BytesIO(written[0])).tobytes()
 
@@ -257,8 +262,8 @@ def test_files_that_attack(folder, tmp_path):
     assert_refused(folder, "never pickles")
     path.write_bytes(struct.pack("<Q", 2**60) + b"{}")
     assert_refused(folder, "not a safetensors file")
-    path.write_bytes(content + bytes(MAX_UPSCALER_BYTES))
-    assert_refused(folder, f"larger than {MAX_UPSCALER_BYTES} bytes")
+    path.write_bytes(content + bytes(COMPANION.most_bytes))
+    assert_refused(folder, f"larger than {COMPANION.most_bytes} bytes")
     path.write_bytes(content[:-4])
     assert_refused(folder, "damaged")
     save_file(tensors, path)

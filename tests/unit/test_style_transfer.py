@@ -20,10 +20,10 @@ from artmodels.hub.companions.style_statistics import (
     DIRECTIONS,
     QUANTILES,
     SIZES,
+    STATISTICS_NAME,
     load_style_statistics,
     save_style_statistics,
 )
-from artmodels.hub.model_files import STATISTICS_NAME
 from artmodels.io.safetensors_io import read_header
 from artmodels.models.efficientnet import load_efficientnet, texture_channels
 from artmodels.optimize.descent import finish

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from artmodels.hub.model_files import CLASSIFIER_NAME, MEASURED_BY, find_companion
+from artmodels.hub.companion import Companion
+from artmodels.hub.model_files import MEASURED_BY, escape_markdown
 from artmodels.io.safetensors_io import (
     NoInitialValues,
     load_weights,
@@ -17,8 +18,10 @@ from artmodels.io.safetensors_io import (
     to_config,
 )
 from artmodels.models.classifier import ClassifierConfig, StyleClassifier
+from artmodels.models.generator import GeneratorConfig
 from artmodels.models.layers import channels_last
 
+CLASSIFIER_NAME = "classifier.safetensors"
 MAX_METADATA = 200_000  # characters of JSON
 REMEDY = "train the classifier anew, or delete the file"
 COLDEST, HOTTEST = 0.05, 20.0  # temperatures that a file may hold
@@ -43,7 +46,7 @@ def load_classifier(folder: Path) -> StyleClassifier | None:
     Raises:
         ValueError: too large, damaged, or of another kind.
     """
-    path = find_companion(folder, CLASSIFIER_NAME)
+    path = COMPANION.find(folder)
     if path is None:
         return None
     _, metadata = read_header(path)
@@ -119,3 +122,64 @@ def _is_count(value: Any) -> bool:
 
 def _is_share(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
+def _section(network: StyleClassifier | None, config: GeneratorConfig, evaluation: dict[str, Any]) -> str:
+    """The card's section on the classifier, and on how often it, or another one, sees the right style in a painting."""
+    figures, adherence = network.figures if network else {}, evaluation.get("adherence")
+    text = ""
+    if figures:
+        reference = figures["reference"]
+        compared = f"; {escape_markdown(reference['name'])}:\n{_recognised(reference)}" if reference else ""
+        rows = "\n".join(
+            f"| {escape_markdown(style)} | {found['pictures']} | {_share(found['precision'])} "
+            f"| {_share(found['recall'])} |"
+            for style, found in figures["styles"].items()
+        )
+        text += f"""
+`classifier.safetensors` tells the styles apart. On {figures["pictures"]} {figures["measured_by"]}:
+{_recognised(figures)}{compared}.
+The calibration error is the mean gap between how sure it is and how often it is right (15 bins).
+
+| style | {figures["measured_by"]} | precision | recall |
+| --- | ---: | ---: | ---: |
+{rows}
+"""
+    if adherence:
+        rows = "\n".join(
+            f"| {escape_markdown(style)} | {found['seen_as']:.0%} "
+            f"({found['interval'][0]:.0%} to {found['interval'][1]:.0%}) "
+            f"| {_share(found['real'])} | {escape_markdown(found['mistaken_for'] or '')} |"
+            for style, found in adherence["styles"].items()
+        )
+        text += f"""
+{adherence["seeds"]} paintings of each style, truncation {adherence["truncation"]:g}, are seen as that style in
+{adherence["overall"]:.0%} in the mean over styles, real pictures in {_share(adherence["real"])}.
+
+| style | paintings seen as it (95 % interval) | real pictures seen as it | else mostly taken for |
+| --- | ---: | ---: | --- |
+{rows}
+"""
+    return f"\n## The classifier\n{text}" if text else ""
+
+
+def _recognised(found: dict[str, Any]) -> str:
+    low, high = found["accuracy_interval"]
+    return (
+        f"{found['accuracy']:.1%} right (95 % interval {low:.1%} to {high:.1%}), "
+        f"calibration error {found['calibration_error']:.3f}"
+    )
+
+
+def _share(value: float | None) -> str:
+    return "no pictures" if value is None else f"{value:.0%}"
+
+
+COMPANION = Companion(
+    "classifier",
+    CLASSIFIER_NAME,
+    8 * 1024**2,
+    lambda folder, config: load_classifier(folder),
+    section=_section,
+    tensors=lambda found: found.state_dict().values(),
+)

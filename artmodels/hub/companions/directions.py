@@ -10,10 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from artmodels.hub.model_files import DIRECTIONS_NAME, find_companion
+from artmodels.hub.companion import Companion
+from artmodels.hub.model_files import escape_markdown
 from artmodels.io.safetensors_io import load_weights, parse_metadata, read_header, save_weights
 from artmodels.models.generator import GeneratorConfig
 
+DIRECTIONS_NAME = "directions.safetensors"
 MAX_DIRECTIONS = 32
 MAX_FIGURES = 100_000  # characters of JSON
 MAX_STEP = 1000.0  # of one number of w, by an amount of 1
@@ -58,7 +60,7 @@ def load_directions(folder: Path, config: GeneratorConfig) -> Directions | None:
     Raises:
         ValueError: too large, damaged, or not of a model with this config.
     """
-    path = find_companion(folder, DIRECTIONS_NAME)
+    path = COMPANION.find(folder)
     if path is None:
         return None
     header, metadata = read_header(path)
@@ -111,3 +113,37 @@ def _is_name(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9
+
+
+def _section(directions: Directions | None, config: GeneratorConfig, evaluation: dict[str, Any]) -> str:
+    """The card's section on directions, if the model has some."""
+    if directions is None:
+        return ""
+    figures = directions.figures
+    of_each = {name: figures["directions"][name] for name in directions.names}
+    rows = "\n".join(
+        f"| {escape_markdown(name)} | {escape_markdown(found['found_by'])} | {found['effect']:.2f} "
+        f"| {abs(found['largest_other_effect']):.2f} {escape_markdown(found['largest_other'])} |"
+        for name, found in of_each.items()
+    )
+    return f"""
+## Directions
+
+How far each moves what it names while its slider goes from -2 to 2, and what else it moves most, in standard deviations
+of this model's paintings; the mean of {figures["pictures"]} paintings, truncation {figures["truncation"]:g}.
+
+| direction | found by | moves itself by | moves most besides |
+| --- | --- | ---: | ---: |
+{rows}
+"""
+
+
+COMPANION = Companion(
+    "directions",
+    DIRECTIONS_NAME,
+    4 * 1024**2,
+    load_directions,
+    section=_section,
+    tensors=lambda found: [found.vectors],
+    outlives=False,  # they are those of the very weights
+)

@@ -13,9 +13,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from artmodels.hub.model_files import MAX_NEIGHBOURS_BYTES, NEIGHBOURS_NAME, find_companion
+from artmodels.hub.companion import Companion
 from artmodels.io.safetensors_io import load_weights, read_header, save_weights
 
+NEIGHBOURS_NAME = "neighbours.safetensors"
 MAX_PICTURES = 20_000
 MAX_LABEL = 200  # characters
 MAX_METADATA = 3_900_000  # characters of JSON, below the largest header
@@ -135,7 +136,7 @@ def load_neighbours(folder: Path) -> Neighbours | None:
     Raises:
         ValueError: too large, damaged, or not what `save_neighbours` writes.
     """
-    path = find_companion(folder, NEIGHBOURS_NAME)
+    path = COMPANION.find(folder)
     if path is None:
         return None
     header, metadata = read_header(path)
@@ -166,7 +167,7 @@ def _size(header: dict[str, Any], name: str, axis: int) -> int:
     """One side of a tensor, by the file's header; 0 where it is no such thing."""
     shape = header.get(name, {}).get("shape")
     size = shape[axis] if isinstance(shape, list) and len(shape) > axis else 0
-    return size if _is_integer(size) and 0 <= size <= MAX_NEIGHBOURS_BYTES else 0
+    return size if _is_integer(size) and 0 <= size <= COMPANION.most_bytes else 0
 
 
 def _read_metadata(path: Path, text: Any) -> tuple[tuple[str, ...], int, int]:
@@ -195,3 +196,12 @@ def _split(path: Path, content: Tensor, ends: Tensor) -> tuple[bytes, ...]:
         raise ValueError(f"{path}: the small pictures do not fit their sizes: {REMEDY}")
     whole, places = content.numpy().tobytes(), [0, *ends.tolist()]
     return tuple(whole[start:end] for start, end in pairwise(places))
+
+
+COMPANION = Companion(
+    "neighbours",
+    NEIGHBOURS_NAME,
+    32 * 1024**2,
+    lambda folder, config: load_neighbours(folder),
+    tensors=lambda found: [found.points, found.axes],
+)

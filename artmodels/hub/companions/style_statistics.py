@@ -9,10 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from artmodels.hub.model_files import STATISTICS_NAME, find_companion
+from artmodels.hub.companion import Companion
 from artmodels.io.safetensors_io import load_weights, read_header, save_weights
 from artmodels.models.efficientnet import texture_channels
 
+STATISTICS_NAME = "style_statistics.safetensors"
 FORMAT = 1
 SIZES = (128, 256)  # px at which the paintings of a style are looked at
 DIRECTIONS = 64  # unit vectors of a layer's features, along which it is looked at
@@ -76,7 +77,7 @@ def load_style_statistics(folder: Path, styles: Sequence[str]) -> StyleStatistic
     Raises:
         ValueError: too large, damaged, or not of a model with these styles.
     """
-    path = find_companion(folder, STATISTICS_NAME)
+    path = COMPANION.find(folder)
     if path is None:
         return None
     _, metadata = read_header(path)
@@ -111,3 +112,17 @@ def load_style_statistics(folder: Path, styles: Sequence[str]) -> StyleStatistic
         tuple(representation(label, size) for size in range(len(SIZES))) for label in range(len(styles))
     )
     return StyleStatistics(tuple(styles), representations, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def _tensors(found: StyleStatistics) -> list[Tensor]:
+    representations = [representation for of_style in found.representations for representation in of_style]
+    return [tensor for each in representations for tensor in (*each.means, *each.scales, *each.quantiles, each.palette)]
+
+
+COMPANION = Companion(
+    "style_statistics",
+    STATISTICS_NAME,
+    16 * 1024**2,
+    lambda folder, config: load_style_statistics(folder, config.styles),
+    tensors=_tensors,
+)

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 
-from artmodels.hub.model_files import MEASURED_BY, UPSCALER_NAME, find_companion
+from artmodels.hub.companion import Companion
+from artmodels.hub.model_files import MEASURED_BY
 from artmodels.io.safetensors_io import (
     NoInitialValues,
     load_weights,
@@ -15,9 +16,11 @@ from artmodels.io.safetensors_io import (
     save_companion,
     to_config,
 )
+from artmodels.models.generator import GeneratorConfig
 from artmodels.models.layers import channels_last
-from artmodels.models.upscaler import MEASURES, METHODS, Upscaler, UpscalerConfig
+from artmodels.models.upscaler import MEASURES, METHODS, Upscaler, UpscalerConfig, is_nearer
 
+UPSCALER_NAME = "upscaler.safetensors"
 MAX_METADATA = 20_000  # characters of JSON
 REMEDY = "train the upscaler anew, or delete the file"
 
@@ -39,7 +42,7 @@ def load_upscaler(folder: Path) -> Upscaler | None:
     Raises:
         ValueError: too large, damaged, or of another kind.
     """
-    path = find_companion(folder, UPSCALER_NAME)
+    path = COMPANION.find(folder)
     if path is None:
         return None
     _, metadata = read_header(path)
@@ -78,3 +81,36 @@ def check_figures(figures: Any) -> None:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e6
+
+
+def _section(network: Upscaler | None, config: GeneratorConfig, evaluation: dict[str, Any]) -> str:
+    """The card's section on larger pictures, if the model has an upscaler that was measured."""
+    if not network or not network.figures:
+        return ""
+    figures, resolution = network.figures, config.resolution
+    side, noise, distance = figures["resolution"], figures["psnr"], figures["perceptual_distance"]
+    made = "made by it" if is_nearer(figures) else "Lanczos's"
+    return f"""
+## Larger pictures
+
+`upscaler.safetensors`, trained to double pictures of {side // 2} px, takes those of this model to {2 * resolution} \
+and {4 * resolution} px.
+{figures["pictures"]} {figures["measured_by"]} at half their size, enlarged, against the pictures themselves:
+
+| | upscaler | Lanczos |
+| --- | ---: | ---: |
+| peak signal-to-noise ratio, dB (higher is better) | {noise["upscaler"]:.2f} | {noise["lanczos"]:.2f} |
+| perceptual distance, EfficientNet-Lite2 (lower is better) | {distance["upscaler"]:.3f} | {distance["lanczos"]:.3f} |
+
+The studio's larger downloads are {made}. Measured by `train.py --task upscaler`.
+"""
+
+
+COMPANION = Companion(
+    "upscaler",
+    UPSCALER_NAME,
+    4 * 1024**2,
+    lambda folder, config: load_upscaler(folder),
+    section=_section,
+    tensors=lambda found: found.state_dict().values(),
+)

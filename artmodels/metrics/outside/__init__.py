@@ -12,8 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from artmodels.hub.companions.classifier import load_classifier
-from artmodels.hub.model_files import CLASSIFIER_NAME
+from artmodels.hub.companions.classifier import CLASSIFIER_NAME, load_classifier
 from artmodels.io.files import sha256
 from artmodels.models.classifier import StyleClassifier
 
