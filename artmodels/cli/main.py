@@ -29,10 +29,14 @@ VERBS = (
 )
 
 
-def main(arguments: list[str] | None = None) -> int:
+def build_parser() -> OneLineParser:
     parser = OneLineParser(prog="python -m artmodels", description="Paint, measure, rebuild, publish.")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     for add in VERBS:
         add(verbs)
-    chosen = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    chosen = build_parser().parse_args(arguments)
     return main_with_clear_errors(lambda: chosen.run(chosen))

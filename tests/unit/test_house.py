@@ -1,19 +1,25 @@
-"""The house rules that a machine can hold, besides the arrows in pyproject.toml: the README tells the truth."""
+"""The house rules that a machine can hold, besides the arrows in pyproject.toml: the papers tell the truth."""
 
 import re
+import shlex
 import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
 from helpers import ROOT
 
+import train
+from artmodels.cli.main import build_parser
 from artmodels.hub.wheel import source_files
 
+PAPERS = sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")))
 
-def test_the_readmes_tree_is_the_repository():
+
+def test_the_tree_is_the_repository():
     """Every line of the tree is there, and every room of the package is in the tree."""
-    readme = (ROOT / "README.md").read_text("utf-8")
-    tree = re.search(r"```text\n(.*?)```", readme, re.DOTALL)[1]
+    papers = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    tree = re.search(r"```text\n(.*?)```", papers, re.DOTALL)[1]
     named: set[str] = set()
     folders: list[str] = []
     for line in tree.splitlines():
@@ -38,10 +44,42 @@ def test_the_readme_is_a_spaces_card_and_pins_what_is_installed():
     assert f"gradio=={fields['sdk_version']}\n" in requirements
 
 
-def test_the_readmes_pictures_are_there():
-    readme = (ROOT / "README.md").read_text("utf-8")
-    pictures = re.findall(r"!\[[^]]*\]\(([^)]+)\)", readme)
-    assert pictures and all((ROOT / picture).is_file() for picture in pictures)
+def anchors_of(text: str) -> set[str]:
+    """Of a Markdown file's headings, as GitHub and the Hub make them."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_what_a_paper_links_to_is_there(paper):
+    path = ROOT / paper
+    links = re.findall(r"\]\(([^)\s]+)\)", re.sub(r"```.*?```", "", path.read_text("utf-8"), flags=re.DOTALL))
+    for link in links:
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        target = path.parent / name if name else path
+        assert target.is_file(), link
+        assert not anchor or anchor in anchors_of(target.read_text("utf-8")), link
+
+
+def test_the_readme_is_a_start_page():
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 200
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_commands_in_papers_are_commands(paper):
+    """Every flag of train.py and of the verbs that a paper names is one that they take."""
+    text = (ROOT / paper).read_text("utf-8")
+    blocks = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL)).replace("\\\n", " ")
+    for line in blocks.splitlines():
+        words = shlex.split(line, comments=True)
+        if "train.py" in words:
+            train.parse_arguments(words[words.index("train.py") + 1 :])
+        elif words[:3] == ["python", "-m", "artmodels"]:
+            build_parser().parse_args(words[3:])
+        elif len(words) > 1 and words[0] == "python":
+            assert (ROOT / words[1]).is_file(), line
 
 
 def test_no_large_binary_is_tracked():
