@@ -213,7 +213,7 @@ def cpu() -> TrainConfig:
         head_channels=(64, 128),
         head_hidden=64,
         learning_rate=5e-4,
-        heads_learning_rate=2e-4,
+        heads_learning_rate=1e-3,
         decay_after=0,
         finish=0,
         adversarial_share=0.7,
