@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from artmodels.cli.arguments import OneLineParser, add_statement_flags, natural, read_statement
 from artmodels.cli.hyperparameters import add_flags
 from artmodels.io.errors import main_with_clear_errors
-from artmodels.training.config import PRESETS, TASKS, TRACKERS, TrainConfig
+from artmodels.training.config import GENERATOR, PRESETS, TASK_NAMES, TRACKERS, TrainConfig
 from artmodels.training.supervised_config import ClassifierTrainConfig, PromptTrainConfig, UpscalerTrainConfig
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--output", metavar="RUN", required=True, type=Path, help="the run folder, for example runs/mine")
     add(
         "--task",
-        choices=TASKS,
+        choices=TASK_NAMES,
         help="a generator (default), a classifier of styles, a prompt model, or an upscaler",
     )
     add("--beside", metavar="MODEL", type=Path, help="put what --task gave into this model folder, on its card")
@@ -59,7 +59,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def run(arguments: argparse.Namespace) -> None:
     # Accelerate and the rest load only when argparse has nothing to object to.
-    from artmodels.training.launch import check_tracker, choose_task, describe_plan, resolve_plan, start_run
+    from artmodels.training.launch import start_run
+    from artmodels.training.plan import check_tracker, describe_plan, resolve_plan
+    from artmodels.training.run_config import choose_task
 
     given = {name: value for name, value in vars(arguments).items() if value is not None}
     output, data, test_data = given.pop("output"), given.pop("data", None), given.pop("test_data", None)
@@ -67,30 +69,20 @@ def run(arguments: argparse.Namespace) -> None:
     beside = given.pop("beside", None)
     check_tracker(tracker)
     task = choose_task(given.pop("task", None), output, resume)
-    if task != TASKS[0]:
-        from artmodels.training.launch_supervised import (
-            describe_supervised_plan,
-            resolve_supervised_plan,
-            start_supervised_run,
-        )
-
+    if task == GENERATOR:
+        publisher = _publisher(given, read_statement(arguments))
+        strange = sorted(given.keys() - {"init", *(field.name for field in fields(TrainConfig))})
+        if strange or beside:
+            flag = strange[0].replace("_", "-") if strange else "beside"
+            raise ValueError(f"--{flag} is for --task classifier, prompt or upscaler: add it")
+    else:
+        publisher = None
         given = {name: value for name, value in given.items() if value is not False or name != "private"}
-        lesson = resolve_supervised_plan(task, given, data, output, resume, test_data)
-        if dry_run:
-            print(describe_supervised_plan(lesson, output))
-        else:
-            start_supervised_run(lesson, output, resume, tracker, beside)
-        return
-    publisher = _publisher(given, read_statement(arguments))
-    strange = sorted(given.keys() - {"init", *(field.name for field in fields(TrainConfig))})
-    if strange or beside:
-        flag = strange[0].replace("_", "-") if strange else "beside"
-        raise ValueError(f"--{flag} is for --task classifier, prompt or upscaler: add it")
-    plan = resolve_plan(given, data, output, resume, test_data)
+    plan = resolve_plan(given, data, output, resume, test_data, task)
     if dry_run:
         print(describe_plan(plan, output))
     else:
-        start_run(plan, output, resume, tracker, publisher)
+        start_run(plan, output, resume, tracker, publisher, beside)
 
 
 def _publisher(given: dict[str, Any], statement: "Statement") -> "RunPublisher | None":

@@ -77,9 +77,11 @@ def same(first: Path, second: Path) -> bool:
     return all(one.keys() == two.keys() and all(torch.equal(one[key], two[key]) for key in one) for one, two in pairs)
 
 
-def begin(output: Path, *flags: str) -> subprocess.Popen:
+def begin(output: Path, *flags: str, **options) -> subprocess.Popen:
     command = [sys.executable, "train.py", "--output", str(output), *flags]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        command, cwd=ROOT, **{"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **options}
+    )
 
 
 def draw_unseen(folder: Path, first: int = 5000) -> Path:

@@ -18,8 +18,8 @@ from artmodels.training.batches import BatchSource
 from artmodels.training.captured_step import CapturedStep
 from artmodels.training.config import TrainConfig
 from artmodels.training.distributed import make_accelerator
-from artmodels.training.gan_loop import prepare_passes
 from artmodels.training.gan_step import build_networks, ema_decay, training_step, update_ema
+from artmodels.training.gan_training import prepare_passes
 from artmodels.training.latents import PictureLatents
 
 WARM_UP = 6  # steps, in which memory is taken, networks are compiled, and on a GPU a step is recorded

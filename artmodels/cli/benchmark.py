@@ -46,7 +46,7 @@ def _benchmark_train(chosen: argparse.Namespace) -> None:
     check_out(chosen.out)
     from artmodels.benchmarking.train import benchmark_training, describe
     from artmodels.training.config import PRESETS
-    from artmodels.training.launch import resolve_plan
+    from artmodels.training.plan import resolve_plan
 
     if chosen.preset not in PRESETS:
         raise ValueError(f"--preset must be one of {', '.join(PRESETS)}, found {chosen.preset!r}")

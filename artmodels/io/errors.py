@@ -4,10 +4,23 @@ import sys
 from collections.abc import Callable
 
 
+class Stopped(Exception):
+    """A run that was asked to end by a signal, and has written all that it will be continued from."""
+
+    def __init__(self, signal_number: int):
+        super().__init__(signal_number)
+        self.exit_code = 128 + signal_number  # as a shell tells it
+
+
 def main_with_clear_errors(run: Callable[[], None]) -> int:
-    """Run a command: 0 if it went well, 2 with one line on standard error if the user can mend it, 130 on Ctrl-C."""
+    """Run a command: 0 if it went well, 2 with one line on standard error if the user can mend it, 130 on Ctrl-C.
+
+    A run that a signal has stopped ends with 128 and the signal's number, like 143 for SIGTERM.
+    """
     try:
         run()
+    except Stopped as stopped:
+        return stopped.exit_code
     except (ValueError, OSError) as error:
         message = " ".join(str(error).split()) or type(error).__name__
         print(f"error: {message}", file=sys.stderr)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from filelock import BaseFileLock, FileLock, Timeout
 from safetensors import SafetensorError
 
 LOCK_NAME = ".lock"
@@ -134,35 +135,25 @@ def only_one(folder: Path) -> Iterator[None]:
     """Hold a folder's lock, so that no second process writes there; the system frees it however the process ends.
 
     Raises:
-        OSError: another process holds it.
+        OSError: another process holds it, or the folder's file system has no locks.
     """
-    with (folder / LOCK_NAME).open("w") as file:
-        try:
-            _lock(file.fileno(), wait=False)
-        except OSError as error:
-            raise OSError(f"another process is training in {folder}: wait for it to end, or end it") from error
-        yield
+    try:
+        with _lock_of(folder, seconds=0):
+            yield
+    except Timeout as error:
+        raise OSError(f"another process is training in {folder}: wait for it to end, or end it") from error
 
 
 @contextlib.contextmanager
 def in_turn(folder: Path) -> Iterator[None]:
     """Wait until no other process holds this folder, and hold it; the system frees it however the process ends."""
-    if os.name == "nt":  # no folder can be opened there
+    with _lock_of(folder, seconds=-1):  # however long it takes
         yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        _lock(descriptor, wait=True)
-        yield
-    finally:
-        os.close(descriptor)
 
 
-def _lock(descriptor: int, wait: bool) -> None:
-    with contextlib.suppress(ImportError):  # Windows has no such lock
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+def _lock_of(folder: Path, seconds: float) -> BaseFileLock:
+    """The lock of a folder; one that the system frees, never a mere file that a killed process leaves."""
+    return FileLock(folder / LOCK_NAME, timeout=seconds, fallback_to_soft=False)
 
 
 def sha256(path: Path) -> str:

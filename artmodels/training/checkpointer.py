@@ -1,4 +1,4 @@
-"""What happens at a checkpoint of a generator's run: it is measured, saved, and published if it is the best so far."""
+"""What happens at a checkpoint of a generator's run: it is measured, and published if it is the best so far."""
 
 import copy
 import sys
@@ -23,8 +23,6 @@ from artmodels.training.checkpoint import (
     checkpoint_folder,
     load_checkpoint,
     load_module,
-    retain_checkpoints,
-    save_checkpoint,
 )
 from artmodels.training.config import TrainConfig
 from artmodels.training.export import export_generator, publish_model
@@ -34,7 +32,7 @@ from artmodels.training.monitor import Monitor, is_best, known_by_heart, summary
 
 @dataclass
 class Checkpointer:
-    """Measures, saves and publishes a run's state, and knows which average is the best so far."""
+    """Measures and publishes a run's average, and knows which one is the best so far."""
 
     output: Path
     config: TrainConfig
@@ -62,14 +60,10 @@ class Checkpointer:
         gap = known_by_heart(nets, painter, self.dataset, self.monitor.test)
         return found if gap is None else {**found, "known_by_heart": round(gap, 4)}
 
-    def save(self, nets: Networks, painter: ArtGenerator, images: int, seconds: float) -> None:
-        """Write the checkpoint, and `model/` if this average is the best so far or none can be measured."""
-        progress = self.progress
-        progress.seconds = seconds
-        save_checkpoint(self.output, images, nets.tensors(), progress.to_json())
-        if progress.best is None or progress.best["images"] == images:
-            publish_model(self.output, painter, self.config, self.dataset, self.monitor, images, progress)
-        retain_checkpoints(self.output, self.config.keep_checkpoints)
+    def publish(self, painter: ArtGenerator, images: int) -> None:
+        """Write `model/`, if this average is the best so far or none can be measured."""
+        if self.progress.best is None or self.progress.best["images"] == images:
+            publish_model(self.output, painter, self.config, self.dataset, self.monitor, images, self.progress)
 
     def mend_model(self, nets: Networks, images: int) -> None:
         """Publish again where `model/` is not what belongs to the state after `images`: a kill came in between, say."""

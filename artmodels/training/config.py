@@ -8,7 +8,8 @@ from artmodels.models.generator import GeneratorConfig
 from artmodels.training.hyperparameters import check, hyperparameter
 
 SHORTEST_COMPILED = 3.0  # minutes of a run; compiling alone takes about one
-TASKS = ("generator", "classifier", "prompt", "upscaler")  # what train.py trains
+GENERATOR = "generator"
+TASK_NAMES = (GENERATOR, "classifier", "prompt", "upscaler")  # what train.py trains
 PRECISIONS = ("fp32", "bf16")
 RUN_CONFIG_NAME = "config.json"  # in the run folder
 TRACKERS = ("tensorboard", "trackio", "wandb")

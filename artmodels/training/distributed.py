@@ -16,6 +16,7 @@ from accelerate.utils import broadcast_object_list
 from torch import nn
 
 PROCESS_TIMEOUT = timedelta(hours=2)  # of processes, while the first one measures
+LAUNCHER = os.getppid()  # who started this process, as it began
 LOST = re.compile(r"[Cc]onnection|gloo|NCCL|[Pp]eer|timed? ?out")  # in what PyTorch says when a process is gone
 NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory")
 
@@ -34,11 +35,31 @@ def make_accelerator(precision: str, tracker: str | None = None, output: Path | 
             InitProcessGroupKwargs(timeout=PROCESS_TIMEOUT),
         ],
     )
+    check_world(accelerator.num_processes)
     if accelerator.device.type == "cpu":
         local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         torch.set_num_threads(max(1, cores // local_processes))
     return accelerator
+
+
+def check_world(seen: int | None = None) -> None:
+    """Refuse processes that do not know of each other: each would train the whole run, all into one folder.
+
+    `seen` is how many accelerate counts; without it, what it is going to count is judged by the environment.
+
+    Raises:
+        ValueError: see above.
+    """
+    started = int(os.environ.get("WORLD_SIZE", "1"))
+    if seen is None:
+        on_cpu = os.environ.get("ACCELERATE_USE_CPU", "").lower() in ("1", "true", "yes")
+        seen = started if on_cpu or torch.accelerator.is_available() else 1
+    if seen != started:
+        raise ValueError(
+            f"{started} processes were started, but accelerate counts {seen}, since no GPU is visible: start one "
+            "process (python train.py ...), or let them share the CPU with ACCELERATE_USE_CPU=true"
+        )
 
 
 def from_main(accelerator: Accelerator, value: Any) -> Any:
@@ -131,9 +152,16 @@ def flat_numbers(record: dict[str, Any], prefix: str = "") -> dict[str, float]:
 
 
 class StopRequest:
-    """Whether somebody asked the run to end."""
+    """Whether somebody asked the run to end: by a signal, or by ending the program that launched it."""
 
-    requested = False
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    @property
+    def requested(self) -> bool:
+        if self.signal is None and os.getppid() != LAUNCHER:  # nobody is left to end it
+            self.signal = signal.SIGTERM
+        return self.signal is not None
 
     def agreed(self, accelerator: Accelerator, look: bool) -> bool:
         """The same answer in every process; several processes ask each other only when `look` is set."""
@@ -148,14 +176,15 @@ class StopRequest:
 
 @contextmanager
 def graceful_stop() -> Iterator[StopRequest]:
-    """Let Ctrl-C and SIGTERM end the run after the step in hand, with a checkpoint; a second Ctrl-C ends it at once."""
+    """Let Ctrl-C, SIGTERM and SIGHUP end the run after the step in hand, with a checkpoint; a second Ctrl-C at once."""
     stop = StopRequest()
 
     def request(number: int, frame: object) -> None:
-        stop.requested = True
+        stop.signal = number
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, request) for number in numbers}
     try:
         yield stop
     finally:

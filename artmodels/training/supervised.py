@@ -4,11 +4,13 @@ import copy
 import math
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -19,25 +21,14 @@ from artmodels.io.random import seeded_generator
 from artmodels.training.checkpoint import (
     DAMAGE,
     checkpoint_folder,
-    list_checkpoints,
     load_checkpoint,
-    load_latest,
     load_module,
     load_optimizer,
     optimizer_tensors,
-    retain_checkpoints,
-    save_checkpoint,
 )
-from artmodels.training.distributed import (
-    check_finite,
-    check_weights,
-    clear_failures,
-    flat_numbers,
-    graceful_stop,
-    make_accelerator,
-    start_tracker,
-)
-from artmodels.training.run_log import RunLog, read_history
+from artmodels.training.distributed import make_accelerator
+from artmodels.training.loop import Moment, Training, run_training
+from artmodels.training.run_log import read_history
 from artmodels.training.supervised_config import SupervisedConfig
 
 FIGURES_NAME = "figures.json"  # in a run folder: what came of it, measured
@@ -48,9 +39,107 @@ MAX_GRADIENT = 5.0  # norm above which a step's gradient is shortened
 Network = TypeVar("Network", bound=nn.Module)
 
 
+Loss = Callable[[nn.Module, np.ndarray, torch.Generator, float], Tensor]
+
+
+class SupervisedTraining(Training, Generic[Network]):
+    """Supervised training of a network; see `Training` for what each method is."""
+
+    def __init__(
+        self,
+        network: Network,
+        loss: Loss,
+        measure: Callable[[Network], dict[str, float]],
+        keep: Callable[[Network, dict[str, float]], None],
+        sampler: PictureSampler,
+        config: SupervisedConfig,
+        output: Path,
+        accelerator: Accelerator,
+    ):
+        self.config, self.output, self.accelerator, self.sampler = config, output, accelerator, sampler
+        self.loss, self.judge, self.keep = loss, measure, keep
+        self.network = network.to(accelerator.device)
+        self.networks = [self.network]
+        # a copy, because accelerate changes the forward of what it wraps
+        self.learned = copy.deepcopy(self.network).requires_grad_(False).eval()
+        self.optimizer = make_optimizer(self.network, config)
+        self.best: dict[str, Any] | None = None
+        self.lost, self.steps = torch.zeros((), device=accelerator.device), 0
+
+    def tensors(self) -> dict[str, dict[str, Tensor]]:
+        return {"network": self.network.state_dict(), "optimizer": optimizer_tensors(self.optimizer)}
+
+    def progress(self, seconds: float) -> dict[str, Any]:
+        return {"seconds": seconds, "best": self.best}
+
+    def restore(self, tensors: dict[str, dict[str, Tensor]], progress: dict[str, Any]) -> None:
+        load_module(self.network, tensors["network"])
+        load_optimizer(self.optimizer, tensors["optimizer"])
+        self.best = progress["best"]
+
+    def mend(self, images: int) -> None:
+        """Keep the best so far again from its checkpoint; one that is no longer whole is warned of."""
+        if not self.best:
+            return
+        try:
+            _, tensors, _ = load_checkpoint(checkpoint_folder(self.output, self.best["images"]))
+            load_module(self.learned, tensors["network"])
+        except (*DAMAGE, RuntimeError) as error:
+            print(f"warning: the best so far cannot be read again: {error}", file=sys.stderr)
+            return
+        self.keep(self.learned, self.best["figures"])
+
+    def begin(self) -> AbstractContextManager:
+        self.wrapped = self.accelerator.prepare(self.network)
+        return nullcontext()
+
+    def step(self, images: int) -> None:
+        config, accelerator = self.config, self.accelerator
+        rank, local_size = accelerator.process_index, config.batch_size // accelerator.num_processes
+        random = seeded_generator(config.seed, images, rank)
+        torch.manual_seed(random.initial_seed())
+        indices = self.sampler.take(images + rank * local_size, local_size)
+        set_learning_rate(self.optimizer, config, images)
+        self.wrapped.train()
+        self.optimizer.zero_grad()
+        found = self.loss(self.wrapped, indices, random, images / config.images)
+        accelerator.backward(found)
+        nn.utils.clip_grad_norm_(self.network.parameters(), MAX_GRADIENT)
+        self.optimizer.step()
+        self.lost, self.steps = self.lost + found.detach().float(), self.steps + 1
+
+    def figures(self) -> dict[str, float]:
+        loss = (self.lost / self.steps).item()
+        self.lost, self.steps = torch.zeros_like(self.lost), 0
+        return {"loss": loss}
+
+    def measure(self, now: Moment, record: dict[str, Any]) -> dict[str, Any]:
+        if not now.saving:
+            return {}
+        self.learned.load_state_dict(self.network.state_dict())
+        if now.stopping and not (now.due(self.config.checkpoint_every) or now.last):
+            return {}  # one who wants to stop is not kept waiting
+        figures = self.judge(self.learned)
+        if not is_best(figures["score"], self.best):
+            return {"evaluation": figures}
+        self.best = {"images": now.images, "figures": figures}
+        return {"evaluation": figures, "best": True}
+
+    def show(self, bar: tqdm, record: dict[str, Any], before: list[dict[str, Any]]) -> None:
+        if "evaluation" in record:
+            figures = ", ".join(f"{name} {value:.3f}" for name, value in record["evaluation"].items())
+            best = " (the best so far)" if record.get("best") else ""
+            bar.write(f"{record['images']:,} images: {figures}{best}", file=sys.stderr)
+        bar.set_postfix(loss=f"{record['loss']:.3f}")
+
+    def publish(self, now: Moment) -> None:
+        if self.best and self.best["images"] == now.images:
+            self.keep(self.learned, self.best["figures"])
+
+
 def train_supervised(
     network: Network,
-    loss: Callable[[nn.Module, np.ndarray, torch.Generator, float], Tensor],
+    loss: Loss,
     measure: Callable[[Network], dict[str, float]],
     keep: Callable[[Network, dict[str, float]], None],
     sampler: PictureSampler,
@@ -70,86 +159,11 @@ def train_supervised(
     writes it into the run's `model/`. On `resume` it is called again for that best, in case a kill came in between.
 
     Raises:
-        ValueError: training diverged, and nothing is saved from then on; or the checkpoint is of another network.
-        FileNotFoundError: `resume`, and no checkpoint is whole.
-        OSError: the run folder cannot be written, memory is short, or another process of this run has ended.
+        ValueError, FileNotFoundError, OSError: those of `run_training`.
     """
     accelerator = make_accelerator(config.precision, tracker, output)
-    rank, processes, device = accelerator.process_index, accelerator.num_processes, accelerator.device
-    local_size = config.batch_size // processes
-    network = network.to(device)
-    learned = copy.deepcopy(network).requires_grad_(False).eval()  # accelerate changes the forward of what it wraps
-    optimizer = make_optimizer(network, config)
-
-    images, seconds = 0, 0.0
-    best: dict[str, Any] | None = None
-    if resume and list_checkpoints(output):
-        images, tensors, saved = load_latest(output)
-        try:
-            load_module(network, tensors["network"])
-            load_optimizer(optimizer, tensors["optimizer"])
-            seconds, best = float(saved["seconds"]), saved["best"]
-        except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise ValueError(f"the checkpoint of {images} images in {output} is not of this run: {error}") from error
-    log = RunLog(output, images, seconds) if accelerator.is_main_process else None
-    if log and best:
-        keep_best_again(learned, keep, best, output)
-    if images >= config.images:
-        accelerator.print(f"this run is finished: {images} images seen; give a larger --images to extend it")
-        return accelerator.is_main_process
-    start_tracker(accelerator, config.to_json())
-
-    wrapped = accelerator.prepare(network)
-    bar = tqdm(
-        total=config.images, initial=images, unit=" pictures", disable=not accelerator.is_main_process, smoothing=0.05
-    )
-    lost, steps, stopping = torch.zeros((), device=device), 0, False
-    with bar, graceful_stop() as stop, clear_failures(accelerator, output, remedy=""):
-        while images < config.images and not stopping:
-            random = seeded_generator(config.seed, images, rank)
-            torch.manual_seed(random.initial_seed())
-            indices = sampler.take(images + rank * local_size, local_size)
-            set_learning_rate(optimizer, config, images)
-            wrapped.train()
-            optimizer.zero_grad()
-            found = loss(wrapped, indices, random, images / config.images)
-            accelerator.backward(found)
-            nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT)
-            optimizer.step()
-
-            images += config.batch_size
-            lost, steps = lost + found.detach().float(), steps + 1
-            bar.update(config.batch_size)
-
-            # Every so many images: log, measure, checkpoint.
-            def due(every: int, images: int = images) -> bool:
-                return images // every > (images - config.batch_size) // every
-
-            stopping = stop.agreed(accelerator, look=due(config.log_every))
-            saving = due(config.checkpoint_every) or stopping or images >= config.images
-            if not log or not (saving or due(config.log_every)):
-                continue
-            record: dict[str, Any] = {"images": images, "seconds": round(log.seconds, 2)}
-            record |= check_finite({"loss": (lost / steps).item()}, output)
-            lost, steps = torch.zeros_like(lost), 0
-            if saving:
-                check_weights([network], output)
-                learned.load_state_dict(network.state_dict())
-            if due(config.checkpoint_every) or images >= config.images:  # one who wants to stop is not kept waiting
-                record["evaluation"] = measure(learned)
-                if is_best(record["evaluation"]["score"], best):
-                    record["best"], best = True, {"images": images, "figures": record["evaluation"]}
-            accelerator.log(flat_numbers(record), step=images)
-            show(bar, log.write(record))
-            if saving:
-                tensors = {"network": network.state_dict(), "optimizer": optimizer_tensors(optimizer)}
-                save_checkpoint(output, images, tensors, {"seconds": log.seconds, "best": best})
-                if record.get("best"):
-                    keep(learned, record["evaluation"])
-                retain_checkpoints(output, config.keep_checkpoints)
-    accelerator.wait_for_everyone()
-    accelerator.end_training()
-    return accelerator.is_main_process and images >= config.images
+    training = SupervisedTraining(network, loss, measure, keep, sampler, config, output, accelerator)
+    return run_training(training, accelerator, output, resume)
 
 
 def make_optimizer(network: nn.Module, config: SupervisedConfig) -> torch.optim.Optimizer:
@@ -177,28 +191,6 @@ def set_learning_rate(optimizer: torch.optim.Optimizer, config: SupervisedConfig
 def is_best(score: float, best: dict[str, Any] | None) -> bool:
     """Whether a score is above that of the best so far."""
     return math.isfinite(score) and (best is None or score > best["figures"]["score"])
-
-
-def keep_best_again(
-    learned: Network, keep: Callable[[Network, dict[str, float]], None], best: dict[str, Any], output: Path
-) -> None:
-    """Keep the best so far from its checkpoint; a checkpoint that is no longer whole is warned of."""
-    try:
-        _, tensors, _ = load_checkpoint(checkpoint_folder(output, best["images"]))
-        load_module(learned, tensors["network"])
-    except (*DAMAGE, RuntimeError) as error:
-        print(f"warning: the best so far cannot be read again: {error}", file=sys.stderr)
-        return
-    keep(learned, best["figures"])
-
-
-def show(bar: tqdm, record: dict[str, Any]) -> None:
-    """Tell a record's figures beside the bar."""
-    if "evaluation" in record:
-        figures = ", ".join(f"{name} {value:.3f}" for name, value in record["evaluation"].items())
-        best = " (the best so far)" if record.get("best") else ""
-        bar.write(f"{record['images']:,} images: {figures}{best}", file=sys.stderr)
-    bar.set_postfix(loss=f"{record['loss']:.3f}")
 
 
 def cost_of(output: Path, train: ArtDataset) -> dict[str, Any]:

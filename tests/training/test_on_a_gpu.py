@@ -13,8 +13,8 @@ from artmodels.training.batches import BatchSource
 from artmodels.training.captured_step import ALIKE, WARM_UP, CapturedStep, check_alike, restore, snapshot
 from artmodels.training.config import tiny
 from artmodels.training.distributed import make_accelerator
-from artmodels.training.gan_loop import prepare_passes
 from artmodels.training.gan_step import Passes, StepResult, build_networks, set_learning_rates, training_step
+from artmodels.training.gan_training import prepare_passes
 from artmodels.training.latents import PictureLatents
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU that PyTorch computes on")

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 from helpers import ROOT, assert_one_clear_line, read_jsonl, run
-from training_runs import SHORT, UNMEASURED, begin, draw_unseen, same, train, wait_for
+from training_runs import SHORT, UNMEASURED, begin, draw_unseen, same, train, train_alone, wait_for
 
 from artmodels.hub.load import load_model
 from artmodels.training.checkpoint import list_checkpoints
@@ -97,17 +97,44 @@ def test_a_finished_run_extends_to_what_a_longer_one_would_be(finished, tmp_path
     assert same(extended, whole)
 
 
-def test_ctrl_c_leaves_a_checkpoint_and_a_model(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_a_checkpoint_and_a_model_and_says_how_to_go_on(tmp_path, number):
     output = tmp_path / "stopped"
-    process = begin(output, "--preset", "tiny", *UNMEASURED, "--images", "1000000")
+    process = begin(output, "--preset", "tiny", *UNMEASURED, "--images", "1000000", stderr=subprocess.PIPE, text=True)
     wait_for(output / "metrics.jsonl")
     time.sleep(3)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 0
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in errors and "of 1,000,000 images: continue with --resume" in errors
     images = int(list_checkpoints(output)[-1].name.removeprefix("images-"))
     assert images > 0 and images % 16 == 0
     assert read_jsonl(output / "metrics.jsonl")[-1]["images"] == images
     assert load_model(output / "model").generator.config.resolution == 32
+
+
+def test_a_run_whose_launcher_is_gone_stops_with_a_checkpoint(tmp_path):
+    output = tmp_path / "orphan"
+    flags = ["--output", str(output), "--preset", "tiny", *UNMEASURED, "--images", "1000000"]
+    code = f"import subprocess, sys; subprocess.run([sys.executable, 'train.py', *{flags!r}])"
+    launcher = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
+    wait_for(output / "metrics.jsonl")
+    (run,) = psutil.Process(launcher.pid).children()
+    launcher.kill()
+    launcher.wait()
+    psutil.wait_procs([run], timeout=60)
+    assert not run.is_running()
+    images = int(list_checkpoints(output)[-1].name.removeprefix("images-"))
+    assert read_jsonl(output / "metrics.jsonl")[-1]["images"] == images
+
+
+def test_processes_that_do_not_know_of_each_other_are_refused(tmp_path):
+    """As torchrun, or accelerate for several GPUs, starts them where no GPU is visible."""
+    environment = {**os.environ, "WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environment.pop("ACCELERATE_USE_CPU", None)
+    result = train_alone(tmp_path / "run", "--preset", "tiny", env=environment)
+    assert_one_clear_line(result, "2 processes were started, but accelerate counts 1", "ACCELERATE_USE_CPU=true")
+    assert not (tmp_path / "run").exists()
 
 
 def test_learning_rates_may_change_on_resume_and_it_is_noted(finished, tmp_path):

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from artmodels.data.sampler import PictureSampler
+from artmodels.io.errors import Stopped
 from artmodels.training.checkpoint import list_checkpoints
 from artmodels.training.supervised import make_optimizer, set_learning_rate, train_supervised
 from artmodels.training.supervised_config import SupervisedConfig
@@ -157,7 +158,9 @@ def test_a_finished_run_says_so_and_a_larger_budget_extends_it(tmp_path, capsys)
 
 def test_a_wish_to_stop_ends_with_a_checkpoint_and_the_rest_is_the_same(whole, tmp_path):
     output = tmp_path / "stopped"
-    assert not teach(output, end="loss", at=9, by=signal.SIGTERM)
+    with pytest.raises(Stopped) as stopped:
+        teach(output, end="loss", at=9, by=signal.SIGTERM)
+    assert stopped.value.exit_code == 143
     assert list_checkpoints(output)[-1].name == "images-00000072"
     assert teach(output, resume=True)
     expected, found = state(whole), state(output)

@@ -230,10 +230,16 @@ def test_a_round_trip_keeps_all_but_half_precision(folder):
         (lambda told: told.update(config=[]), "should be a JSON object"),
         (lambda told: told.update(figures=[1]), "figures should be an object"),
         (lambda told: told["figures"].update(measured_by="<b>"), "measured_by"),
-        (lambda told: told["figures"].update(pictures=-1), "whole numbers"),
-        (lambda told: told["figures"].update(resolution=True), "whole numbers"),
-        (lambda told: told["figures"]["psnr"].pop("lanczos"), "psnr should tell"),
-        (lambda told: told["figures"].update(perceptual_distance="small"), "perceptual_distance should tell"),
+        (lambda told: told["figures"].update(pictures=-1), "figures.pictures should be greater than 0"),
+        (
+            lambda told: told["figures"].update(resolution=True),
+            "figures.resolution should be a valid integer, found True",
+        ),
+        (lambda told: told["figures"]["psnr"].pop("lanczos"), "figures.psnr.lanczos is missing"),
+        (
+            lambda told: told["figures"].update(perceptual_distance="small"),
+            "figures.perceptual_distance should be an object",
+        ),
         (lambda told: told["figures"].update(padding="x" * 30_000), "text of at most 20000"),
     ],
 )

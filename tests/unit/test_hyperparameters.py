@@ -11,7 +11,7 @@ from artmodels.cli.hyperparameters import add_flags
 from artmodels.io.safetensors_io import check_config_types
 from artmodels.training.config import PRESETS, TrainConfig
 from artmodels.training.hyperparameters import about, hyperparameter, resumable
-from artmodels.training.launch import lay_over, note_changes
+from artmodels.training.run_config import lay_over, note_changes
 from artmodels.training.supervised_config import (
     ClassifierTrainConfig,
     PromptTrainConfig,

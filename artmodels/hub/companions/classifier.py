@@ -2,13 +2,13 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
 from artmodels.hub.companion import Companion
-from artmodels.hub.model_files import MEASURED_BY, escape_markdown
+from artmodels.hub.model_files import escape_markdown
 from artmodels.io.safetensors_io import (
     NoInitialValues,
     load_weights,
@@ -17,6 +17,7 @@ from artmodels.io.safetensors_io import (
     save_companion,
     to_config,
 )
+from artmodels.io.schema import Count, Name, Schema, Share, parse
 from artmodels.models.classifier import ClassifierConfig, StyleClassifier
 from artmodels.models.generator import GeneratorConfig
 from artmodels.models.layers import channels_last
@@ -76,52 +77,48 @@ def _read_metadata(path: Path, metadata: Any, name: str) -> Any:
         raise ValueError(f"{path}: {error}: {REMEDY}") from error
 
 
+class Recognised(Schema):
+    """How well styles are recognised, of some pictures by some classifier."""
+
+    accuracy: Share
+    accuracy_interval: tuple[Share, Share]
+    balanced_accuracy: Share
+    calibration_error: Share
+
+
+class Reference(Recognised):
+    name: Name
+
+
+class OfStyle(Schema):
+    pictures: Count
+    precision: Share | None
+    recall: Share | None
+
+
+class Figures(Recognised):
+    """What `metrics.classification.classification_figures` gives."""
+
+    measured_by: Literal["test pictures", "held-out pictures"]
+    pictures: Count
+    confusion: list[list[Count]]
+    styles: dict[str, OfStyle]
+    reference: Reference | None = None
+
+
 def check_figures(figures: Any, styles: tuple[str, ...]) -> None:
-    """Refuse figures that are not of the form that `classification_figures` gives; none at all are in order.
+    """Refuse figures that are not of the form of `Figures`, for these styles; none at all are in order.
 
     Raises:
         ValueError: see above; what should be there.
     """
     if figures == {}:
         return
-    if not isinstance(figures, dict) or figures.get("measured_by") not in MEASURED_BY:
-        raise ValueError(f"figures should be an object with measured_by, one of {', '.join(MEASURED_BY)}")
-    if not _is_count(figures.get("pictures")):
-        raise ValueError("the figures' pictures should be a whole number")
-    reference = figures.get("reference")
-    if reference is not None and not isinstance(reference, dict):
-        raise ValueError("the figures' reference should be an object, or null")
-    if reference and not (isinstance(name := reference.get("name"), str) and len(name) <= 200 and name.isprintable()):
-        raise ValueError("the reference should have a name of at most 200 printable characters")
-    for found in (figures, *([reference] if reference else [])):
-        low_high = found.get("accuracy_interval")
-        numbers = [found.get(name) for name in ("accuracy", "balanced_accuracy", "calibration_error")]
-        if not all(_is_share(number) for number in numbers):
-            raise ValueError("accuracy, balanced_accuracy and calibration_error should be from 0 to 1")
-        if not isinstance(low_high, list) or len(low_high) != 2 or not all(_is_share(end) for end in low_high):
-            raise ValueError("accuracy_interval should be two numbers from 0 to 1")
-    confusion = figures.get("confusion")
-    if not isinstance(confusion, list) or len(confusion) != len(styles):
-        raise ValueError("confusion should have a row for each style")
-    for row in confusion:
-        if not isinstance(row, list) or len(row) != len(styles) or not all(_is_count(count) for count in row):
-            raise ValueError("confusion should hold a whole number for each pair of styles")
-    of_each = figures.get("styles")
-    if not isinstance(of_each, dict) or set(of_each) != set(styles):
-        raise ValueError("the figures should tell of each style, and of no other")
-    for style, found in of_each.items():
-        if not isinstance(found, dict) or not _is_count(found.get("pictures")):
-            raise ValueError(f"the figures of {style} should tell its pictures")
-        if not all(found.get(name) is None or _is_share(found[name]) for name in ("precision", "recall")):
-            raise ValueError(f"precision and recall of {style} should be from 0 to 1, or null")
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9
-
-
-def _is_share(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+    found = parse(Figures, figures, "figures")
+    if len(found.confusion) != len(styles) or any(len(row) != len(styles) for row in found.confusion):
+        raise ValueError("figures.confusion should have a row and a column for each style")
+    if set(found.styles) != set(styles):
+        raise ValueError("figures.styles should tell of each style, and of no other")
 
 
 def _section(network: StyleClassifier | None, config: GeneratorConfig, evaluation: dict[str, Any]) -> str:

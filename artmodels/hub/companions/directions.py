@@ -13,6 +13,7 @@ from torch import Tensor
 from artmodels.hub.companion import Companion
 from artmodels.hub.model_files import escape_markdown
 from artmodels.io.safetensors_io import load_weights, parse_metadata, read_header, save_weights
+from artmodels.io.schema import Name, Number, Schema, parse
 from artmodels.models.generator import GeneratorConfig
 
 DIRECTIONS_NAME = "directions.safetensors"
@@ -80,6 +81,26 @@ def load_directions(folder: Path, config: GeneratorConfig) -> Directions | None:
     return Directions(names, vectors, hashlib.sha256(path.read_bytes()).hexdigest(), figures)
 
 
+class OfDirection(Schema):
+    found_by: Name
+    effect: Number
+    largest_other: Name
+    largest_other_effect: Number
+
+
+class Figures(Schema):
+    pictures: Number
+    truncation: Number
+    directions: dict[str, OfDirection]
+
+
+class Told(Schema):
+    """What `generate.find_directions` says of directions."""
+
+    names: list[Name]
+    figures: Figures
+
+
 def _read_metadata(text: Any, count: int) -> tuple[tuple[str, ...], dict[str, Any]]:
     """Names and figures of `count` directions, from the JSON beside them.
 
@@ -87,32 +108,13 @@ def _read_metadata(text: Any, count: int) -> tuple[tuple[str, ...], dict[str, An
         ValueError: too long, not JSON, or not of the form that `generate.find_directions` gives.
     """
     content = parse_metadata(text, MAX_FIGURES, "names and figures")
-    names, figures = (content.get(key) for key in ("names", "figures")) if isinstance(content, dict) else (None, None)
-    if not isinstance(names, list) or not all(_is_name(name) for name in names):
-        raise ValueError("names should be a list of printable texts of 1 to 100 characters")
+    told = parse(Told, content, "what is said of them")
+    names, of_each = told.names, told.figures.directions
     if len(names) != count or len(set(names)) != count:
         raise ValueError(f"expected {count} names that differ, found {len(names)}, {len(set(names))} of them different")
-    of_each = figures.get("directions") if isinstance(figures, dict) else None
-    if not isinstance(of_each, dict) or set(of_each) != set(names):
+    if set(of_each) != set(names):
         raise ValueError("the figures should tell of each direction, and of no other")
-    for name, found in of_each.items():
-        texts = [found.get(key) for key in ("found_by", "largest_other")] if isinstance(found, dict) else [None]
-        if not all(_is_name(text) for text in texts) or not all(
-            _is_number(found.get(key)) for key in ("effect", "largest_other_effect")
-        ):
-            raise ValueError(f"the figures of {name} should tell found_by, effect, largest_other, largest_other_effect")
-    assert isinstance(figures, dict)  # since it tells of each direction
-    if not _is_number(figures.get("pictures")) or not _is_number(figures.get("truncation")):
-        raise ValueError("the figures should tell pictures and truncation")
-    return tuple(names), figures
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 100 and value.isprintable()
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9
+    return tuple(names), content["figures"]
 
 
 def _section(directions: Directions | None, config: GeneratorConfig, evaluation: dict[str, Any]) -> str:

@@ -5,13 +5,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 
 from artmodels.hub.companion import Companion
 from artmodels.hub.model_files import escape_markdown
 from artmodels.io.safetensors_io import load_weights, parse_metadata, read_header, save_weights
+from artmodels.io.schema import Count, Name, Schema, Share, parse
 from artmodels.models.generator import GeneratorConfig
 from artmodels.models.prompt import PromptConfig, PromptModel, PromptNetwork
 
@@ -66,6 +68,13 @@ def load_prompt(folder: Path, styles: Sequence[str]) -> PromptModel | None:
     return PromptModel(network.requires_grad_(False).eval(), figures, reference, sha256)
 
 
+class Figures(Schema):
+    """What `training.prompt.measure_prompt_model` gives: among 100, the share found first, in the first 5 and 10."""
+
+    pictures: Count
+    recall: Annotated[dict[Name, tuple[Share, Share, Share]], Field(max_length=10)]
+
+
 def _read_metadata(text: Any) -> tuple[PromptConfig, dict[str, Any], str]:
     """Config, figures, and the checksum of the reference's model, from the JSON beside the tensors.
 
@@ -80,32 +89,11 @@ def _read_metadata(text: Any) -> tuple[PromptConfig, dict[str, Any], str]:
         raise ValueError("its config has unknown fields, or is no object")
     if not isinstance(sha256, str) or not re.fullmatch(r"[0-9a-f]{64}|", sha256):
         raise ValueError("reference_sha256 should be 64 hexadecimal digits")
-    if not _are_figures(figures):
-        raise ValueError("the figures should tell pictures, and recall as names with three shares each")
+    parse(Figures, figures, "figures")
     try:
         return PromptConfig(**config), figures, sha256
     except TypeError as error:
         raise ValueError(f"its config is not whole ({error})") from error
-
-
-def _are_figures(figures: Any) -> bool:
-    """Whether figures are of the form that `training.prompt.measure_prompt_model` gives."""
-    if not isinstance(figures, dict) or not isinstance(figures.get("recall"), dict):
-        return False
-    recall, pictures = figures["recall"], figures.get("pictures")
-    return (
-        isinstance(pictures, int)
-        and 0 <= pictures < 10**9
-        and len(recall) <= 10
-        and all(0 < len(name) <= 100 and name.isprintable() for name in recall)
-        and all(
-            isinstance(shares, list) and len(shares) == 3 and all(map(_is_share, shares)) for shares in recall.values()
-        )
-    )
-
-
-def _is_share(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def _section(prompt_model: PromptModel | None, config: GeneratorConfig, evaluation: dict[str, Any]) -> str:

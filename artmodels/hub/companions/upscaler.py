@@ -2,12 +2,12 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field
 
 from artmodels.hub.companion import Companion
-from artmodels.hub.model_files import MEASURED_BY
 from artmodels.io.safetensors_io import (
     NoInitialValues,
     load_weights,
@@ -16,9 +16,10 @@ from artmodels.io.safetensors_io import (
     save_companion,
     to_config,
 )
+from artmodels.io.schema import Number, Schema, parse
 from artmodels.models.generator import GeneratorConfig
 from artmodels.models.layers import channels_last
-from artmodels.models.upscaler import MEASURES, METHODS, Upscaler, UpscalerConfig, is_nearer
+from artmodels.models.upscaler import Upscaler, UpscalerConfig, is_nearer
 
 UPSCALER_NAME = "upscaler.safetensors"
 MAX_METADATA = 20_000  # characters of JSON
@@ -60,27 +61,29 @@ def load_upscaler(folder: Path) -> Upscaler | None:
     return channels_last(network.requires_grad_(False)).eval()
 
 
+class OfMethods(Schema):
+    upscaler: Number
+    lanczos: Number
+
+
+class Figures(Schema):
+    """What `training.upscaler.measure_upscaler` gives."""
+
+    measured_by: Literal["test pictures", "held-out pictures"]
+    pictures: Annotated[int, Field(gt=0, lt=10**9)]
+    resolution: Annotated[int, Field(gt=0, lt=10**9)]
+    psnr: OfMethods
+    perceptual_distance: OfMethods
+
+
 def check_figures(figures: Any) -> None:
-    """Refuse figures that are not of the form that `measure_upscaler` gives; none at all are in order.
+    """Refuse figures that are not of the form of `Figures`; none at all are in order.
 
     Raises:
         ValueError: see above; what should be there.
     """
-    if figures == {}:
-        return
-    if not isinstance(figures, dict) or figures.get("measured_by") not in MEASURED_BY:
-        raise ValueError(f"figures should be an object with measured_by, one of {', '.join(MEASURED_BY)}")
-    counts = [figures.get(name) for name in ("pictures", "resolution")]
-    if not all(isinstance(count, int) and not isinstance(count, bool) and 0 < count < 10**9 for count in counts):
-        raise ValueError("the figures' pictures and resolution should be whole numbers")
-    for measure in MEASURES:
-        found = figures.get(measure)
-        if not isinstance(found, dict) or not all(_is_number(found.get(method)) for method in METHODS):
-            raise ValueError(f"{measure} should tell a number of each of {', '.join(METHODS)}")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e6
+    if figures != {}:
+        parse(Figures, figures, "figures")
 
 
 def _section(network: Upscaler | None, config: GeneratorConfig, evaluation: dict[str, Any]) -> str:
