@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   accelerate launch train.py --preset tiny --output runs/first          no data needed: it draws its own
-  accelerate launch train.py --data my_paintings/ --output runs/mine    one sub-folder per style, flat, or a zip
-  accelerate launch train.py --output runs/mine --resume                goes on where it stopped
+  accelerate launch train.py --data my_paintings/ --output runs/mine    one sub-folder per style, or flat, or a zip
+  accelerate launch train.py --output runs/mine --resume                continues where it stopped
   accelerate launch train.py --output runs/mine --resume --images 800000
   accelerate launch train.py --init checkpoints/masters --data my_paintings/ --output runs/mine
   accelerate launch train.py --task classifier --data my_paintings/ --output runs/classifier --beside runs/mine/model
@@ -34,7 +34,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         prog="train.py", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--data", metavar="PATH", help="training pictures: a folder or zip; without it, a small set is drawn")
+    add(
+        "--data",
+        metavar="PATH",
+        help="training pictures: a folder, a zip, or a Hub data set; without it, a small practice set is drawn",
+    )
     add("--test-data", metavar="PATH", help="pictures to measure by; without it, a part of --data is held out for that")
     add("--output", metavar="RUN", required=True, type=Path, help="the run folder, for example runs/mine")
     add(
@@ -42,17 +46,24 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         choices=TASK_NAMES,
         help="a generator (default), a classifier of styles, a prompt model, or an upscaler",
     )
-    add("--beside", metavar="MODEL", type=Path, help="put what --task gave into this model folder, on its card")
+    add(
+        "--beside",
+        metavar="MODEL",
+        type=Path,
+        help="copy the trained network into this model folder and add it to the model card",
+    )
     add("--preset", choices=PRESETS, help="where all other values come from (default: cpu)")
     add("--resume", action="store_true", help="continue the run in --output")
-    add("--dry-run", action="store_true", help="print the plan and do nothing")
+    add("--dry-run", action="store_true", help="print the plan and exit without training")
     add("--init", metavar="MODEL", help="start from a published model: a folder, or a Hub id like user/model@v1")
-    add("--tracker", choices=TRACKERS, help="also log to one of these, by its own package")
+    add("--tracker", choices=TRACKERS, help="also log to one of these (install its package yourself)")
     add("--push-to-hub", metavar="ID", help="push the best model at the end, to user/my-painter")
-    add("--push-every", type=natural, metavar="N", help="push it on the way too, after so many images")
-    add("--private", action="store_true", help="a repository that the push makes is private")
+    add("--push-every", type=natural, metavar="N", help="also push during training, every N images")
+    add("--private", action="store_true", help="if the push creates a repository, make it private")
     add_statement_flags(parser)
-    group = parser.add_argument_group("hyperparameters", "laid over the preset's; a --task has fewer, and its own")
+    group = parser.add_argument_group(
+        "hyperparameters", "each overrides the preset's value; with --task, only some apply"
+    )
     add_flags(group, TrainConfig, ClassifierTrainConfig, PromptTrainConfig, UpscalerTrainConfig)
     return parser.parse_args(arguments)
 

@@ -55,7 +55,7 @@ def check_out(path: Path | None, flag: str = "--out", suffix: str = "") -> None:
 
 def add_statement_flags(parser: argparse.ArgumentParser) -> None:
     """The flags by which a publisher says what nobody else can know."""
-    add = parser.add_argument_group("said on the card").add_argument
+    add = parser.add_argument_group("shown on the model card").add_argument
     add("--license", metavar="ID", help="licence of the weights, as the Hub names it: cc-by-4.0, cc0-1.0, other")
     add("--provenance", metavar="TEXT", help="where the training pictures come from")
     add("--data-license", metavar="TEXT", help="what is known of their rights")

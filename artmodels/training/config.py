@@ -33,7 +33,9 @@ class TrainConfig:
         "budget in minutes instead of images, which are planned by the measured speed", "M", least=0, default=0.0
     )
     planned_at: int = 0  # images after which that was planned, and `images` and what hangs on it set; 0: not yet
-    batch_size: int = hyperparameter("images a step, over all processes", least=2, remedy="batch norm compares them")
+    batch_size: int = hyperparameter(
+        "images per step, summed over all processes", least=2, remedy="batch norm compares them"
+    )
     accumulate: int = hyperparameter(
         "parts in which a process takes its share of the batch, one after the other, to save memory", least=1
     )
@@ -53,10 +55,10 @@ class TrainConfig:
     head_channels: tuple[int, ...]  # of the maps that heads judge, at strides 4, 8, ...: one to four of them
     head_hidden: int = hyperparameter("channels inside a discriminator head", least=1)
     learning_rate: float = hyperparameter(
-        "Adam's, of the generator; with --task AdamW's of that network", above=0, most=1, remedy=RATE, resumable=True
+        "of the generator (Adam), or of the --task network (AdamW)", above=0, most=1, remedy=RATE, resumable=True
     )
     heads_learning_rate: float = hyperparameter(
-        "Adam's, of the discriminator heads", above=0, most=1, remedy=RATE, resumable=True
+        "of the discriminator heads (Adam)", above=0, most=1, remedy=RATE, resumable=True
     )
     decay_after: int = hyperparameter(
         "images after which both learning rates fall with the root of the images seen; 0: never",
@@ -67,7 +69,11 @@ class TrainConfig:
         "images at the end of the budget, over which both learning rates fall to nothing", least=0, resumable=True
     )
     adversarial_share: float = hyperparameter(
-        "how much the discriminator counts beside 1 for likeness", least=0, most=10, remedy="try 0.7", resumable=True
+        "weight of the discriminator, where likeness to the pictures has weight 1",
+        least=0,
+        most=10,
+        remedy="try 0.7",
+        resumable=True,
     )
     heads_after: int = hyperparameter(
         "images before which the generator learns from the pictures alone and the discriminator waits", least=0
@@ -75,8 +81,8 @@ class TrainConfig:
     latent_jitter: float = hyperparameter(
         "how far a picture's latent may move towards a random one, 0 to 1", least=0, most=1, resumable=True
     )
-    beta1: float = hyperparameter("Adam's first, of the generator; the heads have none", least=0, below=1)
-    beta2: float = hyperparameter("Adam's second", least=0, below=1)
+    beta1: float = hyperparameter("Adam's beta1 for the generator; the heads use 0", least=0, below=1)
+    beta2: float = hyperparameter("Adam's beta2", least=0, below=1)
     ema_half_life: int = hyperparameter(
         "images after which a weight's share in the published average has halved", least=1, resumable=True
     )
@@ -91,14 +97,14 @@ class TrainConfig:
     )
     keep_checkpoints: int = hyperparameter("checkpoints that are kept, the last ones", least=1)
     precision: str = hyperparameter(
-        "of the computation: bf16 pays on GPUs since Ampere and on CPUs with AMX or AVX512_BF16", choices=PRECISIONS
+        "number format: bf16 is faster on GPUs since Ampere and on CPUs with AMX or AVX512_BF16", choices=PRECISIONS
     )
     compile: bool = hyperparameter(
         "torch.compile the networks: a minute at the start, faster steps; needs a C++ compiler", resumable=True
     )
-    unconditional: bool = hyperparameter("all styles as one")
+    unconditional: bool = hyperparameter("ignore styles: treat all pictures as one style")
     balance: float = hyperparameter(
-        "0: each picture is shown as often; 1: each style as often, however few its pictures",
+        "0: all pictures are shown equally often; 1: all styles are, however few pictures they have",
         least=0,
         most=1,
         remedy="try 0.5",
@@ -106,7 +112,7 @@ class TrainConfig:
     flip: bool = hyperparameter("show half of the pictures mirrored")
     augment: float = hyperparameter("share of pictures that the discriminator sees changed, 0 to 1", least=0, most=1)
     augment_target: float = hyperparameter(
-        "adapt --augment until this share of the training pictures is known as real; 0: leave it", least=0, most=1
+        "adapt --augment until this share of the training pictures is recognised as real; 0: leave it", least=0, most=1
     )
     zoom: float = hyperparameter(
         "share of pictures of which the discriminator sees a random quarter, enlarged, instead",
@@ -124,9 +130,13 @@ class TrainConfig:
     evaluate_samples: int = hyperparameter(
         "pictures painted for the figures of each checkpoint", least=16, remedy="try 1000"
     )
-    seed: int = hyperparameter("of all that is drawn by lot", least=0, most=SEED_LIMIT - 1)
+    seed: int = hyperparameter("random seed for everything drawn at random", least=0, most=SEED_LIMIT - 1)
     freeze: int = hyperparameter(
-        "with --init: its blocks up to this size do not learn; 0: all learn", "PX", least=0, default=0, resumable=True
+        "do not train the blocks up to this size of a model that was started with --init; 0: train all",
+        "PX",
+        least=0,
+        default=0,
+        resumable=True,
     )
 
     def __post_init__(self):

@@ -23,22 +23,22 @@ class SupervisedConfig:
     images: int = hyperparameter(
         "budget of the run: how many images it is shown, repetitions counted", least=1, resumable=True
     )
-    batch_size: int = hyperparameter("images a step, over all processes", least=2, remedy="try 64")
+    batch_size: int = hyperparameter("images per step, summed over all processes", least=2, remedy="try 64")
     learning_rate: float = hyperparameter(
         "AdamW's, at its highest", above=0, most=1, remedy="try 0.001", resumable=True
     )
     weight_decay: float = hyperparameter(
-        "with --task: AdamW's, of matrices and kernels; biases and norms have none",
+        "with --task: weight decay (AdamW) of matrices and kernels; biases and norms have none",
         least=0,
         most=10,
         remedy="try 0.05",
     )
     warm_up: int = hyperparameter(
-        "with --task: images in which the rate rises, a tenth of the budget at most, before it falls with a cosine",
+        "with --task: images over which the learning rate rises before its cosine decay; at most a tenth of the budget",
         least=0,
     )
     balance: float = hyperparameter(
-        "0: each picture is shown as often; 1: each style as often, however few its pictures",
+        "0: all pictures are shown equally often; 1: all styles are, however few pictures they have",
         least=0,
         most=1,
         remedy="try 0.5",
@@ -50,7 +50,7 @@ class SupervisedConfig:
     log_every: int = hyperparameter("images between lines of the log", least=1)
     keep_checkpoints: int = hyperparameter("checkpoints that are kept, the last ones", least=1)
     precision: str = hyperparameter("of the computation", choices=PRECISIONS)
-    seed: int = hyperparameter("of all that is drawn by lot", least=0, most=SEED_LIMIT - 1)
+    seed: int = hyperparameter("random seed for everything drawn at random", least=0, most=SEED_LIMIT - 1)
     resolution: int = hyperparameter("side of a picture in pixels", "PX")
 
     def __post_init__(self):
@@ -71,7 +71,7 @@ class ClassifierTrainConfig(SupervisedConfig):
     """
 
     width: int = hyperparameter("channels of the first stage")
-    blocks: int = hyperparameter("with --task classifier or upscaler: residual blocks, of a stage or in all")
+    blocks: int = hyperparameter("with --task: residual blocks, per stage (classifier) or in total (upscaler)")
     dropout: float = hyperparameter("with --task classifier: share of the pooled features hidden while training")
     smoothing: float = hyperparameter(  # arXiv:1512.00567
         "with --task classifier: share of a label that is spread over all styles", least=0, below=1, remedy="try 0.1"
@@ -96,8 +96,8 @@ class PromptTrainConfig(SupervisedConfig):
     feature_resolution: int = hyperparameter("pixels at which the frozen network looks", "PX")
     embedding_dim: int = hyperparameter("with --task prompt: numbers that stand for a word")
     hidden_dim: int = hyperparameter("with --task prompt: numbers that the recurrent network remembers")
-    sight_dim: int = hyperparameter("with --task prompt: hidden numbers that stand for a picture")
-    joint_dim: int = hyperparameter("with --task prompt: numbers in which words and pictures meet")
+    sight_dim: int = hyperparameter("with --task prompt: size of the hidden layer that encodes a picture")
+    joint_dim: int = hyperparameter("with --task prompt: size of the space that words and pictures share")
 
     def __post_init__(self):
         super().__post_init__()
