@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from compare_models import number
 
 from artmodels.cli.arguments import OneLineParser, natural
-from artmodels.data.collection import METADATA_NAME, Entry
+from artmodels.data.collection import Entry
 from artmodels.data.dataset import load_dataset, open_collection
 from artmodels.hub.load import METRICS_NAME, load_model
 from artmodels.io.device import describe_machine
@@ -149,7 +149,7 @@ def draw_lots(collection: Path, count: int, folder: Path) -> Path:
             file_name = f"{place:05d}{Path(name).suffix}"
             (folder / file_name).write_bytes(content)
             lines.append(json.dumps({"file_name": file_name, "style": chosen[name].style}))
-    (folder / METADATA_NAME).write_text("\n".join(lines) + "\n", "utf-8")
+    (folder / "metadata.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
     return folder
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -21,12 +22,14 @@ from tqdm import tqdm
 from artmodels.data import procedural
 from artmodels.data.collection import Collection, Entry, is_hub_source, open_files
 from artmodels.data.decode import decode_picture, to_tensor
+from artmodels.data.layout import TEST, TRAIN, VAL
 from artmodels.io.files import default_cache, flush_folder, in_turn, sha256
 
-LAYOUT_VERSION = 3  # part of every cache key: raise it when decoding changes
+LAYOUT_VERSION = 4  # part of every cache key: raise it when what is read or decoded changes
 PICTURES_NAME = "pictures.npy"
 INDEX_NAME = "index.json"
 SKIPPED_NAME = "skipped.tsv"
+BUILDING = ".building-"
 DIGEST_LENGTH = 16  # hex digits of a file's SHA-256 that are kept: enough to tell files apart
 
 
@@ -49,6 +52,7 @@ class ArtDataset:
     skipped: tuple[tuple[str, str], ...]
     digest: str  # of pictures, labels and style names: the same wherever the collection lies
     folder: Path
+    splits: tuple[str, ...] = ()  # of each picture, where the collection's own folders divide it
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -70,6 +74,7 @@ class ArtDataset:
             names=tuple(self.names[index] for index in indices),
             captions=tuple(self.captions[index] for index in indices),
             file_digests=tuple(self.file_digests[index] for index in indices),
+            splits=tuple(self.splits[index] for index in indices) if self.splits else (),
             digest=hashlib.sha256(f"{self.digest} {indices.tolist()}".encode()).hexdigest(),
         )
 
@@ -81,7 +86,8 @@ class ArtDataset:
 def load_dataset(source: str | Path | None, resolution: int, cache: Path | None = None) -> ArtDataset:
     """Decode a folder, zip or Hub data set once, or find it decoded already; without a source, draw a procedural set.
 
-    A sub-folder is a style; `metadata.jsonl` (ImageFolder: `file_name`, `text`, `style` or `label`) overrides it.
+    A sub-folder is a style (see `layout`); metadata (ImageFolder: `file_name`, `text`, `style` or `label`, see
+    `metadata`) overrides it.
 
     Raises:
         FileNotFoundError: there is no such folder or file.
@@ -89,7 +95,12 @@ def load_dataset(source: str | Path | None, resolution: int, cache: Path | None 
         OSError: the cache cannot be written, or the Hub does not give the data set.
     """
     cache = cache or default_cache()
-    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"cannot keep decoded pictures in {cache} ({error.strerror}): name a folder by ARTMODELS_CACHE"
+        ) from error
     if source is None:
         drawn = f"{procedural.COUNT_PER_STYLE}x{len(procedural.STYLES)}-v{LAYOUT_VERSION}"
         folder, build = cache / f"procedural-{resolution}px-{drawn}", partial(_build_procedural, resolution)
@@ -98,10 +109,32 @@ def load_dataset(source: str | Path | None, resolution: int, cache: Path | None 
         key = hashlib.sha256(f"{LAYOUT_VERSION} {resolution} {collection.fingerprint}".encode()).hexdigest()[:24]
         folder = cache / f"{collection.name[:40]}-{resolution}px-{key}"
         build = partial(_build, collection, resolution)
+        for note in collection.notes:
+            print(f"{source}: {note}", file=sys.stderr)
     with in_turn(cache):  # of several processes that start together, the first builds and the others wait
-        if not (folder / INDEX_NAME).is_file():
-            build(folder)
+        for leftover in cache.glob(f"{BUILDING}*"):  # of a process that was killed: nobody else builds now
+            shutil.rmtree(leftover, ignore_errors=True)
+        if (folder / INDEX_NAME).is_file():
+            try:
+                return _open_built(folder)
+            except (ValueError, LookupError, TypeError, EOFError):
+                print(f"{folder} is damaged: built anew", file=sys.stderr)
+                shutil.rmtree(folder, ignore_errors=True)
+        build(folder)
     return _open_built(folder)
+
+
+def divided(dataset: ArtDataset) -> tuple[ArtDataset, ArtDataset | None]:
+    """What is trained on, and what is measured by, of a collection whose own folders divide it; else all, and None.
+
+    Test pictures measure, or where there are none those for validation; where there are both, the latter are left out.
+    """
+    splits = np.array(dataset.splits)
+    if not dataset.splits or TRAIN not in splits:
+        return dataset, None
+    measuring = TEST if TEST in splits else VAL
+    parts = [np.flatnonzero(splits == split) for split in (TRAIN, measuring)]
+    return dataset.select(parts[0]), dataset.select(parts[1]) if len(parts[1]) else None
 
 
 def open_collection(source: str | Path) -> Collection:
@@ -129,7 +162,8 @@ def _building(folder: Path) -> Iterator[Path]:
     Several processes may build the same at once; the first to finish wins, and the others' work is the same.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=".building-", dir=folder.parent))
+    building = Path(tempfile.mkdtemp(prefix=BUILDING, dir=folder.parent))
+    building.chmod(0o755)  # a cache may be shared
     try:
         yield building
         flush_folder(building)
@@ -182,7 +216,10 @@ def _decode_all(
         if isinstance(content, str):
             return content
         try:
-            return decode_picture(content, resolution), hashlib.sha256(content).hexdigest()[:DIGEST_LENGTH]
+            picture = decode_picture(content, resolution)
+            if (picture == picture[0, 0]).all():
+                return "one colour only: white art on a transparent ground, or a blank first frame?"
+            return picture, hashlib.sha256(content).hexdigest()[:DIGEST_LENGTH]
         except ValueError as error:
             return str(error)
 
@@ -219,6 +256,7 @@ def _write_index(folder: Path, kept: list[Entry], digests: list[str], skipped: l
         "names": [entry.name for entry in kept],
         "captions": [entry.caption for entry in kept],
         "file_digests": digests,
+        "splits": [entry.split for entry in kept] if any(entry.split for entry in kept) else [],
         "skipped": skipped,
     }
     (folder / INDEX_NAME).write_text(json.dumps(index, ensure_ascii=False), "utf-8", "backslashreplace")
@@ -229,6 +267,8 @@ def _write_index(folder: Path, kept: list[Entry], digests: list[str], skipped: l
 def _open_built(folder: Path) -> ArtDataset:
     index = json.loads((folder / INDEX_NAME).read_text("utf-8"))
     count = len(index["labels"])
+    if len(index["names"]) != count or not count:
+        raise ValueError("its parts do not fit together")
     return ArtDataset(
         pictures=np.load(folder / PICTURES_NAME, mmap_mode="r")[:count],
         rows=np.arange(count),
@@ -238,6 +278,7 @@ def _open_built(folder: Path) -> ArtDataset:
         captions=tuple(index["captions"]),
         file_digests=tuple(index["file_digests"]),
         skipped=tuple((name, reason) for name, reason in index["skipped"]),
+        splits=tuple(index["splits"]),
         digest=hashlib.sha256(repr([index["sha256"], index["labels"], index["styles"]]).encode()).hexdigest(),
         folder=folder,
     )

@@ -6,11 +6,13 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")  # no format whose decoder starts other programs
 MIN_SIDE = 16  # px; less is an icon, not an artwork
+STRIP_PIXELS = 4_000_000  # that are RGB at once while a large picture is reduced
+MAX_PROFILE_BYTES = 4_000_000  # of a colour profile
 MAX_PIXELS = 170_000_000  # a 13,000 px square; Pillow itself stops a little above
 ORIENTATIONS = {  # EXIF's number -> what sets the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -75,32 +77,116 @@ def _decode(content: bytes, resolution: int, size: Callable[[int, int], tuple[in
                 raise ValueError(f"too large: {width} x {height} px, at most {most // 10**6} megapixels")
             if picture.mode == "RGB":  # let the JPEG decoder skip detail that Lanczos would throw away
                 picture.draft("RGB", (4 * resolution, 4 * resolution))
-            factor = min(picture.size) // (4 * resolution)
+            factor = max(1, min(picture.size) // (4 * resolution))
             turn = ORIENTATIONS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
-            if factor > 1 and picture.mode in ("L", "RGB", "RGBA", "CMYK"):
-                picture = picture.reduce(factor)
-            fitted = ImageOps.fit(_to_rgb(picture), size(width, height), Image.Resampling.LANCZOS)
+            fitted = ImageOps.fit(reduced_rgb(picture, factor), size(width, height), Image.Resampling.LANCZOS)
             return np.asarray(fitted if turn is None else fitted.transpose(turn))
     except ValueError:
         raise
     except Image.DecompressionBombError as error:
         raise ValueError(f"too large: at most {most // 10**6} megapixels") from error
     except Exception as error:  # a stranger's file can make a decoder raise anything
-        raise ValueError(f"not a readable picture: {str(error)[:120] or type(error).__name__}") from error
+        raise ValueError(f"not a readable picture: {_reason(content, error)}") from error
 
 
-def _to_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith(("I", "F")):  # 16-bit, 32-bit and floating point greys: stretch what they span to 8 bits
-        values = np.asarray(picture, dtype=np.float64)
-        top = 65535.0 if picture.mode.startswith("I;16") or values.max() > 255 else 255.0
-        if picture.mode == "F" and values.max() <= 1:
-            top = 1.0
-        values = np.nan_to_num(values / top).clip(0, 1) * 255 + 0.5
-        return Image.fromarray(values.astype(np.uint8)).convert("RGB")
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
-    return picture.convert("RGB")
+def _reason(content: bytes, error: Exception) -> str:
+    """Why a file is no picture, in words that somebody can act on."""
+    if content.startswith(b"version https://git-lfs"):
+        return "it is a Git LFS pointer; fetch the pictures with git lfs pull"
+    if content[4:8] == b"ftyp" and content[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
+        return "it is HEIC, whatever its name says; save it as JPEG"
+    if isinstance(error, UnidentifiedImageError):
+        return "its content is of no format that is read" if content else "it is empty"
+    return str(error)[:120] or type(error).__name__
+
+
+def reduced_rgb(picture: Image.Image, factor: int) -> Image.Image:
+    """A picture of any mode as RGB, its sides divided by `factor`, in strips: never more than a few of its rows in RGB.
+
+    Alpha is laid over white, an embedded colour profile is brought to sRGB, and greys of 16 bits or of floating point
+    are scaled by what they span.
+    """
+    convert, (width, height) = converter(picture), picture.size
+    if factor == 1 and width * height <= STRIP_PIXELS:
+        return convert(picture)
+    reduced = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+    rows = max(1, STRIP_PIXELS // (width * factor)) * factor
+    for top in range(0, height, rows):
+        strip = convert(picture.crop((0, top, width, min(top + rows, height))))
+        reduced.paste(strip.reduce(factor) if factor > 1 else strip, (0, top // factor))
+    return reduced
+
+
+def converter(picture: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """What brings a picture's strips to RGB."""
+    if picture.mode.startswith(("I", "F")):
+        return _grey_converter(picture)
+    to_srgb = _profile_converter(picture)
+
+    def convert(strip: Image.Image) -> Image.Image:
+        if strip.has_transparency_data:
+            strip = strip.convert("RGBA")
+            seen = Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip).convert("RGB")
+            return to_srgb(seen) if to_srgb else seen
+        if strip.mode not in ("RGB", "CMYK", "L"):
+            strip = strip.convert("RGB")
+        return to_srgb(strip) if to_srgb else strip.convert("RGB")
+
+    return convert
+
+
+def _grey_converter(picture: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """Of greys in more than 8 bits: 0 to the least power of two above them, 0 to 1, or -1 to 1, becomes 0 to 255."""
+    low, high = _extrema(picture)
+    if picture.mode == "F" and low >= -1.5 and high <= 1.5:
+        bottom, top = (-1.0, 1.0) if low < -0.01 else (0.0, 1.0)
+    elif low < 0:
+        bottom, top = low, high  # nobody knows what they mean: all that there is
+    else:
+        bottom, top = 0.0, next((float(2**bits - 1) for bits in (8, 10, 12, 14, 16) if high <= 2**bits - 1), high)
+    span = max(top - bottom, 1e-12)
+
+    def convert(strip: Image.Image) -> Image.Image:
+        values = (np.asarray(strip, dtype=np.float32) - bottom) / span
+        return Image.fromarray((np.nan_to_num(values).clip(0, 1) * 255 + 0.5).astype(np.uint8)).convert("RGB")
+
+    return convert
+
+
+def _extrema(picture: Image.Image) -> tuple[float, float]:
+    """The least and the greatest finite value, strip by strip."""
+    low, high, (width, height) = np.inf, -np.inf, picture.size
+    rows = max(1, STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        values = np.asarray(picture.crop((0, top, width, min(top + rows, height))))
+        values = values[np.isfinite(values)]
+        if values.size:
+            low, high = min(low, float(values.min())), max(high, float(values.max()))
+    return (low, high) if low <= high else (0.0, 1.0)
+
+
+def _profile_converter(picture: Image.Image) -> Callable[[Image.Image], Image.Image] | None:
+    """What brings a picture from its embedded colour profile to sRGB; None without one, or where it is sRGB already."""
+    profile = picture.info.get("icc_profile")
+    mode = "RGB" if picture.mode in ("P", "RGBA", "PA", "RGBa") else picture.mode
+    if not profile or len(profile) > MAX_PROFILE_BYTES or mode not in ("RGB", "L", "CMYK"):
+        return None
+    try:
+        own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in ImageCms.getProfileDescription(own).lower():
+            return None
+        transform = ImageCms.buildTransform(own, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # one that nobody can use changes nothing
+        return None
+
+    def convert(strip: Image.Image) -> Image.Image:
+        if strip.mode != mode:  # a grey one that had alpha: its profile cannot take what has become RGB
+            return strip.convert("RGB")
+        found = ImageCms.applyTransform(strip, transform)
+        assert found is not None  # it is not done in place
+        return found
+
+    return convert
 
 
 def resized(pictures: Tensor, height: int, width: int) -> Tensor:

@@ -11,14 +11,14 @@ from urllib.parse import parse_qsl
 
 from huggingface_hub import HfApi, constants
 
-from artmodels.data.collection import MAX_FILE_BYTES, Collection, Entry, read_file, read_zip_member
+from artmodels.data.collection import MAX_FILE_BYTES, Collection, Entry
+from artmodels.data.metadata import CAPTION_COLUMNS, STYLE_COLUMNS
+from artmodels.data.sources import read_file, read_zip_member
 from artmodels.hub.download import COMMIT, Unreachable, clear_hub_errors, hub_label, parse_hub_id
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
 
-STYLE_COLUMNS = ("style", "label", "labels", "genre", "class", "category", "artist")
-CAPTION_COLUMNS = ("text", "caption", "title", "description", "prompt")
 QUERY = ("split", "image", "style", "caption")
 
 

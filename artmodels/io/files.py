@@ -55,7 +55,12 @@ def write_atomically(path: Path, content: bytes, durable: bool = True) -> None:
 
 def default_cache() -> Path:
     """Where decoded pictures and visitors' models are kept: `ARTMODELS_CACHE`, else `~/.cache/artmodels`."""
-    return Path(os.environ.get("ARTMODELS_CACHE") or Path.home() / ".cache" / "artmodels")
+    if named := os.environ.get("ARTMODELS_CACHE"):
+        return Path(named).expanduser()
+    try:
+        return Path.home() / ".cache" / "artmodels"
+    except RuntimeError as error:
+        raise ValueError("there is no home folder for the cache: name a folder by ARTMODELS_CACHE") from error
 
 
 def json_bytes(value: Any) -> bytes:

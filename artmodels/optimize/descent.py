@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from artmodels.data.collection import MAX_FILE_BYTES, read_file
+from artmodels.data.collection import MAX_FILE_BYTES
 from artmodels.data.decode import MAX_PIXELS, decode_picture, decode_whole, to_tensor
+from artmodels.data.sources import read_file
 
 STEPS_WITHOUT_PROGRESS = 60  # steps without progress after which a descent ends
 LEAST_PROGRESS = 1e-3  # share of the loss that counts as progress

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from artmodels.data.dataset import ArtDataset, load_dataset
+from artmodels.data.dataset import ArtDataset, divided, load_dataset
 from artmodels.data.split import SPLIT_NAME, keep_split, near_copies_between
 from artmodels.hub.card import check_card_target, rewrite_card
 from artmodels.hub.pretrained import load_generator
@@ -47,7 +47,7 @@ def start_run(
     """
     config, data, task = plan.config, plan.data, TASKS[plan.task]
     if int(os.environ.get("RANK", "0")) > 0:  # the first process alone checks, claims and measures
-        dataset = load_dataset(data, config.resolution)
+        dataset, _ = divided(load_dataset(data, config.resolution))
         trained_on, held_out = keep_split(output, dataset, config.hold_out, write=False)
         task.train(Run(config, trained_on, held_out, None, output, resume, first=False, init=plan.init))
         return
@@ -120,13 +120,17 @@ def open_pictures(
         ValueError: too few pictures, styles that do not fit, or test pictures that are training pictures too.
     """
     dataset = load_dataset(data, resolution)
+    skipped = dataset.folder / "skipped.tsv"
+    dataset, own_test = divided(dataset)
     if dataset.skipped:
-        print(f"{len(dataset.skipped)} files were skipped; reasons: {dataset.folder / 'skipped.tsv'}", file=sys.stderr)
+        print(f"{len(dataset.skipped)} files were skipped; reasons: {skipped}", file=sys.stderr)
     check_pictures(len(dataset), dataset.styles, check_styles, data)
     described = _describe_data(data, dataset)
-    test = load_dataset(test_data, resolution) if test_data else None
+    counts = ", ".join(f"{style} {count}" for style, count in dataset.style_counts().items())
+    print(f"{len(dataset)} pictures: {counts}", file=sys.stderr)
+    test = load_dataset(test_data, resolution) if test_data else own_test
     if test:
-        _check_test(test, dataset, unconditional, test_data)
+        _check_test(test, dataset, unconditional, test_data or data)
         described["test"] = {"source": test_data, "pictures": len(test), "sha256": test.digest}
     return dataset, test, described
 

@@ -158,7 +158,8 @@ def run_training(training: Training, accelerator: Accelerator, output: Path, res
                 # Every so many images: a line of the log, a checkpoint, what is published of it.
                 now = Moment(images, config.batch_size, last=images >= config.images)
                 ending = stop.agreed(accelerator, look=now.due(config.log_every))
-                saving = now.due(config.checkpoint_every) or ending or now.last or training.wants_checkpoint(now)
+                wanted = training.wants_checkpoint(now)  # in every process and after every step: it may ask the others
+                saving = wanted or now.due(config.checkpoint_every) or ending or now.last
                 now = Moment(images, config.batch_size, now.last, ending, saving)
                 training.agree(now)
                 if log:

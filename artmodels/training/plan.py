@@ -14,6 +14,7 @@ import torch
 from artmodels.data import procedural
 from artmodels.data.collection import is_hub_source
 from artmodels.data.dataset import open_collection
+from artmodels.data.layout import TRAIN
 from artmodels.data.split import share_held_out
 from artmodels.io.device import best_precision, can_compile
 from artmodels.training.augment import CHANGES
@@ -78,7 +79,7 @@ def resolve_plan(
         data, test_data = data or saved_data, test_data or saved_test_data
     elif task == GENERATOR:
         init = load_initial_model(init_name) if init_name else None
-        config = generator_config(given, init, bool(test_data))
+        config = generator_config(given, init, bool(test_data) or comes_divided(data))
     else:
         config = replace(kind.defaults(best_precision()), **given)
     check_world()
@@ -125,9 +126,21 @@ def generator_config(given: dict[str, Any], init: InitialModel | None, tested: b
     return replace(config, **(defaults | given))
 
 
+def comes_divided(data: str | None) -> bool:
+    """Whether a collection's own folders say what is trained on and what measures.
+
+    Raises:
+        ValueError, OSError: it cannot be opened.
+    """
+    if not data or is_hub_source(data):
+        return False
+    splits = {entry.split for entry in open_collection(data).entries}
+    return TRAIN in splits and len(splits) > 1
+
+
 def absolute(source: str | None) -> str | None:
     """A source of pictures as a run keeps it: a path from the root, or the name of a data set on the Hub."""
-    return source if not source or is_hub_source(source) else str(Path(source).resolve())
+    return source if not source or is_hub_source(source) else str(Path(source).expanduser().resolve())
 
 
 def check_processes(batch_size: int) -> int:

@@ -54,6 +54,16 @@ def test_a_run_of_minutes_is_planned_ends_in_time_and_goes_on_by_its_plan(tmp_pa
     assert again.returncode == 0 and "is finished" in again.stdout
 
 
+@pytest.mark.slow
+def test_a_run_is_planned_also_where_every_look_is_a_checkpoint(tmp_path):
+    flags = ("--preset", "tiny", "--minutes", "0.1", "--checkpoint-every", "64", "--log-every", "64", *UNMEASURED)
+    result = train(tmp_path / "run", *flags)
+    assert result.returncode == 0, result.stderr
+    config = json.loads((tmp_path / "run" / "config.json").read_text())["train"]
+    assert 0 < config["planned_at"] < config["images"] < 10**6
+    assert read_jsonl(tmp_path / "run" / "metrics.jsonl")[-1]["seconds"] < 30
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [

@@ -96,6 +96,20 @@ def test_measuring_changes_nothing_of_a_run_and_its_model_is_the_best(finished, 
     assert "Kernel distance" in (measured / "report.html").read_text()
 
 
+def test_a_collection_that_is_divided_already_is_trained_and_measured_by_its_own_division(tmp_path):
+    draw_pictures(tmp_path / "art" / "train", 6)
+    shutil.move(draw_unseen(tmp_path / "unseen"), tmp_path / "art" / "test")
+    shutil.rmtree(tmp_path / "art" / "test" / "stained-glass")  # a style that is not trained on
+    result = train(tmp_path / "run", *SHORT[2:], "--preset", "tiny", "--data", str(tmp_path / "art"), "--images", "32")
+    assert result.returncode == 0, result.stderr
+    assert "its folders divide it: 18 in test, 18 in train" in result.stderr
+    assert "18 pictures: flow-field 6, mosaic 6, op-art 6" in result.stderr
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["data"]["pictures"] == 18 and config["data"]["test"]["pictures"] == 18
+    assert json.loads((tmp_path / "run" / "split.json").read_text()) == {"held_out": {}}
+    assert train(tmp_path / "run", "--resume", "--images", "64").returncode == 0
+
+
 def test_a_finish_that_makes_the_average_worse_is_ended_and_can_be_resumed(tmp_path, monkeypatch):
     monkeypatch.setattr("artmodels.training.monitor.WORSE_DISTANCE", -0.999)  # as bad as any
     flags = ["--test-data", str(draw_unseen(tmp_path / "unseen")), "--evaluate-samples", "32", "--finish", "128"]

@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import sys
+import unicodedata
 import zipfile
 import zlib
 from pathlib import Path
@@ -14,10 +15,11 @@ import numpy as np
 import pytest
 import torch
 from helpers import ROOT, STYLES, assert_one_clear_line, draw_pictures, run
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from artmodels.data import procedural
-from artmodels.data.dataset import load_dataset, open_collection
+from artmodels.data.collection import Collection
+from artmodels.data.dataset import divided, load_dataset, open_collection
 from artmodels.data.decode import MAX_PIXELS, decode_picture, to_tensor
 
 
@@ -99,7 +101,7 @@ def test_metadata_as_editors_and_exporters_leave_it(tmp_path):
     files["b/metadata.jsonl"] = b'{"file_name": "2.png", "text": "two"}'
     dataset = load_dataset(zip_of(tmp_path / "m.zip", files), 32)
     assert dataset.styles == ("3", "b") and dataset.captions == ("line\u2028separator", "two")
-    assert dataset.skipped == (("metadata.jsonl", "1 of its lines name no picture here, like a/gone.png"),)
+    assert dataset.skipped == (("a/metadata.jsonl", "1 of its lines name no picture here, like gone.png"),)
 
 
 def test_damaged_metadata_in_a_zip_is_named(tmp_path):
@@ -152,6 +154,203 @@ def test_metadata_that_is_no_json_is_named_by_line(tmp_path):
     archive = zip_of(tmp_path / "m.zip", {"1.png": PNG, "metadata.jsonl": b'{"file_name": "1.png"}\nnonsense\n'})
     with pytest.raises(ValueError, match="line 2"):
         load_dataset(archive, 32)
+
+
+# --- what is taken for a style ---------------------------------------------------------------------------------------
+
+
+def opened(tmp_path: Path, files: dict[str, bytes] | list[str]) -> Collection:
+    """A folder with these files, opened but not decoded."""
+    folder = tmp_path / "art"
+    for name, content in files.items() if isinstance(files, dict) else dict.fromkeys(files, PNG).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return open_collection(folder)
+
+
+def styles_of(collection: Collection) -> list[str]:
+    return [entry.style for entry in collection.entries]
+
+
+@pytest.mark.parametrize("wrapping", ["", "export/"])
+def test_folders_that_divide_are_no_styles(tmp_path, wrapping):
+    names = [f"{wrapping}{split}/{style}/{i}.png" for split in ("train", "val", "test") for style in "ab" for i in "12"]
+    collection = opened(tmp_path, names)
+    assert set(styles_of(collection)) == {"a", "b"}
+    assert {entry.name: entry.split for entry in collection.entries} == {
+        name: name.removeprefix("export/").split("/")[0] for name in names
+    }
+    assert "4 in test, 4 in train, 4 in val" in collection.notes[0]
+    dataset = load_dataset(tmp_path / "art", 32)
+    trained_on, measured_by = divided(dataset)
+    assert [len(trained_on), len(measured_by)] == [4, 4]
+    assert {name.removeprefix("export/").split("/")[0] for name in measured_by.names} == {"test"}
+
+
+def test_validation_pictures_measure_where_there_are_no_test_pictures(tmp_path):
+    opened(tmp_path, ["Training/a/1.png", "Training/a/2.png", "valid/a/3.png"])
+    trained_on, measured_by = divided(load_dataset(tmp_path / "art", 32))
+    assert (trained_on.names, measured_by.names) == (("Training/a/1.png", "Training/a/2.png"), ("valid/a/3.png",))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["train/1.png", "test/2.png"],  # they hold no folders: a style may be called so
+        ["train/a/1.png", "seascapes/b/2.png"],
+        ["train/a/1.png", "train/b/2.png"],
+    ],
+)
+def test_folders_that_may_be_styles_are_left_as_they_are(tmp_path, names):
+    collection = opened(tmp_path, names)
+    assert not any(entry.split for entry in collection.entries)
+    assert divided(load_dataset(tmp_path / "art", 32))[1] is None
+
+
+def test_chunks_of_the_stylegan_tools_are_no_styles_and_their_labels_are(tmp_path):
+    names = [f"0000{i // 2}/img0000000{i}.png" for i in range(4)]
+    assert styles_of(opened(tmp_path, names)) == ["art"] * 4
+    labels = json.dumps({"labels": [[name, place % 2] for place, name in enumerate(names)]})
+    collection = opened(tmp_path, {**dict.fromkeys(names, PNG), "dataset.json": labels.encode()})
+    assert styles_of(collection) == ["label 0", "label 1"] * 2
+    assert (
+        styles_of(opened(tmp_path, {**dict.fromkeys(names, PNG), "dataset.json": b'{"labels": null}'})) == ["art"] * 4
+    )
+
+
+def test_an_export_that_holds_everything_twice_counts_it_once(tmp_path):
+    names = [f"images/images/{artist}/{artist}_{i}.png" for artist in ("Monet", "Goya") for i in range(3)]
+    copies = [f"resized/resized/{artist}_{i}.png" for artist in ("Monet", "Goya") for i in range(3)]
+    collection = opened(tmp_path, [*names, *copies])
+    assert sorted(set(styles_of(collection))) == ["Goya", "Monet"] and len(collection.entries) == 6
+    assert {name for name, _ in collection.refused} == set(copies)
+
+
+def test_system_folders_are_hidden_and_spellings_are_joined(tmp_path):
+    composed, decomposed = unicodedata.normalize("NFC", "Écorché"), unicodedata.normalize("NFD", "Écorché")
+    names = ["@eaDir/a/1.png", "$RECYCLE.BIN/1.png", "System Volume Information/1.png", ".thumbs/1.png"]
+    names += ["Ukiyo-e/1.png", "Ukiyo-e/2.png", "ukiyo-e/3.png", "Ukiyo-e /4.png"]
+    names += [f"{composed}/1.png", f"{decomposed}/2.png"]
+    collection = opened(tmp_path, names)
+    assert sorted(set(styles_of(collection))) == sorted(["Ukiyo-e", composed])
+    assert collection.notes == ("styles Ukiyo-e, ukiyo-e are one: Ukiyo-e",)
+
+
+# --- metadata --------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_beside_pictures_speaks_like_json_lines(tmp_path):
+    table = 'file_name,title,artist\n1.png,"a storm, at night",Turner\n2.png,a vase,Redon\n'
+    collection = opened(tmp_path, {"1.png": PNG, "2.png": PNG, "metadata.csv": table.encode()})
+    assert [(entry.style, entry.caption) for entry in collection.entries] == [
+        ("Turner", "a storm, at night"),
+        ("Redon", "a vase"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stored", "written"),
+    [
+        ("a/1.png", "a\\1.png"),
+        ("a/1.png", "./a/1.png"),
+        ("a/1.png", "A/1.PNG"),
+        ("a/1.png", "a/1"),
+        ("a/1.png", "/home/me/paintings/a/1.png"),
+        ("a/1.png", "C:\\paintings\\a\\1.png"),
+        (unicodedata.normalize("NFD", "a/Écorché.png"), unicodedata.normalize("NFC", "a/Écorché.png")),
+    ],
+)
+def test_names_are_matched_where_only_one_picture_can_be_meant(tmp_path, stored, written):
+    line = json.dumps({"file_name": written, "caption": "found", "style": "etching"})
+    collection = opened(tmp_path, {stored: PNG, "b/2.png": PNG, "metadata.jsonl": line.encode()})
+    told = {entry.name: (entry.style, entry.caption) for entry in collection.entries}
+    assert told == {stored: ("etching", "found"), "b/2.png": ("b", "")}
+
+
+def test_a_name_that_two_pictures_can_bear_matches_neither(tmp_path):
+    lines = [{"file_name": "a/1", "style": "x"}, {"file_name": "b/2.png", "style": "y"}]
+    content = "\n".join(map(json.dumps, lines)).encode()
+    collection = opened(tmp_path, {"a/1.png": PNG, "a/1.jpg": PNG, "b/2.png": PNG, "metadata.jsonl": content})
+    assert sorted(styles_of(collection)) == ["a", "a", "y"]
+    assert collection.refused == (("metadata.jsonl", "1 of its lines name no picture here, like a/1"),)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        (
+            "metadata.jsonl",
+            b'{"file_name": "no.png"}',
+            r"1 of the 1 lines of .* name no picture.*'1\.png'",
+        ),
+        ("metadata.jsonl", '{"file_name": "1.png"}'.encode("utf-16"), r"is UTF-16: save it as UTF-8"),
+        ("metadata.csv", "file_name,text\n1.png,Écorché\n".encode("latin-1"), r"is not UTF-8 \(line 2"),
+        ("metadata.csv", b"name,text\n1.png,a\n", r"one of them file_name"),
+        ("metadata.csv", b"", r"one of them file_name"),
+        ("metadata.jsonl", b'{"text": "a"}', r"line 1 of metadata\.jsonl should be JSON like"),
+        ("dataset.json", b'{"labels": [["1.png"]]}', r"should be like"),
+        ("dataset.json", b"[", r"should be like"),
+    ],
+)
+def test_metadata_that_says_nothing_stops_with_one_line(tmp_path, name, content, expected):
+    with pytest.raises(ValueError, match=expected) as caught:
+        opened(tmp_path, {"1.png": PNG, name: content})
+    assert "\0" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_style_that_is_no_number_is_no_style(tmp_path):
+    line = b'{"file_name": "1.png", "style": NaN, "label": null, "artist": "Goya"}'
+    assert styles_of(opened(tmp_path, {"1.png": PNG, "metadata.jsonl": line})) == ["Goya"]
+
+
+# --- zips ------------------------------------------------------------------------------------------------------------
+
+
+def zip_with_raw_names(path: Path, names: list[bytes]) -> Path:
+    """As Info-ZIP and the Finder write them: names in some code page, and no word of which."""
+    zip_of(path, {"x" * len(name): PNG for name in {len(name): name for name in names}.values()})
+    content = path.read_bytes()
+    for name in names:
+        content = content.replace(b"x" * len(name), name)
+    path.write_bytes(content)
+    return path
+
+
+def test_names_of_zips_that_are_utf8_without_saying_so(tmp_path):
+    path = zip_with_raw_names(tmp_path / "z.zip", ["水墨画/1.png".encode(), "油画/2.png".encode()])
+    dataset = load_dataset(path, 32)
+    assert dataset.styles == ("水墨画", "油画") and dataset.names == ("水墨画/1.png", "油画/2.png")
+
+
+@pytest.mark.parametrize("code_page", ["gbk", "shift-jis"])
+def test_names_of_an_unknown_code_page_are_said(tmp_path, code_page):
+    path = zip_with_raw_names(tmp_path / "z.zip", ["国画/1.png".encode(code_page)])
+    with pytest.raises(ValueError, match=r"names of an unknown code page.*unpack it and give the folder"):
+        open_collection(path)
+
+
+def test_backslashes_in_a_zip_are_folders(tmp_path):
+    dataset = load_dataset(zip_of(tmp_path / "z.zip", {"art\\a\\1.png": PNG, "art\\b\\2.png": PNG}), 32)
+    assert dataset.styles == ("a", "b") and len(dataset) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "flags", "expected"),
+    [(9, 0, "Deflate64"), (93, 0, "Zstandard"), (99, 1, "encrypted"), (8, 1, "encrypted"), (77, 0, "not read")],
+)
+def test_what_a_zip_is_compressed_by_is_named(tmp_path, method, flags, expected):
+    path = zip_of(tmp_path / "z.zip", {"a/1.png": PNG, "b/2.png": PNG})
+    content = bytearray(path.read_bytes())
+    local, central = content.find(b"PK\3\4"), content.find(b"PK\1\2")
+    for start, offset in ((local, 6), (central, 8)):
+        content[start + offset : start + offset + 4] = struct.pack("<HH", flags, method)
+    path.write_bytes(content)
+    ((name, reason),) = load_dataset(path, 32).skipped
+    assert name == "a/1.png" and expected in reason
+
+
+# --- colours, and pictures that are none -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -207,6 +406,97 @@ def test_every_mode_becomes_rgb(image, format, expected):
     decoded = decode_picture(encode(image, format), 16)
     assert decoded.shape == (16, 16, 3)
     assert np.abs(decoded.astype(int) - expected).max() <= 3
+
+
+def wide_gamut_profile() -> bytes:
+    """littleCMS's profile of sRGB with the primaries of ProPhoto RGB instead of its own."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    tags = {bytes(profile[i : i + 4]): i for i in range(132, 132 + 12 * struct.unpack(">I", profile[128:132])[0], 12)}
+    for tag, xyz in (
+        (b"rXYZ", (0.7977, 0.2880, 0.0)),
+        (b"gXYZ", (0.1352, 0.7119, 0.0)),
+        (b"bXYZ", (0.0313, 0.0001, 0.8249)),
+    ):
+        offset = struct.unpack(">I", profile[tags[tag] + 4 : tags[tag] + 8])[0]
+        profile[offset + 8 : offset + 20] = struct.pack(">iii", *(round(value * 65536) for value in xyz))
+    called, otherwise = "sRGB built-in".encode("utf-16-be"), "a wide gamut ".encode("utf-16-be")
+    return bytes(profile).replace(called, otherwise).replace(b"sRGB", b"wide")
+
+
+def chroma(picture: np.ndarray) -> float:
+    return float((picture.max(axis=2).astype(int) - picture.min(axis=2)).mean())
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_an_embedded_profile_is_brought_to_srgb(mode):
+    picture = Image.new(mode, (64, 64), (180, 90, 60, 255)[: len(mode)])
+    wide, plain = (decode_picture(encode(picture, icc_profile=profile), 32) for profile in (wide_gamut_profile(), None))
+    assert chroma(wide) > 1.3 * chroma(plain)  # what is pale in a wide gamut is not in a narrow one
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert np.array_equal(decode_picture(encode(picture, icc_profile=srgb), 32), plain)
+    assert np.array_equal(decode_picture(encode(picture, icc_profile=b"no profile at all"), 32), plain)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.linspace(0, 1023, 1024).astype(np.uint16), 127),
+        (np.linspace(0, 4095, 1024).astype(np.uint16), 127),
+        (np.linspace(0, 65535, 1024).astype(np.uint16), 127),
+        (np.linspace(0, 255, 1024).astype(np.uint16), 127),
+        (np.linspace(0, 1.02, 1024).astype(np.float32), 130),
+        (np.linspace(-1, 1, 1024).astype(np.float32), 127),
+        (np.linspace(0, 255, 1024).astype(np.float32), 127),
+        (np.linspace(-5000, 3000, 1024).astype(np.int32), 127),
+        (np.where(np.arange(1024) % 7, np.linspace(0, 1, 1024), np.nan).astype(np.float32), 109),
+    ],
+)
+def test_greys_of_many_bits_are_scaled_by_what_they_span(values, expected):
+    picture = Image.fromarray(np.tile(values.reshape(32, 32), (1, 1)))
+    assert abs(decode_picture(encode(picture, "TIFF"), 32).mean() - expected) < 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["I;16", "F", "P"])
+def test_a_large_picture_of_any_mode_takes_little_memory(tmp_path, mode):
+    side = 6000
+    if mode == "P":
+        picture = Image.new("P", (side, side), 1)
+        picture.putpalette([0, 0, 0, 200, 100, 50])
+    else:
+        picture = Image.fromarray(np.full((side, side), 1000, np.uint16 if mode == "I;16" else np.float32))
+    path = tmp_path / "large.tif"
+    picture.save(path, compression="tiff_deflate")
+    script = (
+        "import resource; from pathlib import Path; from artmodels.data.decode import decode_picture\n"
+        f"content = Path({str(path)!r}).read_bytes(); before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "decode_picture(content, 64); print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+    result = run("-c", script)
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) / 1024 < side * side * (4 if mode == "F" else 2) / 2**20 + 250
+
+
+def test_one_colour_is_no_picture(tmp_path):
+    blank = encode(Image.new("RGBA", (40, 40), (255, 255, 255, 0)))
+    collection = {"a/1.png": PNG, "a/blank.png": blank}
+    dataset = load_dataset(zip_of(tmp_path / "z.zip", collection), 32)
+    assert len(dataset) == 1 and dataset.skipped[0][1].startswith("one colour only")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
+        (b"\0\0\0\x18ftypheic" + bytes(40), "HEIC, whatever its name says"),
+        (b"", "it is empty"),
+        (b"hello", "of no format that is read"),
+    ],
+)
+def test_what_is_no_picture_is_said_so_that_somebody_can_act(content, expected):
+    with pytest.raises(ValueError, match=expected) as caught:
+        decode_picture(content, 32)
+    assert "0x" not in str(caught.value)
 
 
 def test_the_crop_is_the_centred_square():
@@ -294,7 +584,7 @@ def test_only_unusable_pictures_raise_and_leave_nothing_in_the_cache(tmp_path):
     (tmp_path / "bad" / "1.png").write_bytes(b"no")
     with pytest.raises(ValueError, match="none of its 1 pictures"):
         load_dataset(tmp_path / "bad", 32, cache=tmp_path / "cache")
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
 
 
 def test_neither_folder_nor_zip(tmp_path):
@@ -325,6 +615,52 @@ def test_decoding_a_folder_leaves_it_untouched(tmp_path):
     assert sorted(path.relative_to(folder) for path in folder.rglob("*")) == before
 
 
+def test_what_is_no_regular_file_is_counted_and_never_read(tmp_path):
+    folder = tmp_path / "art"
+    folder.mkdir()
+    (folder / "1.png").write_bytes(PNG)
+    (folder / "zero.png").symlink_to("/dev/zero")
+    os.mkfifo(folder / "pipe.png")
+    (folder / "gone.png").symlink_to("nowhere.png")
+    (folder / "no-suffix").write_bytes(PNG)
+    (folder / "old.tga").write_bytes(PNG)
+    (folder / "2.jpe").write_bytes(encode(Image.fromarray(procedural.draw("mosaic", 1, 32)), "JPEG"))
+    dataset = load_dataset(folder, 32)
+    assert dataset.names == ("1.png", "2.jpe")
+    assert dict(dataset.skipped) == {
+        "zero.png": "no regular file",
+        "pipe.png": "no regular file",
+        "gone.png": "a link to nowhere",
+        "no-suffix": "no suffix: if it is a picture, give it one, like .jpg",
+        "old.tga": "this format is not read: save it as PNG or JPEG",
+    }
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_folder_without_permission_is_counted(tmp_path):
+    opened(tmp_path, ["a/1.png", "b/2.png"])
+    (tmp_path / "art" / "b").chmod(0)
+    try:
+        collection = open_collection(tmp_path / "art")
+    finally:
+        (tmp_path / "art" / "b").chmod(0o755)
+    assert collection.refused[0][0] == "b" and "cannot be read" in collection.refused[0][1]
+
+
+@pytest.mark.parametrize("damage", ["index.json", "pictures.npy"])
+def test_a_damaged_cache_is_built_anew_and_leftovers_are_removed(tmp_path, pictures, capsys, damage):
+    cache = tmp_path / "cache"
+    first = load_dataset(pictures, 32, cache)
+    expected = np.array(first.pictures)
+    path = first.folder / damage
+    path.write_bytes(path.read_bytes()[:100])
+    (cache / ".building-killed").mkdir()
+    again = load_dataset(pictures, 32, cache)
+    assert np.array_equal(again.pictures, expected) and "is damaged: built anew" in capsys.readouterr().err
+    assert sorted(path.name for path in cache.iterdir()) == sorted([".lock", again.folder.name])
+    assert again.folder.stat().st_mode & 0o055 == 0o055  # for the others who share it
+
+
 @pytest.mark.slow
 def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path, pictures):
     """A limit on the size of files stands in for the disk."""
@@ -336,7 +672,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path, pictures):
         "sys.exit(main_with_clear_errors(load))"
     )
     assert_one_clear_line(run("-c", script), "File too large")
-    assert list((tmp_path / "cache").iterdir()) == []
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
 
 
 @pytest.mark.slow
