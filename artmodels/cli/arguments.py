@@ -1,6 +1,8 @@
 """What the command lines share: whole numbers, and one clear line with exit code 2 for input that is wrong."""
 
 import argparse
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -18,7 +20,21 @@ def natural(text: str) -> int:
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """An argument parser whose complaint is one line, like every other complaint of ours."""
+    """An argument parser whose complaint is one line, like every other complaint of ours.
+
+    An empty argument is refused: it is an unset variable of a shell. `--out=~/a` means what `--out ~/a` means.
+    """
+
+    def parse_known_args(self, args=None, namespace=None):
+        arguments = list(sys.argv[1:] if args is None else args)
+        for place, argument in enumerate(arguments):
+            flag, equals, value = argument.partition("=")
+            if not argument.strip() or (flag.startswith("--") and equals and not value.strip()):
+                what = flag or (f"after {arguments[place - 1]}" if place else "first")
+                self.error(f"an argument is empty ({what}): is a variable not set?")
+            if flag.startswith("--") and value.startswith("~"):
+                arguments[place] = f"{flag}={os.path.expanduser(value)}"
+        return super().parse_known_args(arguments, namespace)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")

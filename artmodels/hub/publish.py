@@ -60,7 +60,10 @@ def publication(folder: Path, statement: Statement) -> dict[str, Path | bytes]:
             f"{folder / METRICS_NAME} does not tell what the card needs ({type(error).__name__}: {error}): "
             "publish the folder as training wrote it"
         ) from error
-    files: dict[str, Path | bytes] = {name: folder / name for name in copied_files() if (folder / name).is_file()}
+    files: dict[str, Path | bytes] = {name: folder / name for name in copied_files() if (folder / name).exists()}
+    for name in files:
+        if (folder / name).is_symlink() or not (folder / name).is_file():
+            raise ValueError(f"{folder / name} is no regular file: put the file itself there, or take it away")
     said = json_bytes({**metrics, "publication": asdict(statement)})
     return {**files, METRICS_NAME: said, CARD_NAME: card.encode(), WHEEL_NAME: build_wheel()}
 
@@ -94,7 +97,8 @@ def publish(
         raise ValueError(f"publish to {repo_id}, without @{revision}; --tag {revision} names what is pushed")
     folder = find_model_folder(path)
     with tempfile.TemporaryDirectory(prefix="artmodels-") as temporary:
-        copy = shutil.copytree(folder, Path(temporary) / "model")  # a run may replace its model at any moment
+        # a run may replace its model at any moment; links stay links, and are refused
+        copy = shutil.copytree(folder, Path(temporary) / "model", symlinks=True)
         if prepare:
             prepare(copy)
         files = publication(copy, statement_for(copy, repo_id, statement))

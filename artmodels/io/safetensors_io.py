@@ -28,7 +28,11 @@ def save_weights(
     dtype: torch.dtype = torch.float32,
     metadata: dict[str, str] | None = None,
 ) -> None:
-    """Write a state dict as safetensors; floating point tensors are stored as `dtype`, where their values fit it."""
+    """Write a state dict as safetensors; floating point tensors are stored as `dtype`, where their values fit it.
+
+    Raises:
+        OSError: the disk is full or not writable, or there is no such folder.
+    """
     stored = {}
     for name, tensor in state.items():
         tensor = tensor.detach().cpu().contiguous()
@@ -36,7 +40,10 @@ def save_weights(
             smaller = tensor.to(dtype)
             tensor = smaller if torch.isfinite(smaller).all() else tensor
         stored[name] = tensor
-    save_file(stored, path, metadata)
+    try:
+        save_file(stored, path, metadata)
+    except SafetensorError as error:  # its own words for a full disk
+        raise OSError(f"could not write {path}: {error}; is the disk full?") from error
     path.chmod(0o644)  # safetensors writes for its owner alone
 
 
@@ -51,8 +58,6 @@ def save_companion(folder: Path, name: str, state: Mapping[str, Tensor], metadat
     try:
         save_weights(state, building, torch.float16, texts)
         building.replace(folder / name)
-    except SafetensorError as error:  # its own words for a full disk
-        raise OSError(f"could not write {folder / name}: {error}; is the disk full?") from error
     finally:
         building.unlink(missing_ok=True)
 

@@ -1,6 +1,7 @@
 """Recipes of pictures that were made from pictures: what was done with which files, by their digests."""
 
 import json
+import shlex
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -58,8 +59,9 @@ class Provenance:
         return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
 
     def command(self) -> str:
-        """What to type, with the files it needs, to make the picture again."""
-        style = "--manner MANNER" if "manner" in self.inputs else f"--model {self.model} --style {self.style!r}"
+        """What to type, with the files it needs, to make the picture again; quoted, as it may be a stranger's words."""
+        named = ["--model", str(self.model), "--style", str(self.style)]
+        style = "--manner MANNER" if "manner" in self.inputs else shlex.join(named)
         settings = " ".join(f"--{name} {self.settings[name]:g}" for name in SETTINGS if name != "seed")
         seed = int(self.settings["seed"])
         settings += f" --stop-after {self.stopped_after}" if self.stopped_after else ""

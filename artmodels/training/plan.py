@@ -29,6 +29,7 @@ from artmodels.training.run_config import lay_over, read_run
 from artmodels.training.tasks import TASKS
 
 MIN_PICTURES = 10
+MEASURED = 32  # pictures of a step that is measured for a plan
 UNPLANNED = 10**9  # images of a run that has minutes instead, until its speed is known
 
 
@@ -225,7 +226,20 @@ def _describe_generator(plan: Plan, styles: tuple[str, ...], output: Path) -> di
     accelerator = make_accelerator(config.precision)
     device = accelerator.device
     nets = build_networks(config, styles, device)
-    seconds = _time_steps(nets, prepare_passes(accelerator, nets, compiled=False), config, device)
+    part = config.batch_size // check_processes(config.batch_size) // config.accumulate
+    count = min(part, MEASURED)
+    idle = _peak_memory(device)
+    seconds = (
+        config.batch_size
+        / count
+        * _time_steps(
+            nets,
+            prepare_passes(accelerator, nets, compiled=False),
+            replace(config, batch_size=count, accumulate=1),
+            device,
+        )
+    )
+    memory = idle + (_peak_memory(device) - idle) * part / count  # a plan must not need what it warns of
     heads = sum(parameter.numel() for parameter in nets.heads.parameters())
     checkpoint = 4 * (4 * nets.generator.parameter_count + 3 * heads)  # weights, average and two Adam moments
     hours = f"{config.images / config.batch_size * seconds / 3600:.1f} hours"
@@ -234,7 +248,7 @@ def _describe_generator(plan: Plan, styles: tuple[str, ...], output: Path) -> di
         "start": plan.init.model.name if plan.init else "random weights",
         "parameters": f"generator {nets.generator.parameter_count:,}, discriminator heads {heads:,}",
         "precision": f"{config.precision}, {'compiled' if config.compile else 'not compiled'}",
-        "memory": f"{_peak_memory(device) / 2**30:.1f} GiB on {device.type} (measured over three steps)",
+        "memory": f"{memory / 2**30:.1f} GiB on {device.type} (by three steps of {count} pictures)",
         "time": f"{f'{config.minutes:g} minutes' if config.minutes else hours} "
         f"({config.batch_size / seconds:.0f} images/s, measured without compiling)",
         "disk": f"{config.keep_checkpoints + 1} checkpoints of {checkpoint / 2**20:.0f} MiB in {output}",

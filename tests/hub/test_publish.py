@@ -196,6 +196,18 @@ def test_a_model_that_is_not_whole_is_not_pushed(hub, folder, tmp_path):
     assert not hub.requests
 
 
+@pytest.mark.parametrize("name", ["samples.png", "metrics.json", "classifier.safetensors", "progress.webp"])
+def test_only_regular_files_of_the_folder_are_pushed(hub, folder, tmp_path, name):
+    """A link, planted in a folder that somebody was given, would carry out what it points to."""
+    secret = tmp_path / "secret"
+    secret.write_bytes((folder / name).read_bytes() if (folder / name).exists() else b"secret")
+    (folder / name).unlink(missing_ok=True)
+    (folder / name).symlink_to(secret)
+    with pytest.raises(ValueError):  # a companion that is no companion is refused before
+        publish(folder, REPO, SAID)
+    assert not hub.requests
+
+
 @pytest.mark.slow
 def test_the_verb_shows_what_it_would_push(hub, folder):
     result = run_here(lambda: main(["publish", str(folder.parent), REPO, "--dry-run", "--license", "cc-by-4.0"]))

@@ -100,7 +100,8 @@ def test_a_collection_that_is_divided_already_is_trained_and_measured_by_its_own
     draw_pictures(tmp_path / "art" / "train", 6)
     shutil.move(draw_unseen(tmp_path / "unseen"), tmp_path / "art" / "test")
     shutil.rmtree(tmp_path / "art" / "test" / "stained-glass")  # a style that is not trained on
-    result = train(tmp_path / "run", *SHORT[2:], "--preset", "tiny", "--data", str(tmp_path / "art"), "--images", "32")
+    flags = ("--preset", "tiny", "--images", "32", "--evaluate-samples", "16")
+    result = train(tmp_path / "run", *flags, "--data", str(tmp_path / "art"))
     assert result.returncode == 0, result.stderr
     assert "its folders divide it: 18 in test, 18 in train" in result.stderr
     assert "18 pictures: flow-field 6, mosaic 6, op-art 6" in result.stderr
@@ -202,6 +203,14 @@ def test_nested_numbers_get_joined_names():
 
 
 @pytest.mark.slow
+def test_a_plan_does_not_need_the_memory_that_it_warns_of(tmp_path):
+    flags = ("--preset", "tiny", "--images", "1000000", "--batch-size", "1000000", "--dry-run")
+    result = train(tmp_path / "plan", *flags)
+    assert result.returncode == 0, result.stderr
+    (memory,) = [line for line in result.stdout.splitlines() if line.startswith("memory")]
+    assert float(memory.split()[1]) > 100 and "of 32 pictures" in memory  # GiB
+
+
 def test_a_dry_run_tells_the_plan_and_does_nothing(tmp_path):
     result = train(tmp_path / "plan", "--preset", "tiny", "--dry-run")
     assert result.returncode == 0, result.stderr

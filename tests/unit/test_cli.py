@@ -205,3 +205,25 @@ def test_every_verb_has_help_with_an_example(verb, artmodels):
 def test_no_verb_gets_one_line(artmodels):
     assert_one_clear_line(artmodels(), "VERB")
     assert_one_clear_line(artmodels("paint"), "invalid choice: 'paint'")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("generate", "--model", ""), "an argument is empty (after --model)"),
+        (("generate", "--model="), "an argument is empty (--model)"),
+        (("evaluate", "--data", " ", "--model", "x"), "an argument is empty"),
+        (("recipe", ""), "an argument is empty (after recipe)"),
+        (("",), "an argument is empty (first)"),
+    ],
+)
+def test_an_empty_argument_is_an_unset_variable(artmodels, arguments, expected):
+    assert_one_clear_line(artmodels(*arguments), expected, "is a variable not set?")
+
+
+def test_a_tilde_after_an_equals_sign_is_the_home_folder(artmodels, tmp_path, monkeypatch, model_folder):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert (
+        artmodels("generate", "--model", model_folder, "--style", "op-art", "--seeds", "5", "--out=~").returncode == 0
+    )
+    assert (tmp_path / "op-art-00005.png").exists()

@@ -1,5 +1,6 @@
 """Dreaming: a classifier that was not asked sees the style too, and the picture stays near what it was."""
 
+import shlex
 import shutil
 from dataclasses import replace
 
@@ -114,6 +115,9 @@ def test_the_verb_needs_a_classifier_and_says_what_it_knows(model_folder, tmp_pa
     assert image_array(out).shape == (64, 64, 3) and recipe.stopped_after is None
     assert command(folder, "mosaic", "--stop-after", "2").returncode == 0 and out.read_bytes() != first
     stopped = parse_provenance(read_chunk(out))
+    evil = replace(recipe, model="masters; touch PWNED #", style="$(touch PWNED)")
+    words = shlex.split(evil.command())
+    assert "masters; touch PWNED #" in words and "$(touch PWNED)" in words  # one word each
     assert stopped == replace(recipe, stopped_after=2) and stopped.command().endswith(
         "--stop-after 2 --seed 0 --out again.png"
     )
