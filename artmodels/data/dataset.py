@@ -23,6 +23,7 @@ from artmodels.data import procedural
 from artmodels.data.collection import Collection, Entry, is_hub_source, open_files
 from artmodels.data.decode import decode_picture, to_tensor
 from artmodels.data.layout import TEST, TRAIN, VAL
+from artmodels.io.device import usable_cores
 from artmodels.io.files import default_cache, flush_folder, in_turn, sha256
 
 LAYOUT_VERSION = 4  # part of every cache key: raise it when what is read or decoded changes
@@ -205,7 +206,7 @@ def _decode_all(
 
     Decoding runs in threads, since Pillow releases the lock.
     """
-    workers = os.cpu_count() or 1
+    workers = usable_cores()
     entries = collection.entries
     chunks = [entries[start : start + 64] for start in range(0, len(entries), 64)]
     kept: list[Entry] = []

@@ -27,6 +27,7 @@ from artmodels.io.files import write_atomically
 from artmodels.models.prompt import split_words
 
 BATCH = 16
+LONGEST_STEM = 80  # bytes: a file system takes 255, of which temporary names need some
 
 
 def paint_to_folder(
@@ -125,7 +126,8 @@ def file_stems(styles: Sequence[str]) -> dict[str, str]:
     """For each style a name that every file system takes, different from the others'."""
     stems: dict[str, str] = {}
     for label, style in enumerate(styles):
-        stem = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in style)[:80]
+        stem = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in style)
+        stem = stem.encode()[:LONGEST_STEM].decode("utf-8", "ignore")
         stems[style] = f"{stem}-{label}" if stem in stems.values() else stem
     return stems
 

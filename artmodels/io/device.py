@@ -1,11 +1,17 @@
 """What of this machine PyTorch computes with: devices, precision, compilers."""
 
+import math
 import os
 import platform
 import shutil
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 
 import torch
+
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of all cores, in so many of the clock
 
 
 def describe_machine() -> str:
@@ -13,6 +19,22 @@ def describe_machine() -> str:
     if torch.cuda.is_available():
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
     return f"{torch.get_num_threads()} CPU threads ({platform.machine()})"
+
+
+def usable_cores(environment: Mapping[str, str] = os.environ, quota: Path = CPU_QUOTA) -> int:
+    """How many cores this process may use: those that it is bound to, a container's quota, and OMP_NUM_THREADS.
+
+    `accelerate launch` sets OMP_NUM_THREADS=1 where nobody did, so that 1 is no wish under it.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):
+        most, period = quota.read_text().split()
+        if most != "max":
+            cores = min(cores, max(1, math.ceil(int(most) / int(period))))
+    wished = environment.get("OMP_NUM_THREADS", "")
+    if wished.isdigit() and (int(wished) > 1 or "ACCELERATE_MIXED_PRECISION" not in environment):
+        cores = min(cores, max(1, int(wished)))
+    return cores
 
 
 def pick_device(name: str) -> torch.device:

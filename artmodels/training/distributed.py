@@ -15,6 +15,8 @@ from accelerate import Accelerator, DistributedDataParallelKwargs, InitProcessGr
 from accelerate.utils import broadcast_object_list
 from torch import nn
 
+from artmodels.io.device import usable_cores
+
 PROCESS_TIMEOUT = timedelta(hours=2)  # of processes, while the first one measures
 LAUNCHER = os.getppid()  # who started this process, as it began
 LOST = re.compile(r"[Cc]onnection|gloo|NCCL|[Pp]eer|timed? ?out")  # in what PyTorch says when a process is gone
@@ -24,7 +26,7 @@ NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory")
 def make_accelerator(precision: str, tracker: str | None = None, output: Path | None = None) -> Accelerator:
     """Accelerate's view of the processes and devices of this run.
 
-    `accelerate launch` pins a CPU process to one thread (OMP_NUM_THREADS=1); here the processes share all cores.
+    `accelerate launch` pins a CPU process to one thread (OMP_NUM_THREADS=1); here the processes share the cores.
     """
     accelerator = Accelerator(
         mixed_precision="bf16" if precision == "bf16" else "no",
@@ -38,8 +40,7 @@ def make_accelerator(precision: str, tracker: str | None = None, output: Path | 
     check_world(accelerator.num_processes)
     if accelerator.device.type == "cpu":
         local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        torch.set_num_threads(max(1, cores // local_processes))
+        torch.set_num_threads(max(1, usable_cores() // local_processes))
     return accelerator
 
 

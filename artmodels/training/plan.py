@@ -77,7 +77,8 @@ def resolve_plan(
                     f"{saved_init['source']} is not the model that the run in {output} began with: start a new run"
                 )
         config = lay_over(config, given, output)
-        data, test_data = data or saved_data, test_data or saved_test_data
+        data = data or still_there(saved_data, "pictures", "--data")
+        test_data = test_data or still_there(saved_test_data, "test pictures", "--test-data")
     elif task == GENERATOR:
         init = load_initial_model(init_name) if init_name else None
         config = generator_config(given, init, bool(test_data) or comes_divided(data))
@@ -137,6 +138,17 @@ def comes_divided(data: str | None) -> bool:
         return False
     splits = {entry.split for entry in open_collection(data).entries}
     return TRAIN in splits and len(splits) > 1
+
+
+def still_there(source: str | None, what: str, flag: str) -> str | None:
+    """The source that a run began with.
+
+    Raises:
+        FileNotFoundError: it lies there no more.
+    """
+    if source and not Path(source).exists() and not is_hub_source(source):
+        raise FileNotFoundError(f"the run's {what} were in {source}, which is gone: name their new place with {flag}")
+    return source
 
 
 def absolute(source: str | None) -> str | None:

@@ -159,6 +159,11 @@ def test_a_model_is_named_after_its_folder(folder, tmp_path):
         load_model("no-such-model")
 
 
+def test_stems_are_cut_by_bytes():
+    (stem,) = file_stems(["漢" * 80]).values()
+    assert 70 <= len(stem.encode()) <= 80 and set(stem) == {"漢"}
+
+
 def test_styles_that_look_alike_get_files_of_their_own():
     stems = file_stems(["19th century", "19th-century", "浮世絵", "a/b", "../x"])
     assert len(set(stems.values())) == 5 and not any("/" in stem or "." in stem for stem in stems.values())

@@ -203,6 +203,15 @@ def test_nested_numbers_get_joined_names():
 
 
 @pytest.mark.slow
+def test_pictures_that_moved_are_asked_for(tmp_path):
+    data = draw_pictures(tmp_path / "art", 6)
+    flags = ("--preset", "tiny", *UNMEASURED, "--images", "32")
+    assert train(tmp_path / "run", *flags, "--data", str(data)).returncode == 0
+    moved = data.rename(tmp_path / "moved")
+    assert_one_clear_line(train(tmp_path / "run", "--resume"), f"in {data}, which is gone", "--data")
+    assert train(tmp_path / "run", "--resume", "--images", "64", "--data", str(moved)).returncode == 0
+
+
 def test_a_plan_does_not_need_the_memory_that_it_warns_of(tmp_path):
     flags = ("--preset", "tiny", "--images", "1000000", "--batch-size", "1000000", "--dry-run")
     result = train(tmp_path / "plan", *flags)
