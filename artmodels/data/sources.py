@@ -81,9 +81,9 @@ class ZipSource:
             ) from error
         for member in self.archive.infolist():
             name, known = zip_name(member)
-            if member.is_dir() or name.endswith("/"):
+            if name.endswith("/"):
                 continue
-            if leads_out(member.filename) or leads_out(name):
+            if not name or leads_out(member.filename) or leads_out(name):
                 self.refused.append((member.filename, "its path would leave the zip's folder"))
             elif not known and not PurePosixPath(name).parent.as_posix().isascii():
                 raise ValueError(

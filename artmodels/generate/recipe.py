@@ -115,7 +115,7 @@ class Recipe:
     def __post_init__(self):
         if self.schema != SCHEMA:
             raise ValueError(
-                f"recipe schema {self.schema!r} is unknown (this artmodels knows {SCHEMA}): update artmodels"
+                f"recipe schema {self.schema!r:.80} is unknown (this artmodels knows {SCHEMA}): update artmodels"
             )
         _require(isinstance(self.model, str) and 0 < len(self.model) <= 200, "model", "a name of 1 to 200 characters")
         _check_sha256("weights_sha256", self.weights_sha256)

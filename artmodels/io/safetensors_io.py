@@ -194,7 +194,7 @@ def check_config_types(config: Any) -> None:
     for field in fields(config):
         value = getattr(config, field.name)
         if not _is_a(value, field.type):
-            raise ValueError(f"{field.name} must be {field.type}, found {value!r}")
+            raise ValueError(f"{field.name} must be {field.type}, found {value!r:.80}")
 
 
 def _is_a(value: Any, annotation: Any) -> bool:

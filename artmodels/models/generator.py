@@ -81,7 +81,7 @@ class GeneratorConfig:
 
 def _require(condition: bool, field: str, found: object, expected: str) -> None:
     if not condition:
-        raise ValueError(f"generator config: {field} must be {expected}, found {found}")
+        raise ValueError(f"generator config: {field} must be {expected}, found {found!s:.80}")
 
 
 class GeneratorNetwork(nn.Module):

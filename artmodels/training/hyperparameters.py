@@ -100,7 +100,7 @@ def check(config: Any) -> None:
         told, value = about(each), getattr(config, each.name)
         if told and not told.holds(value):
             remedy = f": {told.remedy}" if told.remedy else ""
-            raise ValueError(f"{each.name} must be {told.limits()}, found {value!r}{remedy}")
+            raise ValueError(f"{each.name} must be {told.limits()}, found {value!r:.80}{remedy}")
 
 
 def resumable(config_type: type) -> frozenset[str]:
