@@ -41,7 +41,7 @@ def _evaluate(chosen: argparse.Namespace) -> None:
 
     import json
 
-    from artmodels.data.dataset import load_dataset
+    from artmodels.data.dataset import divided, load_dataset
     from artmodels.data.split import fingerprint, split
     from artmodels.generate.find_directions import add_directions
     from artmodels.hub.card import check_card_target, rewrite_card
@@ -70,10 +70,10 @@ def _evaluate(chosen: argparse.Namespace) -> None:
             f"--classifier {chosen.classifier} holds no {CLASSIFIER_NAME}: train.py --task classifier makes one"
         )
     resolution = model.generator.config.resolution
-    train = load_dataset(chosen.data, resolution)
+    train, test = divided(load_dataset(chosen.data, resolution))
     if chosen.test_data:
         test = load_dataset(chosen.test_data, resolution)
-    else:
+    elif test is None:
         share, expected = read_hold_out(model)
         train, test = split(train, share)
         if fingerprint(test) != expected:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from artmodels.data.layout import drop_doubles, one_spelling, styles_and_splits
 from artmodels.data.metadata import METADATA_NAMES, Records, read_metadata
-from artmodels.data.sources import FolderSource, ZipSource, fingerprint_of, is_hidden
+from artmodels.data.sources import FolderSource, Refusals, ZipSource, fingerprint_of, is_hidden
 from artmodels.hub.download import HUB_ID
 
 PICTURE_SUFFIXES = frozenset(
@@ -79,8 +79,10 @@ def open_files(path: Path) -> Collection:
     if not pictures:
         raise ValueError(_nothing_found(path, names))
     found = [name for name in names if PurePosixPath(name).name in METADATA_NAMES]
+    twice: Refusals = []
+    if not found:  # what metadata speak of is all there on purpose
+        pictures, twice = drop_doubles(pictures)
     records, unmatched = read_metadata(path, source.read(found, MAX_METADATA_BYTES), pictures)
-    pictures, twice = drop_doubles(pictures)
     refused += [*unmatched, *twice]
     entries, notes = _entries(pictures, records, path.name if path.is_dir() else path.stem)
     reader = partial(source.read, limit=MAX_FILE_BYTES)

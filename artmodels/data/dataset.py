@@ -9,7 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ PICTURES_NAME = "pictures.npy"
 INDEX_NAME = "index.json"
 SKIPPED_NAME = "skipped.tsv"
 BUILDING = ".building-"
+DAMAGE = (ValueError, LookupError, TypeError, EOFError, FileNotFoundError)  # what a torn array or index can raise
 DIGEST_LENGTH = 16  # hex digits of a file's SHA-256 that are kept: enough to tell files apart
 
 
@@ -112,13 +113,16 @@ def load_dataset(source: str | Path | None, resolution: int, cache: Path | None 
         build = partial(_build, collection, resolution)
         for note in collection.notes:
             print(f"{source}: {note}", file=sys.stderr)
+    if (folder / INDEX_NAME).is_file():  # it is there as a whole: a cache that may only be read will do
+        with suppress(*DAMAGE):
+            return _open_built(folder)
     with in_turn(cache):  # of several processes that start together, the first builds and the others wait
         for leftover in cache.glob(f"{BUILDING}*"):  # of a process that was killed: nobody else builds now
             shutil.rmtree(leftover, ignore_errors=True)
         if (folder / INDEX_NAME).is_file():
             try:
                 return _open_built(folder)
-            except (ValueError, LookupError, TypeError, EOFError):
+            except DAMAGE:
                 print(f"{folder} is damaged: built anew", file=sys.stderr)
                 shutil.rmtree(folder, ignore_errors=True)
         build(folder)
@@ -129,13 +133,23 @@ def divided(dataset: ArtDataset) -> tuple[ArtDataset, ArtDataset | None]:
     """What is trained on, and what is measured by, of a collection whose own folders divide it; else all, and None.
 
     Test pictures measure, or where there are none those for validation; where there are both, the latter are left out.
+    So are pictures that would measure a style of which there is none to train on.
     """
     splits = np.array(dataset.splits)
     if not dataset.splits or TRAIN not in splits:
         return dataset, None
     measuring = TEST if TEST in splits else VAL
-    parts = [np.flatnonzero(splits == split) for split in (TRAIN, measuring)]
-    return dataset.select(parts[0]), dataset.select(parts[1]) if len(parts[1]) else None
+    trained_on, measured_by = (np.flatnonzero(splits == split) for split in (TRAIN, measuring))
+    known = np.unique(dataset.labels[trained_on])  # a style that only measures would be one that nothing trains
+    measured_by = measured_by[np.isin(dataset.labels[measured_by], known)]
+    numbers = np.zeros(len(dataset.styles), dtype=np.int64)
+    numbers[known] = np.arange(len(known))
+    styles = tuple(dataset.styles[label] for label in known)
+    train, test = (
+        replace(part, styles=styles, labels=numbers[part.labels])
+        for part in (dataset.select(trained_on), dataset.select(measured_by))
+    )
+    return train, test if len(test) else None
 
 
 def open_collection(source: str | Path) -> Collection:
@@ -268,10 +282,12 @@ def _write_index(folder: Path, kept: list[Entry], digests: list[str], skipped: l
 def _open_built(folder: Path) -> ArtDataset:
     index = json.loads((folder / INDEX_NAME).read_text("utf-8"))
     count = len(index["labels"])
-    if len(index["names"]) != count or not count:
+    pictures = np.load(folder / PICTURES_NAME, mmap_mode="r")[:count]
+    parts = [pictures, *(index[name] for name in ("names", "captions", "file_digests"))]
+    if not count or any(len(part) != count for part in parts) or len(index["splits"]) not in (0, count):
         raise ValueError("its parts do not fit together")
     return ArtDataset(
-        pictures=np.load(folder / PICTURES_NAME, mmap_mode="r")[:count],
+        pictures=pictures,
         rows=np.arange(count),
         labels=np.asarray(index["labels"], dtype=np.int64),
         styles=tuple(index["styles"]),

@@ -21,26 +21,32 @@ Parts = tuple[str, ...]
 
 
 def drop_doubles(names: Sequence[str]) -> tuple[list[str], Refusals]:
-    """Without what an export of a data set site holds twice: a flat folder of the pictures of another, resized."""
+    """Without what an export of a data set site holds twice: a flat folder of the pictures of another, resized.
+
+    It is taken for that where there are two top folders, one with sub-folders for styles and one flat, and nearly every
+    name of the flat one is that of exactly one picture in several folders of the other. Names that are mere numbers
+    prove nothing.
+    """
     tops: dict[str, list[PurePosixPath]] = defaultdict(list)
     for name in names:
         path = PurePosixPath(name)
         tops[path.parts[0] if len(path.parts) > 1 else ""].append(path)
-    stems = {top: Counter(path.stem for path in paths) for top, paths in tops.items()}
-    refused: Refusals = []
-    dropped = set()
-    for top, paths in tops.items():
-        others = set().union(*(stems[other] for other in tops if other != top and other not in dropped))
-        depths = {len(_without_doubling(path.parent.parts)) for path in paths}
-        deeper = any(
-            len(_without_doubling(path.parent.parts)) > 1 for other in tops if other != top for path in tops[other]
-        )
-        twice = sum(path.stem in others for path in paths)
-        if top and depths == {1} and deeper and twice >= MOST_TWICE * len(paths):
-            dropped.add(top)
-            refused += [(path.as_posix(), "the same picture is in another folder") for path in paths]
-    kept = [name for name in names if (PurePosixPath(name).parts[0] if "/" in name else "") not in dropped]
-    return kept, refused
+    if len(tops) != 2 or "" in tops:
+        return list(names), []
+    (flat, copies), (_, originals) = sorted(tops.items(), key=lambda top: max(map(_depth, top[1])))
+    of_stem: dict[str, list[PurePosixPath]] = defaultdict(list)
+    for path in originals:
+        of_stem[path.stem].append(path)
+    twins = [of_stem[path.stem][0] for path in copies if len(of_stem[path.stem]) == 1 and not path.stem.isdigit()]
+    divided = min(map(_depth, originals)) > 1 and len({twin.parent for twin in twins}) > 1
+    if max(map(_depth, copies)) > 1 or not divided or len(twins) < MOST_TWICE * len(copies):
+        return list(names), []
+    refused = [(path.as_posix(), "the same picture is in another folder") for path in copies]
+    return [name for name in names if PurePosixPath(name).parts[0] != flat], refused
+
+
+def _depth(path: PurePosixPath) -> int:
+    return len(_without_doubling(path.parent.parts))
 
 
 def _without_doubling(parts: Parts) -> Parts:
@@ -58,9 +64,12 @@ def styles_and_splits(names: Sequence[str], collection_name: str) -> tuple[list[
     parents, wrapping = _unwrapped(parents)
     tops = {parts[0] for parts in parents if parts}
     splits = [""] * len(parents)
-    if len(tops) > 1 and all(len(parts) > 1 and parts[0].casefold() in SPLITS for parts in parents):
-        splits = [SPLITS[parts[0].casefold()] for parts in parents]
-        parents = [parts[1:] for parts in parents]
+    inside = [parts for parts in parents if parts]  # a picture beside the divisions, like a cover, is of none
+    if len(tops) > 1 and all(len(parts) > 1 and parts[0].casefold() in SPLITS for parts in inside):
+        splits = [SPLITS[parts[0].casefold()] if parts else "" for parts in parents]
+        unwrapped, _ = _unwrapped([parts[1:] for parts in inside])
+        below = iter(unwrapped)
+        parents = [next(below) if parts else parts for parts in parents]
     elif parents and all(parts and CHUNK.fullmatch(parts[0]) for parts in parents):
         parents = [parts[1:] for parts in parents]
     flat = wrapping or collection_name

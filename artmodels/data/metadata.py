@@ -44,7 +44,8 @@ def read_metadata(
             if found is None:
                 lost.append(file_name)
             else:
-                records[found] = {**records.get(found, {}), **record}
+                told = {column: text for column, text in record.items() if text}
+                records[found] = {**records.get(found, {}), **told}
         if len(lost) > count / 2:
             nearby = next((each for each in pictures if PurePosixPath(each).parent == folder), pictures[0])
             raise ValueError(

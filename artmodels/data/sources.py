@@ -3,7 +3,6 @@
 import hashlib
 import os
 import stat
-import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from artmodels.hub.download import leads_out
 
 SYSTEM_FOLDERS = frozenset(("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"))
-METHODS = {9: "Deflate64", 93: "Zstandard", 95: "XZ", 98: "PPMd", 99: "AES encryption"}
+METHODS = {9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd", 99: "AES encryption"}
 UTF8_NAME = 0x800  # of a zip member's flag bits
 ENCRYPTED = 0x1
 
@@ -71,7 +70,6 @@ class ZipSource:
     def __init__(self, path: Path):
         self.path, self.refused = path, Refusals()
         self.members: dict[str, zipfile.ZipInfo] = {}
-        self.lock = threading.Lock()
         try:
             self.archive = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
@@ -132,7 +130,13 @@ def read_zip_member(archive: zipfile.ZipFile, member: str | zipfile.ZipInfo, lim
             return "encrypted: unpack the zip and give the folder"
         if info.compress_type in METHODS:
             return f"compressed by {METHODS[info.compress_type]}, which is not read: zip it anew, or give the folder"
-        return archive.read(info)
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # whose unpacking nothing bounds
+            return f"compressed by method {info.compress_type}, which is not read: zip it anew, or give the folder"
+        if info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
+            return "damaged in the zip: two sizes"
+        with archive.open(info) as file:
+            content = file.read(info.file_size)  # no more is unpacked, whatever there is
+            return content if not file.read(1) else "damaged in the zip: it holds more than it says"
     except NotImplementedError as error:
         return f"compressed in a way that is not read ({error}): zip it anew, or give the folder"
     except Exception as error:  # zipfile passes on what zlib, bz2 and lzma raise, which share no base

@@ -158,7 +158,7 @@ def in_turn(folder: Path) -> Iterator[None]:
 
 def _lock_of(folder: Path, seconds: float) -> BaseFileLock:
     """The lock of a folder; one that the system frees, never a mere file that a killed process leaves."""
-    return FileLock(folder / LOCK_NAME, timeout=seconds, fallback_to_soft=False)
+    return FileLock(folder / LOCK_NAME, timeout=seconds, mode=0o666, fallback_to_soft=False)  # a folder may be shared
 
 
 def sha256(path: Path) -> str:

@@ -38,6 +38,8 @@ def parse(schema: type[AnySchema], value: Any, what: str) -> AnySchema:
     """
     try:
         return schema.model_validate_json(json.dumps(value))  # where a list may be a tuple
+    except RecursionError as error:
+        raise ValueError(f"{what} is nested too deeply") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])

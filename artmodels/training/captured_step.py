@@ -88,9 +88,11 @@ class CapturedStep:
         before = snapshot(self.nets)
         moved = []
         for take in (lambda: recording.play(batch), lambda: self.step(batch, judged)):
-            take()
-            moved.append({name: tensor - before[name] for name, tensor in snapshot(self.nets).items()})
-            restore(self.nets, before)
+            try:
+                take()
+                moved.append({name: tensor - before[name] for name, tensor in snapshot(self.nets).items()})
+            finally:
+                restore(self.nets, before)
         check_alike(*moved)
         return recording
 

@@ -19,6 +19,7 @@ from artmodels.io.device import usable_cores
 
 PROCESS_TIMEOUT = timedelta(hours=2)  # of processes, while the first one measures
 LAUNCHER = os.getppid()  # who started this process, as it began
+LAUNCHED = any(name in os.environ for name in ("ACCELERATE_MIXED_PRECISION", "TORCHELASTIC_RUN_ID"))  # no mere shell
 LOST = re.compile(r"[Cc]onnection|gloo|NCCL|[Pp]eer|timed? ?out")  # in what PyTorch says when a process is gone
 NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory")
 
@@ -160,7 +161,7 @@ class StopRequest:
 
     @property
     def requested(self) -> bool:
-        if self.signal is None and os.getppid() != LAUNCHER:  # nobody is left to end it
+        if self.signal is None and LAUNCHED and os.getppid() != LAUNCHER:  # nobody is left to end it
             self.signal = signal.SIGTERM
         return self.signal is not None
 
@@ -185,7 +186,8 @@ def graceful_stop() -> Iterator[StopRequest]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.signal(number, request) for number in numbers}
+    heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores SIGHUP
+    before = {number: signal.signal(number, request) for number in heard}
     try:
         yield stop
     finally:

@@ -4,6 +4,7 @@ import shlex
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +183,7 @@ class GanTraining(Training):
         if looking:
             found |= self.gauge.measure(self.nets.ema, now.images // self.config.variety_every - 1)
         if now.saving and self.painter:
-            in_haste = now.stopping and not now.due(self.config.checkpoint_every)
+            in_haste = now.stopping and not (now.due(self.config.checkpoint_every) or now.last)
             found |= self.checkpointer.measure(self.nets, self.painter, now.images, in_haste)
         if self.log and (now.saving or looking):
             found["warnings"] = warnings_of([*self.log.records, record | found], len(self.config.head_channels))
@@ -211,6 +212,8 @@ class GanTraining(Training):
         if not now.stopping and begins < now.images < self.config.images:
             found = spoiled_by_finish(self.log.records, begins) if self.log else None
             self.spoiled = from_main(self.accelerator, found)
+            if self.spoiled and self.log:  # the run is at its end: only a larger --images goes on
+                keep_plan(self.output, replace(self.config, images=now.images, finish=0))
         return self.spoiled is not None
 
     def end(self, finished: bool) -> None:

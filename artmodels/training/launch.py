@@ -145,10 +145,11 @@ def check_same_pictures(began_with: dict[str, Any], found: dict[str, Any]) -> No
 
 def _check_same(what: str, began_with: dict[str, Any], found: dict[str, Any]) -> None:
     if began_with.get("sha256") != found.get("sha256"):
+        then, now = (counted.get("pictures", "none") for counted in (began_with, found))
         raise ValueError(
-            f"the {what} are not those that the run began with ({began_with.get('pictures', 'none')} then, "
-            f"{found.get('pictures', 'none')} now): restore them, or go on from what was learned in a new run, with "
-            "--init RUN/model and another --output"
+            f"the {what} are not those that the run began with ({then} then, {now} now), or this version of artmodels "
+            "reads them otherwise: restore them, or go on from what was learned in a new run, with --init RUN/model "
+            "and another --output"
         )
 
 

@@ -163,12 +163,14 @@ def run_training(training: Training, accelerator: Accelerator, output: Path, res
                 now = Moment(images, config.batch_size, now.last, ending, saving)
                 training.agree(now)
                 if log:
-                    training.look(now)
-                    if saving or now.due(config.log_every) or training.wants_record(now):
+                    recording = saving or now.due(config.log_every) or training.wants_record(now)
+                    if recording:
                         record: dict[str, Any] = {"images": images, "seconds": round(log.seconds, 2)}
                         record |= check_finite(training.figures(), output)
                         if saving:
                             check_weights(training.networks, output)
+                    training.look(now)
+                    if recording:
                         record |= training.measure(now, record)
                         before = [*log.records]
                         training.show(bar, log.write(record), before)

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import torch
 from artmodels.data import procedural
 from artmodels.data.collection import is_hub_source
 from artmodels.data.dataset import open_collection
-from artmodels.data.layout import TRAIN
+from artmodels.data.layout import TEST, TRAIN, VAL
 from artmodels.data.split import share_held_out
 from artmodels.io.device import best_precision, can_compile
 from artmodels.training.augment import CHANGES
@@ -137,7 +138,7 @@ def comes_divided(data: str | None) -> bool:
     if not data or is_hub_source(data):
         return False
     splits = {entry.split for entry in open_collection(data).entries}
-    return TRAIN in splits and len(splits) > 1
+    return TRAIN in splits and bool(splits & {TEST, VAL})
 
 
 def still_there(source: str | None, what: str, flag: str) -> str | None:
@@ -240,7 +241,7 @@ def _describe_generator(plan: Plan, styles: tuple[str, ...], output: Path) -> di
     nets = build_networks(config, styles, device)
     part = config.batch_size // check_processes(config.batch_size) // config.accumulate
     count = min(part, MEASURED)
-    idle = _peak_memory(device)
+    idle = _peak_memory(device, anew=True)
     seconds = (
         config.batch_size
         / count
@@ -284,10 +285,17 @@ def _time_steps(nets: Networks, passes: Passes, config: TrainConfig, device: tor
     return min(times[1:])
 
 
-def _peak_memory(device: torch.device) -> int:
-    """Bytes at most so far: the GPU's, or this process's."""
+def _peak_memory(device: torch.device, anew: bool = False) -> int:
+    """Bytes at most so far, of the GPU's memory or this process's; `anew`: what is used now begins to count."""
     if device.type == "cuda":
+        if anew:
+            torch.cuda.reset_peak_memory_stats()
         return torch.cuda.max_memory_allocated()
+    with suppress(OSError, StopIteration, ValueError):  # Linux alone can forget a peak
+        if anew:
+            Path("/proc/self/clear_refs").write_text("5")
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
     if sys.platform == "win32":
         return 0
     import resource

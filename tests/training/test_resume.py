@@ -117,7 +117,8 @@ def test_a_run_whose_launcher_is_gone_stops_with_a_checkpoint(tmp_path):
     output = tmp_path / "orphan"
     flags = ["--output", str(output), "--preset", "tiny", *UNMEASURED, "--images", "1000000"]
     code = f"import subprocess, sys; subprocess.run([sys.executable, 'train.py', *{flags!r}])"
-    launcher = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
+    environment = {**os.environ, "ACCELERATE_MIXED_PRECISION": "no"}  # as `accelerate launch` sets it
+    launcher = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL, env=environment)
     wait_for(output / "metrics.jsonl")
     (run,) = psutil.Process(launcher.pid).children()
     launcher.kill()

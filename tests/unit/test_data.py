@@ -18,7 +18,7 @@ from helpers import ROOT, STYLES, assert_one_clear_line, draw_pictures, run
 from PIL import Image, ImageCms, ImageOps
 
 from artmodels.data import procedural
-from artmodels.data.collection import Collection
+from artmodels.data.collection import Collection, open_files
 from artmodels.data.dataset import divided, load_dataset, open_collection
 from artmodels.data.decode import MAX_PIXELS, decode_picture, to_tensor
 
@@ -188,6 +188,12 @@ def test_folders_that_divide_are_no_styles(tmp_path, wrapping):
     assert {name.removeprefix("export/").split("/")[0] for name in measured_by.names} == {"test"}
 
 
+def test_a_stray_picture_beside_divisions_is_left_out(tmp_path):
+    opened(tmp_path, ["cover.png", "train/a/1.png", "test/a/2.png"])
+    trained_on, measured_by = divided(load_dataset(tmp_path / "art", 32))
+    assert (trained_on.names, measured_by.names) == (("train/a/1.png",), ("test/a/2.png",))
+
+
 def test_validation_pictures_measure_where_there_are_no_test_pictures(tmp_path):
     opened(tmp_path, ["Training/a/1.png", "Training/a/2.png", "valid/a/3.png"])
     trained_on, measured_by = divided(load_dataset(tmp_path / "art", 32))
@@ -225,6 +231,35 @@ def test_an_export_that_holds_everything_twice_counts_it_once(tmp_path):
     collection = opened(tmp_path, [*names, *copies])
     assert sorted(set(styles_of(collection))) == ["Goya", "Monet"] and len(collection.entries) == 6
     assert {name for name, _ in collection.refused} == set(copies)
+
+
+def test_styles_of_numbered_pictures_are_no_copies_of_each_other(tmp_path):
+    names = [f"Monet/{i:03}.png" for i in range(4)] + [f"Goya/late/{i:03}.png" for i in range(5)]
+    names += [f"Rubens/early/{i:03}.png" for i in range(3)]
+    collection = opened(tmp_path, names)
+    assert len(collection.entries) == 12 and set(styles_of(collection)) == {"Monet", "Goya", "Rubens"}
+    collection = opened(tmp_path / "two", names[:9])
+    assert len(collection.entries) == 9
+
+
+def test_folders_that_wrap_within_a_division_are_no_styles(tmp_path):
+    names = [f"{split}/images/{style}/1.png" for split in ("train", "test") for style in ("Monet", "Dali")]
+    assert sorted(set(styles_of(opened(tmp_path, names)))) == ["Dali", "Monet"]
+
+
+def test_a_style_that_only_measures_is_none(tmp_path):
+    opened(tmp_path, ["train/b/1.png", "train/c/2.png", "test/a/3.png", "test/c/4.png"])
+    trained_on, measured_by = divided(load_dataset(tmp_path / "art", 32))
+    assert trained_on.styles == measured_by.styles == ("b", "c")
+    assert trained_on.labels.tolist() == [0, 1] and measured_by.labels.tolist() == [1]
+    assert measured_by.names == ("test/c/4.png",)
+
+
+def test_what_one_metadata_file_says_another_does_not_erase(tmp_path):
+    files = {"1.png": PNG, "metadata.csv": b"file_name,style,text\n1.png,etching,a\n"}
+    collection = opened(tmp_path, {**files, "metadata.jsonl": b'{"file_name": "1.png", "text": "b"}'})
+    (entry,) = collection.entries
+    assert entry.style == "etching" and entry.caption in ("a", "b")
 
 
 def test_system_folders_are_hidden_and_spellings_are_joined(tmp_path):
@@ -337,7 +372,15 @@ def test_backslashes_in_a_zip_are_folders(tmp_path):
 
 @pytest.mark.parametrize(
     ("method", "flags", "expected"),
-    [(9, 0, "Deflate64"), (93, 0, "Zstandard"), (99, 1, "encrypted"), (8, 1, "encrypted"), (77, 0, "not read")],
+    [
+        (9, 0, "Deflate64"),
+        (12, 0, "bzip2"),
+        (14, 0, "LZMA"),
+        (93, 0, "Zstandard"),
+        (99, 1, "encrypted"),
+        (8, 1, "encrypted"),
+        (77, 0, "not read"),
+    ],
 )
 def test_what_a_zip_is_compressed_by_is_named(tmp_path, method, flags, expected):
     path = zip_of(tmp_path / "z.zip", {"a/1.png": PNG, "b/2.png": PNG})
@@ -348,6 +391,19 @@ def test_what_a_zip_is_compressed_by_is_named(tmp_path, method, flags, expected)
     path.write_bytes(content)
     ((name, reason),) = load_dataset(path, 32).skipped
     assert name == "a/1.png" and expected in reason
+
+
+def test_a_member_that_unpacks_to_more_than_it_says_is_never_unpacked_whole(tmp_path):
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/1.png", bytes(50_000_000))
+    content = bytearray(path.read_bytes())
+    local, central = content.find(b"PK\3\4"), content.find(b"PK\1\2")
+    for place in (local + 22, central + 24):
+        content[place : place + 4] = struct.pack("<I", 100)
+    path.write_bytes(content)
+    (read,) = open_files(path).read(["a/1.png"])
+    assert isinstance(read[1], str) and "damaged" in read[1]
 
 
 # --- colours, and pictures that are none -----------------------------------------------------------------------------

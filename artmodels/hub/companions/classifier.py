@@ -126,7 +126,7 @@ def _section(network: StyleClassifier | None, config: GeneratorConfig, evaluatio
     figures, adherence = network.figures if network else {}, evaluation.get("adherence")
     text = ""
     if figures:
-        reference = figures["reference"]
+        reference = figures.get("reference")
         compared = f"; {escape_markdown(reference['name'])}:\n{_recognised(reference)}" if reference else ""
         rows = "\n".join(
             f"| {escape_markdown(style)} | {found['pictures']} | {_share(found['precision'])} "
