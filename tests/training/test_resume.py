@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -100,7 +101,9 @@ def test_a_finished_run_extends_to_what_a_longer_one_would_be(finished, tmp_path
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_leaves_a_checkpoint_and_a_model_and_says_how_to_go_on(tmp_path, number):
     output = tmp_path / "stopped"
-    process = begin(output, "--preset", "tiny", *UNMEASURED, "--images", "1000000", stderr=subprocess.PIPE, text=True)
+    heard = partial(signal.signal, number, signal.SIG_DFL)  # also where the tests themselves run under nohup
+    flags = ("--preset", "tiny", *UNMEASURED, "--images", "1000000")
+    process = begin(output, *flags, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     wait_for(output / "metrics.jsonl")
     time.sleep(3)
     process.send_signal(number)
