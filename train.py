@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,10 +82,8 @@ def run(arguments: argparse.Namespace) -> None:
     task = choose_task(given.pop("task", None), output, resume)
     if task == GENERATOR:
         publisher = _publisher(given, read_statement(arguments))
-        strange = sorted(given.keys() - {"init", *(field.name for field in fields(TrainConfig))})
-        if strange or beside:
-            flag = strange[0].replace("_", "-") if strange else "beside"
-            raise ValueError(f"--{flag} is for --task classifier, prompt or upscaler: add it")
+        if beside:
+            raise ValueError("--beside is for --task classifier, prompt or upscaler: add it")
     else:
         publisher = None
         given = {name: value for name, value in given.items() if value is not False or name != "private"}

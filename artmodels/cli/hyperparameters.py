@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from artmodels.cli.arguments import natural
-from artmodels.training.hyperparameters import about
+from artmodels.training.hyperparameters import about, flag_of
 
 METAVARS: dict[Any, str] = {int: "N", float: "X"}
 
@@ -22,7 +22,7 @@ def add_flags(parser: argparse._ActionsContainer, *config_types: type) -> None:
             if told is None or not told.help or each.name in known:
                 continue
             known.add(each.name)
-            flag = "--" + each.name.replace("_", "-")
+            flag = flag_of(each.name)
             if each.type is bool:
                 parser.add_argument(flag, action=argparse.BooleanOptionalAction, help=told.help)
                 continue

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from artmodels.data.layout import drop_doubles, one_spelling, styles_and_splits
 from artmodels.data.metadata import METADATA_NAMES, Records, read_metadata
-from artmodels.data.sources import FolderSource, Refusals, ZipSource, fingerprint_of, is_hidden
+from artmodels.data.sources import FolderSource, Refusals, ZipSource, fingerprint_of
 from artmodels.hub.download import HUB_ID
 
 PICTURE_SUFFIXES = frozenset(
@@ -68,7 +68,7 @@ def open_files(path: Path) -> Collection:
     else:
         raise FileNotFoundError(f"{path}: there is no such folder or zip; check the path")
 
-    names = [name for name in source.stamps if not is_hidden(name)]
+    names = list(source.stamps)
     pictures = [name for name in names if _suffix(name) in PICTURE_SUFFIXES]
     refused = list(source.refused)
     for name in names:

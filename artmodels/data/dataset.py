@@ -113,9 +113,8 @@ def load_dataset(source: str | Path | None, resolution: int, cache: Path | None 
         build = partial(_build, collection, resolution)
         for note in collection.notes:
             print(f"{source}: {note}", file=sys.stderr)
-    if (folder / INDEX_NAME).is_file():  # it is there as a whole: a cache that may only be read will do
-        with suppress(*DAMAGE):
-            return _open_built(folder)
+    with suppress(*DAMAGE):  # it may be there as a whole: then a cache that may only be read will do
+        return _open_built(folder)
     with in_turn(cache):  # of several processes that start together, the first builds and the others wait
         for leftover in cache.glob(f"{BUILDING}*"):  # of a process that was killed: nobody else builds now
             shutil.rmtree(leftover, ignore_errors=True)

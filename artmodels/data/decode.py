@@ -1,7 +1,7 @@
 """From a picture file's bytes to an upright square of RGB, and to a tensor."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -110,11 +110,18 @@ def reduced_rgb(picture: Image.Image, factor: int) -> Image.Image:
     if factor == 1 and width * height <= STRIP_PIXELS:
         return convert(picture)
     reduced = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+    for top, strip in strips(picture, factor):
+        rgb = convert(strip)
+        reduced.paste(rgb.reduce(factor) if factor > 1 else rgb, (0, top // factor))
+    return reduced
+
+
+def strips(picture: Image.Image, factor: int = 1) -> Iterator[tuple[int, Image.Image]]:
+    """A picture from top to bottom in parts of few rows, a multiple of `factor`, each with its first row."""
+    width, height = picture.size
     rows = max(1, STRIP_PIXELS // (width * factor)) * factor
     for top in range(0, height, rows):
-        strip = convert(picture.crop((0, top, width, min(top + rows, height))))
-        reduced.paste(strip.reduce(factor) if factor > 1 else strip, (0, top // factor))
-    return reduced
+        yield top, picture.crop((0, top, width, min(top + rows, height)))
 
 
 def converter(picture: Image.Image) -> Callable[[Image.Image], Image.Image]:
@@ -126,11 +133,10 @@ def converter(picture: Image.Image) -> Callable[[Image.Image], Image.Image]:
     def convert(strip: Image.Image) -> Image.Image:
         if strip.has_transparency_data:
             strip = strip.convert("RGBA")
-            seen = Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip).convert("RGB")
-            return to_srgb(seen) if to_srgb else seen
-        if strip.mode not in ("RGB", "CMYK", "L"):
+            strip = Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip).convert("RGB")
+        elif strip.mode not in ("RGB", "CMYK", "L"):
             strip = strip.convert("RGB")
-        return to_srgb(strip) if to_srgb else strip.convert("RGB")
+        return to_srgb(strip)
 
     return convert
 
@@ -155,33 +161,36 @@ def _grey_converter(picture: Image.Image) -> Callable[[Image.Image], Image.Image
 
 def _extrema(picture: Image.Image) -> tuple[float, float]:
     """The least and the greatest finite value, strip by strip."""
-    low, high, (width, height) = np.inf, -np.inf, picture.size
-    rows = max(1, STRIP_PIXELS // width)
-    for top in range(0, height, rows):
-        values = np.asarray(picture.crop((0, top, width, min(top + rows, height))))
+    low, high = np.inf, -np.inf
+    for _, strip in strips(picture):
+        values = np.asarray(strip)
         values = values[np.isfinite(values)]
         if values.size:
             low, high = min(low, float(values.min())), max(high, float(values.max()))
     return (low, high) if low <= high else (0.0, 1.0)
 
 
-def _profile_converter(picture: Image.Image) -> Callable[[Image.Image], Image.Image] | None:
-    """What brings a picture from its embedded colour profile to sRGB; None without one, or where it is sRGB already."""
+def _profile_converter(picture: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """What brings a picture from its embedded colour profile to sRGB; to RGB as it is, without one that can be used."""
+
+    def plain(strip: Image.Image) -> Image.Image:
+        return strip.convert("RGB")
+
     profile = picture.info.get("icc_profile")
     mode = "RGB" if picture.mode in ("P", "RGBA", "PA", "RGBa") else picture.mode
     if not profile or len(profile) > MAX_PROFILE_BYTES or mode not in ("RGB", "L", "CMYK"):
-        return None
+        return plain
     try:
         own = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if "srgb" in ImageCms.getProfileDescription(own).lower():
-            return None
+            return plain
         transform = ImageCms.buildTransform(own, ImageCms.createProfile("sRGB"), mode, "RGB")
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # one that nobody can use changes nothing
-        return None
+        return plain
 
     def convert(strip: Image.Image) -> Image.Image:
         if strip.mode != mode:  # a grey one that had alpha: its profile cannot take what has become RGB
-            return strip.convert("RGB")
+            return plain(strip)
         found = ImageCms.applyTransform(strip, transform)
         assert found is not None  # it is not done in place
         return found

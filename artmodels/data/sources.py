@@ -83,6 +83,8 @@ class ZipSource:
                 continue
             if not name or leads_out(member.filename) or leads_out(name):
                 self.refused.append((member.filename, "its path would leave the zip's folder"))
+            elif is_hidden(name):
+                continue
             elif not known and not PurePosixPath(name).parent.as_posix().isascii():
                 raise ValueError(
                     f"{path}: its folders have names of an unknown code page, like {name[:80]!r}: zip it anew with "

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +109,7 @@ def look_at_real(train: ArtDataset, test: ArtDataset, samples: int, device: torc
                 bar.update(len(part))
             return torch.cat(parts)
 
-        def first_judge(pictures: Tensor) -> Tensor:
-            return look(judge, pictures, resolution)
-
-        everything = np.arange(len(test))
+        everything, first_judge = np.arange(len(test)), partial(look, judge, resolution=resolution)
         test_features, train_features = look_at(test, everything, first_judge), look_at(train, known, first_judge)
         view = None
         if outside_judge:

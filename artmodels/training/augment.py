@@ -84,17 +84,13 @@ class AugmentShare:
 
 def mirror_half(pictures: Tensor, generator: torch.Generator) -> Tensor:
     """About half of the pictures `[N, 3, H, W]`, drawn by lot, left to right: twice the pictures, where that is art."""
-    return mirror(pictures, half_of(len(pictures), generator))
+    chosen = half_of(len(pictures), generator).to(pictures.device)
+    return torch.where(chosen[:, None, None, None], pictures.flip(3), pictures)
 
 
 def half_of(count: int, generator: torch.Generator) -> Tensor:
     """About half of so many, drawn by lot: booleans `[count]`."""
     return torch.rand(count, generator=generator) < 0.5
-
-
-def mirror(pictures: Tensor, chosen: Tensor) -> Tensor:
-    """The chosen `[N]` of the pictures `[N, 3, H, W]`, left to right."""
-    return torch.where(chosen.to(pictures.device)[:, None, None, None], pictures.flip(3), pictures)
 
 
 def jitter_colour(pictures: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:

@@ -17,25 +17,54 @@ RATE = "try 0.0002"
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """All hyperparameters of a run. Amounts are counted in real images that it is shown, over all processes.
+class RunConfig:
+    """The hyperparameters that all runs share. Amounts are counted in images shown, over all processes.
+
+    Raises:
+        ValueError: a value is of the wrong type, out of range, or does not go with another one.
+    """
+
+    resolution: int = hyperparameter("side of a picture in pixels; a larger one than the --init model's grows it", "PX")
+    images: int = hyperparameter(
+        "budget of the run: how many images it is shown, repetitions counted", least=1, resumable=True
+    )
+    batch_size: int = hyperparameter("images per step, summed over all processes", least=2, remedy="try 32")
+    checkpoint_every: int = hyperparameter("images between checkpoints", least=1)
+    log_every: int = hyperparameter("images between lines of the log", least=1)
+    keep_checkpoints: int = hyperparameter("checkpoints that are kept, the last ones", least=1)
+    precision: str = hyperparameter(
+        "number format: bf16 is faster on GPUs since Ampere and on CPUs with AMX or AVX512_BF16", choices=PRECISIONS
+    )
+    balance: float = hyperparameter(
+        "0: all pictures are shown equally often; 1: all styles are, however few pictures they have",
+        least=0,
+        most=1,
+        remedy="try 0.5",
+    )
+    seed: int = hyperparameter("random seed for everything drawn at random", least=0, most=SEED_LIMIT - 1)
+
+    def __post_init__(self):
+        check(self)
+        if self.images < self.batch_size:
+            raise ValueError(f"images ({self.images}) must be at least one batch ({self.batch_size})")
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(RunConfig):
+    """All hyperparameters of a generator's run. Amounts are counted in real images that it is shown.
 
     Raises:
         ValueError: a value is of the wrong type, out of range, or does not go with another one.
     """
 
     preset: str
-    resolution: int = hyperparameter("side of a picture in pixels; a larger one than the --init model's grows it", "PX")
-    images: int = hyperparameter(
-        "budget of the run: how many images it is shown, repetitions counted", least=1, resumable=True
-    )
     minutes: float = hyperparameter(
         "budget in minutes instead of images, which are planned by the measured speed", "M", least=0, default=0.0
     )
     planned_at: int = 0  # images after which that was planned, and `images` and what hangs on it set; 0: not yet
-    batch_size: int = hyperparameter(
-        "images per step, summed over all processes", least=2, remedy="batch norm compares them"
-    )
     accumulate: int = hyperparameter(
         "parts in which a process takes its share of the batch, one after the other, to save memory", least=1
     )
@@ -89,26 +118,14 @@ class TrainConfig:
     ema_ramp_up: float = hyperparameter(
         "that half-life is at most this share of the images seen so far", above=0, most=1, resumable=True
     )
-    checkpoint_every: int = hyperparameter("images between checkpoints", least=1)
     sample_every: int = hyperparameter("images between sample sheets", least=1)
-    log_every: int = hyperparameter("images between lines of the log", least=1)
     variety_every: int = hyperparameter(
         "images between looks at how varied one style's seeds are", least=1, default=1_920
-    )
-    keep_checkpoints: int = hyperparameter("checkpoints that are kept, the last ones", least=1)
-    precision: str = hyperparameter(
-        "number format: bf16 is faster on GPUs since Ampere and on CPUs with AMX or AVX512_BF16", choices=PRECISIONS
     )
     compile: bool = hyperparameter(
         "torch.compile the networks: a minute at the start, faster steps; needs a C++ compiler", resumable=True
     )
     unconditional: bool = hyperparameter("ignore styles: treat all pictures as one style")
-    balance: float = hyperparameter(
-        "0: all pictures are shown equally often; 1: all styles are, however few pictures they have",
-        least=0,
-        most=1,
-        remedy="try 0.5",
-    )
     flip: bool = hyperparameter("show half of the pictures mirrored")
     augment: float = hyperparameter("share of pictures that the discriminator sees changed, 0 to 1", least=0, most=1)
     augment_target: float = hyperparameter(
@@ -130,7 +147,6 @@ class TrainConfig:
     evaluate_samples: int = hyperparameter(
         "pictures painted for the figures of each checkpoint", least=16, remedy="try 1000"
     )
-    seed: int = hyperparameter("random seed for everything drawn at random", least=0, most=SEED_LIMIT - 1)
     freeze: int = hyperparameter(
         "do not train the blocks up to this size of a model that was started with --init; 0: train all",
         "PX",
@@ -140,10 +156,8 @@ class TrainConfig:
     )
 
     def __post_init__(self):
-        check(self)
+        super().__post_init__()
         object.__setattr__(self, "head_channels", tuple(self.head_channels))
-        if self.images < self.batch_size:
-            raise ValueError(f"images ({self.images}) must be at least one batch ({self.batch_size})")
         if self.minutes and self.compile and self.minutes < SHORTEST_COMPILED:
             raise ValueError(
                 f"minutes ({self.minutes:g}) is little more than compiling takes: give at least {SHORTEST_COMPILED:g}, "
@@ -177,9 +191,6 @@ class TrainConfig:
             convs_per_block=self.convs_per_block,
             min_channels=self.min_channels,
         )
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def tiny() -> TrainConfig:

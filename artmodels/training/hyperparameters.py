@@ -85,6 +85,11 @@ def hyperparameter(
     return field(default=default, metadata={ABOUT: about})
 
 
+def flag_of(name: str) -> str:
+    """The flag of a hyperparameter, or of anything else that a command line calls by a Python name."""
+    return "--" + name.replace("_", "-")
+
+
 def about(of: Field) -> Hyperparameter | None:
     return of.metadata.get(ABOUT)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from artmodels.data.dataset import ArtDataset, divided, load_dataset
-from artmodels.data.split import SPLIT_NAME, keep_split, near_copies_between
+from artmodels.data.split import FEWEST, SPLIT_NAME, keep_split, near_copies_between
 from artmodels.hub.card import check_card_target, rewrite_card
 from artmodels.hub.pretrained import load_generator
 from artmodels.hub.publish import RunPublisher, check_push_target
@@ -75,10 +75,11 @@ def start_run(
         clear_leftovers(output, OUR_NAMES)
         clear_leftovers(output / "samples", SAMPLE_NAMES)
         trained_on, held_out = keep_split(output, dataset, config.hold_out, write=False)
-        try:
-            task.check_held_out(len(held_out))
-        except ValueError as error:
-            raise ValueError(f"--data {data}: {len(dataset)} pictures are {error}") from error
+        if task.companion and len(held_out) < FEWEST:
+            raise ValueError(
+                f"--data {data}: {len(dataset)} pictures are too few to hold some out, by which the best is chosen: "
+                "add more, 16 at least and several of each style"
+            )
         run_config = {"train": config.to_json(), "data": described, "init": init, "changes": changes}
         write_json(output / RUN_CONFIG_NAME, {"task": plan.task, **run_config})
         keep_split(output, dataset, config.hold_out, write=True)

@@ -8,7 +8,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -160,7 +160,7 @@ def run_training(training: Training, accelerator: Accelerator, output: Path, res
                 ending = stop.agreed(accelerator, look=now.due(config.log_every))
                 wanted = training.wants_checkpoint(now)  # in every process and after every step: it may ask the others
                 saving = wanted or now.due(config.checkpoint_every) or ending or now.last
-                now = Moment(images, config.batch_size, now.last, ending, saving)
+                now = replace(now, stopping=ending, saving=saving)
                 training.agree(now)
                 if log:
                     recording = saving or now.due(config.log_every) or training.wants_record(now)

@@ -25,6 +25,7 @@ from artmodels.training.config import GENERATOR, PRESETS, TrainConfig
 from artmodels.training.distributed import check_world, make_accelerator
 from artmodels.training.gan_step import Networks, Passes, build_networks, training_step
 from artmodels.training.gan_training import prepare_passes
+from artmodels.training.hyperparameters import flag_of
 from artmodels.training.init_from import InitialModel, load_initial_model, shape_after
 from artmodels.training.run_config import lay_over, read_run
 from artmodels.training.tasks import TASKS
@@ -62,9 +63,11 @@ def resolve_plan(
     """
     kind, given = TASKS[task], dict(given)
     config: Any
-    if strange := sorted(given.keys() - {field.name for field in fields(kind.config_type)} - _besides(task)):
-        flags = ", ".join("--" + name.replace("_", "-") for name in strange)
-        raise ValueError(f"not for --task {task}: leave {flags} away")
+    known = {field.name for field in fields(kind.config_type)} | ({"init"} if task == GENERATOR else set())
+    if strange := [flag_of(name) for name in sorted(given.keys() - known)]:
+        if task == GENERATOR:
+            raise ValueError(f"{strange[0]} is for --task classifier, prompt or upscaler: add it")
+        raise ValueError(f"not for --task {task}: leave {', '.join(strange)} away")
     data, test_data = absolute(data), absolute(test_data)
     init_name, init = given.pop("init", None), None
     if resume:
@@ -97,11 +100,6 @@ def resolve_plan(
     return Plan(task, config, data, test_data, init)
 
 
-def _besides(task: str) -> set[str]:
-    """The flags of a task that are no hyperparameters of it."""
-    return {"init"} if task == GENERATOR else set()
-
-
 def generator_config(given: dict[str, Any], init: InitialModel | None, tested: bool) -> TrainConfig:
     """A new generator's hyperparameters: those of the preset, in the shape of the model to start from, and the flags.
 
@@ -115,7 +113,7 @@ def generator_config(given: dict[str, Any], init: InitialModel | None, tested: b
     if init:
         for name in ("width", "max_channels", "convs_per_block", "latent_dim"):
             if name in given:
-                raise ValueError(f"--{name.replace('_', '-')} comes from the --init model: leave it away")
+                raise ValueError(f"{flag_of(name)} comes from the --init model: leave it away")
         config = shape_after(config, init.generator, given.pop("resolution", None), given.pop("min_channels", None))
     elif "resolution" in given and "feature_resolution" not in given:
         config = replace(config, feature_resolution=max(config.feature_resolution, given["resolution"]))

@@ -6,11 +6,10 @@ from typing import Any, TypeVar
 
 from artmodels.io.safetensors_io import read_json
 from artmodels.training.checkpoint import list_checkpoints
-from artmodels.training.config import GENERATOR, RUN_CONFIG_NAME, TASK_NAMES, TrainConfig
-from artmodels.training.hyperparameters import resumable
-from artmodels.training.supervised_config import SupervisedConfig
+from artmodels.training.config import GENERATOR, RUN_CONFIG_NAME, TASK_NAMES, RunConfig, TrainConfig
+from artmodels.training.hyperparameters import flag_of, resumable
 
-RunConfig = TypeVar("RunConfig", bound="TrainConfig | SupervisedConfig")
+AnyConfig = TypeVar("AnyConfig", bound=RunConfig)
 
 
 def choose_task(asked: str | None, output: Path, resume: bool) -> str:
@@ -44,8 +43,8 @@ def task_of(output: Path) -> str:
 
 
 def read_run(
-    output: Path, config_type: type[RunConfig]
-) -> tuple[RunConfig, str | None, str | None, dict[str, str] | None]:
+    output: Path, config_type: type[AnyConfig]
+) -> tuple[AnyConfig, str | None, str | None, dict[str, str] | None]:
     """A run's config, the sources of its pictures and of its test pictures, and the model that it began with.
 
     Raises:
@@ -70,7 +69,7 @@ def read_run(
         raise ValueError(f"{path} is not a run's config ({error}): start a new run in another folder") from error
 
 
-def lay_over(config: RunConfig, given: dict[str, Any], output: Path) -> RunConfig:
+def lay_over(config: AnyConfig, given: dict[str, Any], output: Path) -> AnyConfig:
     """A run's own config with what was given anew; the run's `config.json` notes the changes.
 
     Raises:
@@ -79,9 +78,8 @@ def lay_over(config: RunConfig, given: dict[str, Any], output: Path) -> RunConfi
     may_change = resumable(type(config))
     for name, value in given.items():
         if name not in may_change and value != getattr(config, name):
-            flag = "--" + name.replace("_", "-")
             raise ValueError(
-                f"{flag} {value} differs from the run in {output}, which has {getattr(config, name)}: "
+                f"{flag_of(name)} {value} differs from the run in {output}, which has {getattr(config, name)}: "
                 "leave the flag away, or start a new run in another folder"
             )
     return replace(config, **{name: value for name, value in given.items() if name in may_change})

@@ -1,29 +1,23 @@
 """What the supervised trainings are made from: the hyperparameters that they share, and those of each task."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
-from artmodels.generate.recipe import SEED_LIMIT
 from artmodels.models.classifier import ClassifierConfig
 from artmodels.models.prompt import PromptConfig
 from artmodels.models.upscaler import UpscalerConfig
-from artmodels.training.config import PRECISIONS
-from artmodels.training.hyperparameters import check, hyperparameter
+from artmodels.training.config import RunConfig
+from artmodels.training.hyperparameters import hyperparameter
 
 
 @dataclass(frozen=True, kw_only=True)
-class SupervisedConfig:
-    """The hyperparameters that all supervised runs share; amounts are counted in images, over all processes.
+class SupervisedConfig(RunConfig):
+    """The hyperparameters that all supervised runs share.
 
     Raises:
         ValueError: a value is of the wrong type or out of range.
     """
 
-    images: int = hyperparameter(
-        "budget of the run: how many images it is shown, repetitions counted", least=1, resumable=True
-    )
-    batch_size: int = hyperparameter("images per step, summed over all processes", least=2, remedy="try 64")
     learning_rate: float = hyperparameter(
         "AdamW's, at its highest", above=0, most=1, remedy="try 0.001", resumable=True
     )
@@ -37,29 +31,9 @@ class SupervisedConfig:
         "with --task: images over which the learning rate rises before its cosine decay; at most a tenth of the budget",
         least=0,
     )
-    balance: float = hyperparameter(
-        "0: all pictures are shown equally often; 1: all styles are, however few pictures they have",
-        least=0,
-        most=1,
-        remedy="try 0.5",
-    )
     hold_out: float = hyperparameter(
         "share of --data kept from training, by which the best is chosen", above=0, most=0.5, remedy="try 0.1"
     )
-    checkpoint_every: int = hyperparameter("images between checkpoints", least=1)
-    log_every: int = hyperparameter("images between lines of the log", least=1)
-    keep_checkpoints: int = hyperparameter("checkpoints that are kept, the last ones", least=1)
-    precision: str = hyperparameter("of the computation", choices=PRECISIONS)
-    seed: int = hyperparameter("random seed for everything drawn at random", least=0, most=SEED_LIMIT - 1)
-    resolution: int = hyperparameter("side of a picture in pixels", "PX")
-
-    def __post_init__(self):
-        check(self)
-        if self.images < self.batch_size:
-            raise ValueError(f"images ({self.images}) must be at least one batch ({self.batch_size})")
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from artmodels.hub.companions.prompt import PROMPT_NAME
 from artmodels.hub.companions.upscaler import UPSCALER_NAME
 from artmodels.hub.publish import RunPublisher
 from artmodels.training.classifier import train_classifier
-from artmodels.training.config import GENERATOR, TrainConfig, cpu
+from artmodels.training.config import GENERATOR, RunConfig, TrainConfig, cpu
 from artmodels.training.gan_training import train
 from artmodels.training.init_from import InitialModel
 from artmodels.training.monitor import Monitor
@@ -52,12 +52,12 @@ class Run:
 class Task:
     """One kind of run; its config has a `resolution`, of which the pictures are."""
 
-    config_type: type
+    config_type: type[RunConfig]
     defaults: Callable[[str], Any]  # its hyperparameters, for a precision
     check_styles: Callable[[Any, tuple[str, ...]], object]  # refuses, for a config, names that no network can carry
-    check_held_out: Callable[[int], object]  # refuses so few pictures held out of the collection
     train: Callable[[Run], bool]  # True in the process that writes, if the run is at its end
-    companion: str = ""  # the file in model/ that comes of it; without one, model/ is a model itself
+    # the file in model/ that comes of it, chosen by pictures held out; without one, model/ is a model itself
+    companion: str = ""
     settle: Callable[[Path], None] | None = None  # finishes a companion that has come into a model's folder
 
 
@@ -73,18 +73,6 @@ def train_generator(run: Run) -> bool:
     return train(run.config, run.train, run.output, monitor, run.resume, run.init, run.tracker, run.publisher)
 
 
-def check_chosen_by(held_out: int) -> None:
-    """Refuse too few pictures to choose the best by.
-
-    Raises:
-        ValueError: see above.
-    """
-    if held_out < FEWEST:
-        raise ValueError(
-            "too few to hold some out, by which the best is chosen: add more, 16 at least and several of each style"
-        )
-
-
 def supervised(train: Callable[..., bool]) -> Callable[[Run], bool]:
     """A supervised training, which chooses its best by the pictures held out."""
 
@@ -97,14 +85,11 @@ def supervised(train: Callable[..., bool]) -> Callable[[Run], bool]:
 
 
 TASKS = {
-    GENERATOR: Task(
-        TrainConfig, lambda precision: cpu(), TrainConfig.generator_config, lambda _: None, train_generator
-    ),
+    GENERATOR: Task(TrainConfig, lambda precision: cpu(), TrainConfig.generator_config, train_generator),
     "classifier": Task(
         ClassifierTrainConfig,
         classifier_train_config,
         ClassifierTrainConfig.classifier_config,
-        check_chosen_by,
         supervised(train_classifier),
         CLASSIFIER_NAME,
     ),
@@ -112,7 +97,6 @@ TASKS = {
         PromptTrainConfig,
         prompt_train_config,
         PromptTrainConfig.check_styles,
-        check_chosen_by,
         supervised(train_prompt_model),
         PROMPT_NAME,
         add_prompt_reference,
@@ -121,7 +105,6 @@ TASKS = {
         UpscalerTrainConfig,
         upscaler_train_config,
         lambda config, styles: None,
-        check_chosen_by,
         supervised(train_upscaler),
         UPSCALER_NAME,
     ),

@@ -10,7 +10,7 @@ import pytest
 from artmodels.cli.hyperparameters import add_flags
 from artmodels.io.safetensors_io import check_config_types
 from artmodels.training.config import PRESETS, TrainConfig
-from artmodels.training.hyperparameters import about, hyperparameter, resumable
+from artmodels.training.hyperparameters import about, flag_of, hyperparameter, resumable
 from artmodels.training.run_config import lay_over, note_changes
 from artmodels.training.supervised_config import (
     ClassifierTrainConfig,
@@ -107,5 +107,5 @@ def test_flags_of_several_configs_are_one_each():
     assert len(flags) == len(set(flags))
     everything = {field.name for config in CONFIGS for field in fields(config) if about(field)}
     assert {flag for flag in flags if not flag.startswith("--no-")} - {"-h", "--help"} == {
-        "--" + name.replace("_", "-") for name in everything
+        flag_of(name) for name in everything
     }
