@@ -43,12 +43,13 @@ from artmodels.data.dataset import ArtDataset, load_dataset
 from artmodels.data.decode import to_tensor
 from artmodels.generate.sampling import contact_sheet, draw_latents, paint, to_images
 from artmodels.hub.load import load_model
+from artmodels.hub.pretrained import ArtGenerator
 from artmodels.io.device import describe_machine
 from artmodels.io.errors import main_with_clear_errors
 from artmodels.io.files import write_json
 from artmodels.io.safetensors_io import read_json
 from artmodels.metrics.distances import extract_features, mean_pairwise_distance
-from artmodels.metrics.evaluate import JUDGE_RESOLUTION, JUDGE_VARIANT, NEIGHBOURS, compare
+from artmodels.metrics.evaluate import JUDGE_RESOLUTION, JUDGE_VARIANT, NEIGHBOURS, VARIETY_SEEDS, compare
 from artmodels.models.efficientnet import EfficientNetLite, load_efficientnet
 from artmodels.training.config import PRESETS
 
@@ -66,7 +67,8 @@ OURS_SETTINGS = (
 LOOK_EVERY = 0.5  # seconds
 SHEET_SIDE = 8
 MOST_OF_A_STYLE = 128  # training pictures by which a style's own variety is told
-TRAINED_NAME, DRIVER_NAME, FIGURES_NAME, SNAPSHOTS = "trained.json", "driver.json", "figures.json", "snapshots"
+TRAINED_NAME, DRIVER_NAME, FIGURES_NAME = "trained.json", "driver.json", "figures.json"
+SNAPSHOTS, MODELS = "snapshots", "models"
 # glibc gives large blocks back to the system at once and has them zeroed again when they are next needed; kept instead,
 # a step of lightweight-gan took little more than half the time here. Ours is started as a user starts it.
 KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**34)}
@@ -128,7 +130,7 @@ def read_run(folder: Path, terms: dict[str, Any]) -> dict[str, Any] | None:
 
 def train_ours(folder: Path, train: ArtDataset, chosen: argparse.Namespace) -> dict[str, Any]:
     """Run train.py to the end of the time, keep each model that it publishes, then paint with all of them."""
-    run, models = folder / "run", folder / "models"
+    run, models = folder / "run", folder / MODELS
     models.mkdir()
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "1"]
     flags = ["--data", chosen.data, "--preset", PRESET, "--output", str(run.resolve())]
@@ -163,9 +165,7 @@ def train_ours(folder: Path, train: ArtDataset, chosen: argparse.Namespace) -> d
 
         def sample(first: int, count: int, generator=generator, latents=latents, weights=weights) -> np.ndarray:
             chosen = slice(first, first + count)
-            return np.stack(
-                [np.asarray(image) for image in to_images(paint(generator, latents[chosen], weights[chosen]))]
-            )
+            return paint_array(generator, latents[chosen], weights[chosen])
 
         pictures, seconds_a_picture = paint_in_parts(sample, len(labels))
         training = read_json(model / "metrics.json")["training"]
@@ -175,6 +175,11 @@ def train_ours(folder: Path, train: ArtDataset, chosen: argparse.Namespace) -> d
     versions = {"artmodels": __version__, "torch": torch.__version__}
     settings = OURS_SETTINGS + (f"; besides `{chosen.ours_flags}`" if chosen.ours_flags else "")
     return {"settings": settings, "versions": versions, "early_snapshots": True}
+
+
+def paint_array(generator: ArtGenerator, latents: Tensor, weights: Tensor) -> np.ndarray:
+    """Pictures `uint8 [N, H, W, 3]` from latents `[N, D]` and style weights `[N, S]` or `[1, S]`."""
+    return np.stack([np.asarray(image) for image in to_images(paint(generator, latents, weights))])
 
 
 def keep_model(model: Path, kept: Path) -> None:
@@ -256,25 +261,23 @@ class Real:
     features: Tensor  # [M, D]
     spread: list[float]  # mean distance between training pictures of each style
 
-    def figures(self, pictures: np.ndarray, labels: Tensor | None = None) -> dict[str, Any]:
-        """All our figures of pictures `uint8 [N, H, W, 3]` against the held-out ones.
-
-        With style labels `[N]`, also the variety of each style: mean distance between its pictures over that between
-        training pictures of it; None where it has fewer than two.
-        """
+    def figures(self, pictures: np.ndarray) -> dict[str, Any]:
+        """All our figures of pictures `uint8 [N, H, W, 3]` against the held-out ones."""
         painted = to_tensor(pictures)
-        features = look(self.judge, painted)
-        figures = compare(features, painted, self.features, self.pictures)
+        figures = compare(look(self.judge, painted), painted, self.features, self.pictures)
         patches = figures["sliced_wasserstein"]
         mean = sum(patches.values()) / len(patches)
-        found = {**figures, "samples": len(pictures), "sliced_wasserstein": mean, "sliced_wasserstein_levels": patches}
-        if labels is None:
-            return found
-        variety = [
-            (mean_pairwise_distance(own) / spread).item() if len(own := features[labels == label]) > 1 else None
-            for label, spread in enumerate(self.spread)
-        ]
-        return {**found, "variety": variety}
+        return {**figures, "samples": len(pictures), "sliced_wasserstein": mean, "sliced_wasserstein_levels": patches}
+
+    def variety(self, model: Path) -> list[float]:
+        """Of each style that a model paints: mean distance between 64 seeds over that between training pictures."""
+        generator = load_model(model).generator
+        latents = draw_latents(range(VARIETY_SEEDS), generator.config.latent_dim)
+        found = []
+        for style, spread in zip(torch.eye(len(generator.config.styles)), self.spread, strict=True):
+            painted = to_tensor(paint_array(generator, latents, style[None]))
+            found.append((mean_pairwise_distance(look(self.judge, painted)) / spread).item())
+        return found
 
 
 def look(judge: EfficientNetLite, pictures: Tensor) -> Tensor:
@@ -290,15 +293,16 @@ def spread_of_styles(judge: EfficientNetLite, train: ArtDataset) -> list[float]:
     return found
 
 
-def measure(contender: str, folder: Path, real: Real, labels: Tensor | None) -> list[dict[str, Any]]:
+def measure(contender: str, folder: Path, real: Real) -> list[dict[str, Any]]:
     """Images, seconds and figures of each snapshot of a contender, the earliest first."""
     cache = folder / FIGURES_NAME
     known = read_json(cache) if cache.exists() else {}
     snapshots = sorted((folder / SNAPSHOTS).glob("*.json"))
     for snapshot in tqdm(snapshots, desc=f"measuring {contender}", unit=" snapshots"):
         if snapshot.stem not in known:
-            pictures = np.load(snapshot.with_suffix(".npy"))
-            known[snapshot.stem] = {**read_json(snapshot), **real.figures(pictures, labels)}
+            known[snapshot.stem] = read_json(snapshot) | real.figures(np.load(snapshot.with_suffix(".npy")))
+            if contender == OURS:
+                known[snapshot.stem]["variety"] = real.variety(folder / MODELS / snapshot.stem)
             write_json(cache, known)
     return [known[snapshot.stem] for snapshot in snapshots]
 
@@ -316,7 +320,6 @@ def report(train: ArtDataset, test: ArtDataset, chosen: argparse.Namespace, term
     judge = load_efficientnet(JUDGE_VARIANT)
     held_out = test.batch(np.arange(len(test)))
     real = Real(judge, held_out, look(judge, held_out), spread_of_styles(judge, train))
-    labels = labels_in_proportion(train, chosen.samples)
     random = np.random.default_rng(0)
     floor = real.figures(train.pictures[np.sort(random.permutation(len(train))[: chosen.samples])])
 
@@ -324,10 +327,7 @@ def report(train: ArtDataset, test: ArtDataset, chosen: argparse.Namespace, term
     for contender in CONTENDERS:
         folder = chosen.work / contender
         if run := read_run(folder, terms):
-            runs[contender] = {
-                **run,
-                "snapshots": measure(contender, folder, real, labels if contender == OURS else None),
-            }
+            runs[contender] = run | {"snapshots": measure(contender, folder, real)}
             last = np.load(max((folder / SNAPSHOTS).glob("*.npy")), mmap_mode="r")
             images = [Image.fromarray(picture) for picture in last[: SHEET_SIDE**2]]
             contact_sheet(images, SHEET_SIDE).save(chosen.results / f"{contender}.png")
@@ -346,8 +346,8 @@ def table(runs: dict[str, dict[str, Any]], floor: dict[str, Any], test_pictures:
         f"{test_pictures} held-out pictures; judge EfficientNet-Lite{JUDGE_VARIANT} at {JUDGE_RESOLUTION} px, "
         f"precision and recall with k = {NEIGHBOURS}. Sampling is not counted as training; its speed is that of the "
         "fastest 16 pictures. The floor is what real training pictures score in the place of samples; excess is the "
-        "Fréchet distance above it. Variety is the mean distance between samples of a style over that between training "
-        "pictures of it; here of the least varied style, and only where styles can be asked for.",
+        f"Fréchet distance above it. Variety is the mean distance between {VARIETY_SEEDS} seeds of a style over that "
+        "between training pictures of it; here of the least varied style, and only where styles can be asked for.",
         "",
         "| | images seen | training | Fréchet distance | excess | kernel distance x 1000 | precision | recall "
         "| sliced Wasserstein | least variety | seconds a picture |",
@@ -387,7 +387,7 @@ def figures_row(figures: dict[str, Any], floor: dict[str, Any]) -> str:
     """The cells of one snapshot, or of the floor, from `|` to `|`."""
     seen = "| |" if figures is floor else f"| {figures['images']:,} | {minutes(figures['seconds'])}"
     excess = figures["frechet_distance"] - floor["frechet_distance"]
-    variety = min((each for each in figures.get("variety", []) if each is not None), default=None)
+    variety = min(figures.get("variety", []), default=None)
     return (
         f"{seen} | {figures['frechet_distance']:.1f} | {excess:.1f} | {figures['kernel_distance'] * 1000:.2f} "
         f"| {number(figures['precision'])} | {number(figures['recall'])} | {figures['sliced_wasserstein']:.1f} "
