@@ -1,8 +1,8 @@
 """What programs and agents call: named endpoints with defaults, which the page itself does not show."""
 
 import json
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +23,15 @@ from artmodels.hub.download import hub_label
 from artmodels.hub.load import LoadedModel
 from artmodels.models.generator import MAX_TRUNCATION
 from artmodels.studio import handlers
-from artmodels.studio.context import PAINTING, StudioContext, clear_errors, save_png
+from artmodels.studio.context import FILMING, PROGRAMS, READING, StudioContext
 from artmodels.studio.handlers import FIRST_COUNT, FIRST_SEED, FIRST_TRUNCATION
-from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint
-from artmodels.studio.pages.film import film_steps
+from artmodels.studio.i18n import Complaint
+from artmodels.studio.pages.film import PATIENCE, film_steps
 from artmodels.studio.pages.prompt import MAX_PROMPT_COUNT, paint_words
-from artmodels.studio.panel import read_and_delete
+from artmodels.studio.uploads import take_recipe
+from artmodels.studio.visitors import AUDIENCE, visitor
+
+LONGEST = 300  # characters of an error
 
 
 def build_api(context: StudioContext, first: LoadedModel) -> None:
@@ -36,38 +39,49 @@ def build_api(context: StudioContext, first: LoadedModel) -> None:
     ask = Asked(first)
 
     def generate(style: str, seed: float, count: float, truncation: float, model: str) -> handlers.Wall:
-        with clear_errors(DEFAULT_LANGUAGE):
-            return handlers.generate(context.model_of(model), save_png, style, seed, count, truncation, context.paint)
+        with plain_errors():
+            return handlers.generate(
+                model_named(context, model), context.save, style, seed, count, truncation, context.paint
+            )
 
     def blend(styles: Any, seed: float, count: float, truncation: float, model: str) -> handlers.Wall:
-        with clear_errors(DEFAULT_LANGUAGE):
-            found = context.model_of(model)
+        with plain_errors():
+            found = model_named(context, model)
             recipes = handlers.recipes_of_seeds(found, read_mix(styles), seed, count, truncation)
-            return handlers.paint_all(found, save_png, recipes, context.paint)
+            return handlers.paint_all(found, context.save, recipes, context.paint)
 
     def phrase(words: str, seed: float, count: float, truncation: float, model: str) -> handlers.Wall:
-        with clear_errors(DEFAULT_LANGUAGE):
+        with plain_errors():
             count = handlers.whole_number("count", count, 1, MAX_PROMPT_COUNT)
             seeds = handlers.seeds_from(seed, count)
-            found = context.model_of(model)
-            return [picture for _, pictures in paint_words(found, words, seeds, truncation) for picture in pictures]
+            found, words = model_named(context, model), read_text("words", words)
+            wall: handlers.Wall = []
+            for _, pictures in paint_words(context, found, words, seeds, truncation):
+                wall += pictures
+                if AUDIENCE.silence(visitor()) > PATIENCE:
+                    raise Complaint("nobody-listens")
+            return wall
 
     def film(
         pictures: Any, styles: Any, seconds: float, rate: float, size: float, loop: bool, truncation: float, model: str
     ) -> str:
-        with clear_errors(DEFAULT_LANGUAGE):
-            found, path = context.model_of(model), ""
+        with plain_errors():
+            found, path = model_named(context, model), ""
             recipes = [picture_of(found, each, styles, truncation) for each in read_list(pictures)]
-            spec = FilmSpec(seconds, int(rate), int(size), bool(loop))
+            rate = handlers.whole_number("rate", rate, MIN_RATE, MAX_RATE)
+            size = handlers.whole_number("size", size, MIN_SIZE, MAX_SIZE)
+            spec = FilmSpec(handlers.finite_number("seconds", seconds), rate, size, bool(loop))
             for step in film_steps(context, found, recipes, spec, "mp4"):
                 path = str(step)
         return path
 
     def recipe(text: str = "", picture: str | None = None) -> tuple[dict[str, Any], str]:
-        with clear_errors(DEFAULT_LANGUAGE):
-            found = read_and_delete(picture) if picture else handlers.recipe_of_text(text)[0]
+        with plain_errors():
+            found = (
+                take_recipe(context.files, picture) if picture else handlers.recipe_of_text(read_text("text", text))[0]
+            )
             painter = context.model_of(hub_label(found.model, found.revision))
-            return found.to_data(), handlers.picture_file(painter, save_png, found, 1, context.paint)
+            return found.to_data(), handlers.picture_file(painter, context.save, found, 1, context.paint)
 
     def models() -> list[dict[str, Any]]:
         return [describe(model) for model in context.models.start.values()]
@@ -75,7 +89,7 @@ def build_api(context: StudioContext, first: LoadedModel) -> None:
     endpoint(generate, [ask.style(), ask.seed(), ask.count(FIRST_COUNT), ask.truncation(), ask.model()], ask.pictures())
     endpoint(blend, [ask.mix(), ask.seed(), ask.count(4), ask.truncation(), ask.model()], ask.pictures())
     words = gr.Textbox("a stormy sea at night", label="What to see, in English words", visible=False)
-    endpoint(phrase, [words, ask.seed(), ask.count(4), ask.truncation(), ask.model()], ask.pictures())
+    endpoint(phrase, [words, ask.seed(), ask.count(4), ask.truncation(), ask.model()], ask.pictures(), READING)
     film_dials = [
         gr.Slider(MIN_SECONDS, MAX_SECONDS, 6, label="Seconds", visible=False),
         gr.Slider(MIN_RATE, MAX_RATE, 24, step=1, label="Frames a second", visible=False),
@@ -84,7 +98,7 @@ def build_api(context: StudioContext, first: LoadedModel) -> None:
     ]
     stops = gr.JSON([1, 2, 3], label="What it walks through: a list of seeds, or of recipes", visible=False)
     film_inputs = [stops, ask.mix(), *film_dials, ask.truncation(), ask.model()]
-    endpoint(film, film_inputs, gr.File(label="An MP4", visible=False))
+    endpoint(film, film_inputs, gr.File(label="An MP4", visible=False), FILMING)
     sources = [
         gr.Textbox("", label="A link to a picture, or its recipe as JSON", visible=False),
         gr.File(label="Or a PNG that artmodels painted", file_types=[".png"], type="filepath", visible=False),
@@ -143,10 +157,46 @@ DESCRIPTIONS = {
 }
 
 
-def endpoint(fn: Callable, inputs: list[Any], outputs: Any) -> None:
+def endpoint(fn: Callable, inputs: list[Any], outputs: Any, slots: dict[str, Any] = PROGRAMS) -> None:
     name = fn.__name__
-    options = {**PAINTING, "api_visibility": "public", "api_name": name, "api_description": DESCRIPTIONS[name]}
+    options = {**slots, "api_visibility": "public", "api_name": name, "api_description": DESCRIPTIONS[name]}
+    for block in inputs:
+        if not isinstance(block, gr.File):
+            block.preprocess = as_sent  # the function says what is wrong with it, better than Gradio does
     gr.Button(visible=False).click(fn, inputs, outputs, **options)
+
+
+def as_sent(value: Any) -> Any:
+    return value
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Whatever is wrong with the input is answered in one line of plain text: programs show no HTML."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise gr.Error(" ".join(str(error).split())[:LONGEST], print_exception=False) from error
+
+
+def model_named(context: StudioContext, name: Any) -> LoadedModel:
+    """The model that an API client names.
+
+    Raises:
+        FileNotFoundError, ValueError, OSError: see `ModelCache.load`.
+    """
+    return context.model_of(read_text("model", name))
+
+
+def read_text(name: str, value: Any) -> str:
+    """A text as an API client sends it.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not isinstance(value, str):
+        raise Complaint("no-text", name=name, found=repr(str(value)[:40]))
+    return value
 
 
 def read_mix(styles: Any) -> dict[str, Any]:

@@ -12,33 +12,36 @@ from artmodels.generate.sampling import batch_size
 from artmodels.hub.pretrained import ArtGenerator
 
 PaintBatch = Callable[[ArtGenerator, Tensor], Tensor]
+Request = tuple[ArtGenerator, Tensor, Future[Tensor]]
 
 
 class MicroBatcher:
     """`paint_rows` for many threads at once: what waits for the same generator is painted together.
 
-    Nobody waits for a batch to fill: it takes what is there when the one before is done. First come, first served.
+    Nobody waits for a batch to fill: it takes what is there when the one before is done. First come, first served; what
+    is patient comes when nothing else waits.
     """
 
     def __init__(self, paint: PaintBatch):
         self.paint = paint
-        self.waiting: deque[tuple[ArtGenerator, Tensor, Future[Tensor]]] = deque()
+        self.waiting: deque[Request] = deque()
+        self.patient: deque[Request] = deque()
         self.something_waits = threading.Condition()
         threading.Thread(target=self._work, name="painter", daemon=True).start()
 
-    def __call__(self, generator: ArtGenerator, w: Tensor) -> Tensor:
+    def __call__(self, generator: ArtGenerator, w: Tensor, patient: bool = False) -> Tensor:
         """Pictures `[N, 3, H, W]` of `w: [N, layers + 1, latent_dim]`; raises what `paint` raises."""
         coming: Future[Tensor] = Future()
         with self.something_waits:
-            self.waiting.append((generator, w, coming))
+            (self.patient if patient else self.waiting).append((generator, w, coming))
             self.something_waits.notify()
         return coming.result()
 
     def _work(self) -> None:
         while True:
             with self.something_waits:
-                self.something_waits.wait_for(lambda: self.waiting)
-                batch = self._take()
+                self.something_waits.wait_for(lambda: self.waiting or self.patient)
+                batch = self._take() if self.waiting else [self.patient.popleft()]
             generator = batch[0][0]
             try:
                 pictures = self.paint(generator, torch.cat([w for _, w, _ in batch]))
@@ -49,11 +52,11 @@ class MicroBatcher:
             for (_, _, coming), part in zip(batch, pictures.split([len(w) for _, w, _ in batch]), strict=True):
                 coming.set_result(part)
 
-    def _take(self) -> list[tuple[ArtGenerator, Tensor, Future[Tensor]]]:
+    def _take(self) -> list[Request]:
         """The first that waits, with those of the same generator that fit beside it."""
         batch = [self.waiting.popleft()]
         generator, room = batch[0][0], batch_size(batch[0][0]) - len(batch[0][1])
-        others: deque[tuple[ArtGenerator, Tensor, Future[Tensor]]] = deque()
+        others: deque[Request] = deque()
         while self.waiting:
             request = self.waiting.popleft()
             if request[0] is generator and len(request[1]) <= room:

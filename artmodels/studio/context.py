@@ -1,26 +1,24 @@
 """What all pages share: the models, the painter, the language, and the parts that a page is made of."""
 
-import hashlib
 import html
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import gradio as gr
 from gradio.events import Dependency
-from gradio.utils import get_upload_folder
 from PIL import Image
 
 from artmodels.generate.recipe import SEED_LIMIT, Recipe, parse_recipe_data
 from artmodels.hub.load import LoadedModel
 from artmodels.hub.model_cache import ModelCache
-from artmodels.io.files import write_atomically
 from artmodels.studio import handlers
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint, translate, translate_error
+from artmodels.studio.served_files import FileStore
+from artmodels.studio.visitors import visitor
 
 Part = TypeVar("Part", bound=gr.blocks.Block)
 
@@ -31,6 +29,9 @@ PAINTING: dict[str, Any] = {
     "show_progress": "hidden",
     "api_visibility": "private",
 }
+PROGRAMS: dict[str, Any] = {**PAINTING, "concurrency_limit": 12, "concurrency_id": "programs"}
+FILMING: dict[str, Any] = {**PAINTING, "concurrency_limit": 1, "concurrency_id": "filming"}
+READING: dict[str, Any] = {**PAINTING, "concurrency_limit": 2, "concurrency_id": "prompts"}
 QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 RANDOM_SEED_JS = f"() => Math.floor(Math.random() * {SEED_LIMIT - handlers.MAX_COUNT})"
 BROWSER_SECRET = "artmodels"  # nothing secret is kept; the same for each start, so that a visitor's things survive it
@@ -54,6 +55,8 @@ class StudioContext:
 
     models: ModelCache
     paint: handlers.PaintRows
+    paint_patiently: handlers.PaintRows  # for what takes long: everybody else comes first
+    files: FileStore
     language: gr.Textbox
     current: gr.Textbox  # label of the model that paints
     picked: gr.JSON  # recipe of the picture in the panel
@@ -102,7 +105,17 @@ class StudioContext:
 
     def show(self, model: LoadedModel, recipes: Sequence[Recipe]) -> tuple[handlers.Wall, list[dict[str, Any]]]:
         """What `Pictures.parts` take."""
-        return handlers.paint_all(model, save_png, recipes, self.paint), as_data(recipes)
+        return handlers.paint_all(model, self.save, recipes, self.paint), as_data(recipes)
+
+    def save(self, content: bytes, name: str) -> str:
+        """Keep a file for the visitor of this event; the path is one that Gradio serves."""
+        return str(self.files.save(content, name, visitor()))
+
+    def save_image(self, image: Image.Image) -> str:
+        """A served PNG of an image that carries nothing besides."""
+        content = io.BytesIO()
+        image.save(content, "PNG")
+        return self.save(content.getvalue(), "picture.png")
 
     def go(self, page: str) -> Any:
         """An update that turns to a page."""
@@ -196,27 +209,6 @@ def read_recipes_data(data: Any) -> list[Recipe]:
         except ValueError:
             continue
     return recipes
-
-
-def save_png(content: bytes, name: str) -> str:
-    """Keep a file where Gradio serves it from, under the hash of its content; Gradio deletes it when it is old."""
-    return str(served_path(hashlib.sha256(content).hexdigest()[:32], name, content))
-
-
-def save_image(image: Image.Image) -> str:
-    """A served PNG of an image that carries nothing besides."""
-    content = io.BytesIO()
-    image.save(content, "PNG")
-    return save_png(content.getvalue(), "picture.png")
-
-
-def served_path(folder_name: str, name: str, content: bytes | None = None) -> Path:
-    """A path from which Gradio serves, with its folder made and, if given, the content written."""
-    folder = Path(get_upload_folder()) / folder_name
-    folder.mkdir(parents=True, exist_ok=True)
-    if content is not None:
-        write_atomically(folder / name, content, durable=False)  # a cache
-    return folder / name
 
 
 def bank(labels: Sequence[str], values: Sequence[float], places: int) -> list[dict[str, Any]]:

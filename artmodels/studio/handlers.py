@@ -5,8 +5,6 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -14,7 +12,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from artmodels.data.decode import decode_picture
 from artmodels.generate.mixing import convex
 from artmodels.generate.recipe import SEED_LIMIT, Latent, Recipe, Shift, from_link, is_number, parse_recipes, png_bytes
 from artmodels.generate.sampling import contact_sheet, paint_rows, rows_of, to_images
@@ -28,8 +25,6 @@ from artmodels.studio.i18n import Complaint
 ALL_STYLES = "all styles"
 FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION = 1, 24, 0.8
 MAX_COUNT = 36
-MAX_UPLOAD_PIXELS = 40_000_000
-TAKEN_SIDE = 256  # px to which a visitor's picture is brought
 CHUNK = 8  # pictures between two looks at the clock
 
 SavePng = Callable[[bytes, str], str]  # a file's bytes and its name -> the path that Gradio may serve
@@ -291,7 +286,7 @@ def number_between(name: str, value: object, lowest: float, highest: float) -> f
     """
     number = finite_number(name, value)
     if not lowest <= number <= highest:
-        raise Complaint("out-of-bounds", name=name, lowest=f"{lowest:g}", highest=f"{highest:g}", found=f"{number:g}")
+        raise Complaint("out-of-bounds", name=name, lowest=f"{lowest:g}", highest=f"{highest:g}", found=digits(number))
     return number
 
 
@@ -303,23 +298,10 @@ def whole_number(name: str, value: object, lowest: int, highest: int) -> int:
     """
     number = finite_number(name, value)
     if number != int(number) or not lowest <= number <= highest:
-        raise Complaint("no-whole-number", name=name, lowest=lowest, highest=highest, found=f"{number:g}")
+        raise Complaint("no-whole-number", name=name, lowest=lowest, highest=highest, found=digits(number))
     return int(number)
 
 
-def take_picture(path: str | None) -> tuple[Image.Image, str]:
-    """The middle square of a picture that a visitor opened, 256 px wide, and its name; the file is deleted.
-
-    Raises:
-        ValueError: no picture, or one that is too small or too large.
-    """
-    if not path:
-        raise Complaint("no-picture-file")
-    file = Path(path)
-    try:
-        return Image.fromarray(decode_picture(file.read_bytes(), TAKEN_SIDE, MAX_UPLOAD_PIXELS)), file.name[:60]
-    except ValueError as error:
-        raise Complaint("not-a-picture", name=file.name[:60], why=error) from error
-    finally:
-        with suppress(OSError):
-            file.unlink()
+def digits(number: float) -> str:
+    """A number as it was most likely typed: 4294967296 is no 4.29497e+09."""
+    return f"{number:.15g}"

@@ -383,6 +383,12 @@ WORDS: dict[str, tuple[str, str]] = {
         "{name} 须为 {lowest} 与 {highest} 之间的整数，而得到 {found}",
     ),
     "kept-full": ("{most} pictures are kept already: let one go first", "已收藏 {most} 幅：请先放下一幅"),
+    "no-text": ("{name} must be a text, found {found}", "{name} 必须是文字，收到的是 {found}"),
+    "no-upload": (
+        "{name} is not here: upload it again, it is deleted after a while",
+        "{name} 不在这里：请重新上传，文件过一阵就会删除",
+    ),
+    "nobody-listens": ("nobody listened any more, so it was not finished", "没有人再等，所以没有完成"),
     "no-file": ("no file came: choose a PNG that was painted here", "没有收到文件：请选择在这里画的 PNG"),
     "nothing-to-rework": (
         "there is no picture to work on: choose a file, or click a picture first",

@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 from PIL import Image
+from starlette.middleware import Middleware
 from torch import Tensor
 
 from artmodels.generate.sampling import paint_rows
@@ -16,6 +17,7 @@ from artmodels.hub.pretrained import ArtGenerator
 from artmodels.studio import handlers
 from artmodels.studio.api import build_api
 from artmodels.studio.batching import MicroBatcher
+from artmodels.studio.blocks import StudioBlocks
 from artmodels.studio.context import BROWSER_SECRET, QUICK, StudioContext, pick_from
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, LANGUAGES
 from artmodels.studio.pages.blend import build_blend_page
@@ -28,6 +30,7 @@ from artmodels.studio.pages.rework import build_rework_page
 from artmodels.studio.pages.steer import build_steer_page
 from artmodels.studio.panel import Panel, build_panel
 from artmodels.studio.recipe_opener import RecipeOpener, build_offer, connect_recipe_opener
+from artmodels.studio.served_files import open_store
 from artmodels.studio.shared_events import (
     MCP,
     Pages,
@@ -37,21 +40,25 @@ from artmodels.studio.shared_events import (
     connect_models,
     masthead_words,
 )
+from artmodels.studio.traffic import Gate
+from artmodels.studio.visitors import AUDIENCE
 from artmodels.studio.zero_gpu import ON_ZERO_GPU, on_gpu, paint_where_the_gpu_is
 
-CACHE_CHECK_SECONDS, CACHE_AGE_SECONDS = 600, 3600  # painted PNGs are deleted an hour after the visit
 MAX_UPLOAD = "20mb"
 MAX_SESSIONS = 300  # that Gradio remembers, half a megabyte each; it would keep 10,000
+MAX_THREADS = 64  # more than there are slots of all kinds, so that none waits for another
 MAX_WAITING = 400  # requests in the queue, beyond which a visitor is told to come back
 
 
 def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> gr.Blocks:
     """The studio for the models of a cache, with the images of `handlers.first_recipes` of the first of them."""
-    first = models.get(models.names[0])
-    with gr.Blocks(title="ArtModels", delete_cache=(CACHE_CHECK_SECONDS, CACHE_AGE_SECONDS)) as studio:
+    first, files = models.get(models.names[0]), open_store()
+    gr.set_static_paths([files.served])  # so Gradio serves them as they are, and copies none
+    with StudioBlocks(title="ArtModels") as studio:
         context = StudioContext(
             models,
-            painter_of(models),
+            *painters_of(models),
+            files,
             language=gr.Textbox(DEFAULT_LANGUAGE, visible=False),
             current=gr.Textbox(models.names[0], visible=False),
             picked=gr.JSON(None, visible=False),
@@ -114,12 +121,20 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> gr.Bl
         _connect_panel(context, paint_page, panel)
         connect_models(context, pages, opener, choice, news, [masthead, colophon])
         connect_language(studio, context, pages, opener, tongue, [masthead, colophon])
+
+    def leave(request: gr.Request) -> None:
+        files.leave(request.session_hash or "")
+
+    studio.unload(leave)
     studio.queue(max_size=MAX_WAITING)
     return studio
 
 
-def painter_of(models: ModelCache) -> handlers.PaintRows:
-    """Rows of `w` to pictures: many visitors' together, or on ZeroGPU each in a call that has the GPU."""
+def painters_of(models: ModelCache) -> tuple[handlers.PaintRows, handlers.PaintRows]:
+    """Rows of `w` to pictures: many visitors' together, or on ZeroGPU each in a call that has the GPU.
+
+    The second is for what takes long: it lets all others go first.
+    """
 
     @on_gpu
     def paint_by_name(name: str, visiting: ArtGenerator | None, w: Tensor) -> Tensor:
@@ -132,9 +147,12 @@ def painter_of(models: ModelCache) -> handlers.PaintRows:
             name = model.label
             return paint_by_name(name, None if name in models.start else model.generator, w.cpu())
 
-        return paint_there
+        return paint_there, paint_there
     together = MicroBatcher(paint_rows)
-    return lambda model, w: together(model.generator, w)
+    return (
+        lambda model, w: together(model.generator, w),
+        lambda model, w: together(model.generator, w, patient=True),
+    )
 
 
 def _connect_panel(context: StudioContext, paint_page: PaintPage, panel: Panel) -> None:
@@ -184,4 +202,6 @@ def launch_options() -> dict[str, Any]:
         "max_file_size": MAX_UPLOAD,
         "state_session_capacity": MAX_SESSIONS,
         "mcp_server": MCP,
+        "max_threads": MAX_THREADS,
+        "app_kwargs": {"middleware": [Middleware(Gate, store=open_store(), audience=AUDIENCE)]},
     }

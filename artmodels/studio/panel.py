@@ -1,16 +1,14 @@
 """The panel beside all pages: the picture that the visitor picked, what can be done with it, and those kept."""
 
 import html
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import gradio as gr
 from gradio.events import Dependency
 
-from artmodels.generate.recipe import NoRecipe, Recipe, read_recipes
+from artmodels.generate.recipe import Recipe
 from artmodels.generate.upscale import FACTORS, print_size
 from artmodels.hub.load import LoadedModel
 from artmodels.studio import handlers
@@ -25,9 +23,7 @@ from artmodels.studio.context import (
     pick_from,
     read_picked,
     read_recipes_data,
-    save_png,
 )
-from artmodels.studio.handlers import MAX_UPLOAD_PIXELS
 from artmodels.studio.i18n import Complaint, translate
 
 MAX_KEPT = 60
@@ -72,7 +68,7 @@ class Panel:
                 model = context.model_of(current)
                 factor = factor if factor in FACTORS else 1
                 (image,) = handlers.paint_images(model, [recipe], context.paint)
-                shown, path = (handlers.save_enlarged(model, save_png, recipe, image, by) for by in (1, factor))
+                shown, path = (handlers.save_enlarged(model, context.save, recipe, image, by) for by in (1, factor))
                 link = link_of(recipe, language)
             label = translate(language, "kept-already" if recipe in read_recipes_data(kept) else "keep")
             return (
@@ -222,40 +218,3 @@ def picked_words(model: LoadedModel, recipe: Recipe, factor: int, language: str)
     pixels = model.generator.config.resolution * factor
     size = translate(language, "print-size", pixels=pixels, centimetres=f"{print_size(pixels):.1f}")
     return f"<p><strong>{html.escape(handlers.caption(recipe))}</strong></p><p>{html.escape(size)}</p>"
-
-
-def read_and_delete(path: str) -> Recipe:
-    """The recipe in a file that a visitor opened; the file is deleted, whatever it was.
-
-    Raises:
-        ValueError: no PNG of ours; the message says what it is instead.
-    """
-    try:
-        return read_upload(path)
-    finally:
-        with suppress(OSError):
-            Path(path).unlink()
-
-
-def read_upload(path: str | None) -> Recipe:
-    """The recipe in a file that a visitor opened.
-
-    Raises:
-        ValueError: no PNG of ours; the message says what it is instead.
-    """
-    if not path:
-        raise Complaint("no-file")
-    file = Path(path)
-    with file.open("rb") as content:
-        head = content.read(64)
-    if not head.startswith(b"\x89PNG\r\n\x1a\n"):
-        raise Complaint("no-png", name=file.name[:60])
-    width, height = (int.from_bytes(head[start : start + 4], "big") for start in (16, 20))
-    if width * height > MAX_UPLOAD_PIXELS:
-        raise Complaint("too-many-pixels", width=width, height=height, most=MAX_UPLOAD_PIXELS // 10**6)
-    try:
-        return read_recipes(file)[0]
-    except NoRecipe as error:
-        raise Complaint("no-recipe", name=file.name[:60]) from error
-    except ValueError as error:
-        raise ValueError(str(error).replace(str(file), file.name[:60])) from error

@@ -18,7 +18,8 @@ from artmodels.studio.i18n import translate
 from artmodels.studio.pages.blend import MAX_NAME, BlendPage, slot_updates
 from artmodels.studio.pages.paint import PaintPage
 from artmodels.studio.pages.steer import SteerPage
-from artmodels.studio.panel import Panel, read_and_delete
+from artmodels.studio.panel import Panel
+from artmodels.studio.uploads import take_recipe
 
 PAGES = ("paint", "blend", "breed", "steer", "film", "say", "rework", "explain")
 
@@ -170,7 +171,7 @@ def connect_recipe_opener(opener: RecipeOpener) -> None:
         if not path:
             return *opener.nothing(), gr.skip()
         try:
-            return *opener.open(read_and_delete(path), {}, context.model_of(current), language), None
+            return *opener.open(take_recipe(context.files, path), {}, context.model_of(current), language), None
         except (ValueError, OSError) as error:  # told, and the field is empty for the next try
             warn(error, language)
             return *opener.nothing(), None

@@ -29,7 +29,8 @@ from artmodels.studio.handlers import ALL_STYLES, MAX_COUNT, generate
 from artmodels.studio.i18n import WORDS, Complaint, translate, translate_error
 from artmodels.studio.pages.breed import generations_of
 from artmodels.studio.pages.paint import designs_of
-from artmodels.studio.panel import read_and_delete
+from artmodels.studio.served_files import FileStore
+from artmodels.studio.uploads import take_recipe
 
 
 @pytest.fixture
@@ -172,10 +173,16 @@ def test_what_is_no_link_of_ours_says_so(text):
         handlers.recipe_of_text(text)
 
 
-def upload(tmp_path: Path, name: str, content: bytes) -> str:
-    path = tmp_path / name
+@pytest.fixture
+def files(tmp_path) -> FileStore:
+    return FileStore(tmp_path / "files")
+
+
+def upload(files: FileStore, name: str, content: bytes) -> str:
+    """A file as it lies there once it was uploaded."""
+    path = files.uploads / name
     path.write_bytes(content)
-    return str(path)
+    return str(files.receive(path, "somebody"))
 
 
 def png_of(image: Image.Image, **options) -> bytes:
@@ -205,16 +212,16 @@ LARGE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (20_000).to_bytes(4, "big") + (
         (png_of(Image.new("RGB", (64, 64)))[:60], "picture.png"),
     ],
 )
-def test_an_upload_that_is_no_picture_of_ours_is_told_and_deleted(tmp_path, content, expected):
-    path = upload(tmp_path, "picture.png", content)
+def test_an_upload_that_is_no_picture_of_ours_is_told_and_deleted(files, content, expected):
+    path = upload(files, "picture.png", content)
     with pytest.raises(ValueError, match=re.escape(expected)) as caught:
-        read_and_delete(path)
-    assert str(tmp_path) not in str(caught.value) and not Path(path).exists()
+        take_recipe(files, path)
+    assert str(files.root) not in str(caught.value) and not Path(path).exists()
 
 
-def test_an_upload_of_ours_gives_its_recipe_and_is_deleted(model, save_png):
-    path = handlers.picture_file(model, save_png, recipe_of(model), 2)
-    assert read_and_delete(path) == recipe_of(model) and not Path(path).exists()
+def test_an_upload_of_ours_gives_its_recipe_and_is_deleted(model, save_png, files):
+    path = upload(files, "x.png", Path(handlers.picture_file(model, save_png, recipe_of(model), 2)).read_bytes())
+    assert take_recipe(files, path) == recipe_of(model) and not Path(path).exists()
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,6 @@ from artmodels.studio.context import (
     clear_errors,
     pick_from,
     read_recipes_data,
-    save_png,
 )
 from artmodels.studio.i18n import Complaint, translate
 from artmodels.studio.panel import Panel, fits, picked_and_chosen
@@ -56,7 +55,7 @@ class BreedPage:
                 for place, generation in enumerate(generations_of(model, family), 1):
                     chosen, born = members(generation)
                     images = handlers.paint_images(model, [*chosen, *born], context.paint)
-                    strips.append(strip([*chosen, *born], images, len(chosen), place, language))
+                    strips.append(strip(context, [*chosen, *born], images, len(chosen), place, language))
                 return strips
 
         return event.success(show_family, [context.family, context.current, context.language], self.tree, **PAINTING)
@@ -111,8 +110,8 @@ def build_breed_page(context: StudioContext, panel: Panel) -> BreedPage:
             born = children(chosen, LITTER, seed, mutation)
             images = handlers.paint_images(model, [*chosen, *born], context.paint)
             known = generations_of(model, family)
-            newest = strip([*chosen, *born], images, len(chosen), len(known) + 1, language)
-            wall = handlers.hang(model, save_png, born, images[len(chosen) :])
+            newest = strip(context, [*chosen, *born], images, len(chosen), len(known) + 1, language)
+            wall = handlers.hang(model, context.save, born, images[len(chosen) :])
         strips = [*(tree or []), newest][-MAX_GENERATIONS:]
         return wall, as_data(born), [*known, generation][-MAX_GENERATIONS:], strips
 
@@ -170,12 +169,17 @@ def members(generation: dict[str, Any]) -> tuple[list[Recipe], list[Recipe]]:
 
 
 def strip(
-    recipes: Sequence[Recipe], images: Sequence[Image.Image], parents: int, number: int, language: str
+    context: StudioContext,
+    recipes: Sequence[Recipe],
+    images: Sequence[Image.Image],
+    parents: int,
+    number: int,
+    language: str,
 ) -> tuple[str, str]:
     """A generation as one picture, the first `parents` images above their children, with a caption."""
     above, below = contact_sheet(images[:parents], parents), contact_sheet(images[parents:], LITTER // 2)
     sheet = Image.new("RGB", (below.width, above.height + below.height + GAP), "white")
     sheet.paste(above, ((below.width - above.width) // 2, 0))
     sheet.paste(below, (0, above.height + GAP))
-    path = save_png(png_bytes(sheet, recipes), f"generation-{number}.png")
+    path = context.save(png_bytes(sheet, recipes), f"generation-{number}.png")
     return path, translate(language, "generation", number=number)

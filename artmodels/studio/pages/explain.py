@@ -22,11 +22,12 @@ from artmodels.io.safetensors_io import read_json
 from artmodels.metrics.charts import clean_history, draw_evaluations, draw_steps, number_of, number_text, split_history
 from artmodels.metrics.explain import Originality, explain_styles, highlight, measure_originality
 from artmodels.studio import handlers
-from artmodels.studio.context import PAINTING, StudioContext, clear_errors, figure, read_picked, save_image
+from artmodels.studio.context import PAINTING, StudioContext, clear_errors, figure, read_picked
 from artmodels.studio.handlers import FIRST_TRUNCATION
 from artmodels.studio.i18n import translate
 from artmodels.studio.pages.steer import direction_word, names_of
 from artmodels.studio.panel import Panel
+from artmodels.studio.uploads import take_picture
 
 SHOWN_STYLES = 3  # with a map of where each is seen
 PLAIN = 0.05  # share of a style that is worth a map
@@ -85,12 +86,12 @@ def build_explain_page(context: StudioContext, panel: Panel, room: gr.Tab) -> Ex
         with clear_errors(language):
             model, recipe = context.model_of(current), read_picked(picked)
             (image,) = handlers.paint_images(model, [recipe], context.paint)
-            return *explain(model, image, handlers.caption(recipe), language), context.go("explain")
+            return *explain(context, model, image, handlers.caption(recipe), language), context.go("explain")
 
     def look_at_file(path: str, current: str, language: str) -> tuple[Any, ...]:
         with clear_errors(language):
-            model, (image, name) = context.model_of(current), handlers.take_picture(path)
-            return explain(model, image, name, language)
+            model, (image, name) = context.model_of(current), take_picture(context.files, path)
+            return explain(context, model, image, name, language)
 
     def tell(current: str, story: str, language: str) -> tuple[Any, ...]:
         """The story of the model, once it is wanted."""
@@ -107,16 +108,18 @@ def build_explain_page(context: StudioContext, panel: Panel, room: gr.Tab) -> Ex
     return page
 
 
-def explain(model: LoadedModel, image: Image.Image, name: str, language: str) -> tuple[str, ...]:
+def explain(
+    context: StudioContext, model: LoadedModel, image: Image.Image, name: str, language: str
+) -> tuple[str, ...]:
     """A picture, its styles, where they are seen, and what lies nearest to it, as HTML."""
     picture = to_tensor(np.array(image.convert("RGB"))[None])
-    shown, maps = figure(save_image(image), name, name), ""
+    shown, maps = figure(context.save_image(image), name, name), ""
     if model.classifier:
         sight = explain_styles(model.classifier, picture)
         verdict = verdict_words(sight.styles, model.classifier.figures, language)
         plain = [style for style, share in sight.styles.items() if share >= PLAIN][:SHOWN_STYLES]
         lit = [
-            figure(save_image(highlight(image, sight.maps[style])), style, f"{style} · {share:.0%}")
+            figure(context.save_image(highlight(image, sight.maps[style])), style, f"{style} · {share:.0%}")
             for style, share in sight.styles.items()
             if style in (plain or list(sight.styles)[:1])
         ]
@@ -172,14 +175,14 @@ def tell_story(context: StudioContext, model: LoadedModel, language: str) -> str
     metrics = read_metrics(model.folder)
     parts = [
         f"<h2>{translate(language, 'story')}</h2>",
-        progress_story(model, metrics, language),
+        progress_story(context, model, metrics, language),
         curves_story(model, language),
         directions_story(context, model, language),
     ]
     return "".join(parts)
 
 
-def progress_story(model: LoadedModel, metrics: dict[str, Any], language: str) -> str:
+def progress_story(context: StudioContext, model: LoadedModel, metrics: dict[str, Any], language: str) -> str:
     """What the first seed of each style looked like as training went on."""
     path, training = model.folder / PROGRESS_NAME, metrics.get("training")
     seen = training.get("progress") if isinstance(training, dict) else None
@@ -193,7 +196,7 @@ def progress_story(model: LoadedModel, metrics: dict[str, Any], language: str) -
     if image is None or not 1 < len(counts) <= 10 or len(known) < len(counts):
         return f"<p>{translate(language, 'no-progress')}</p>"
     columns = "".join(f"<span>{number_text(count)}</span>" for count in known)
-    picture = figure(save_image(image), translate(language, "progress-alt"), "")
+    picture = figure(context.save_image(image), translate(language, "progress-alt"), "")
     return (
         f"<h3>{translate(language, 'progress')}</h3><p>{translate(language, 'progress-words')}</p>"
         f"<div class='progress-strip'>{picture}<div class='counts' aria-hidden='true'>{columns}</div></div>"
@@ -225,7 +228,9 @@ def directions_story(context: StudioContext, model: LoadedModel, language: str) 
     rows = []
     for place, name in enumerate(names):
         strip = contact_sheet(images[place * len(AMOUNTS) : (place + 1) * len(AMOUNTS)], len(AMOUNTS))
-        rows.append(figure(save_image(strip), f"{AMOUNTS[0]:+g} … {AMOUNTS[-1]:+g}", direction_word(name, language)))
+        rows.append(
+            figure(context.save_image(strip), f"{AMOUNTS[0]:+g} … {AMOUNTS[-1]:+g}", direction_word(name, language))
+        )
     words = translate(language, "directions-words", low=f"{AMOUNTS[0]:g}", high=f"{AMOUNTS[-1]:g}")
     strips = f"<div class='row-of-pictures walks'>{''.join(rows)}</div>"
     return f"<h3>{translate(language, 'directions')}</h3><p>{words}</p>{strips}"

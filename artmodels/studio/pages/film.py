@@ -1,6 +1,5 @@
 """A page that makes a film: a smooth walk through the pictures that the visitor chose."""
 
-import secrets
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -29,6 +28,7 @@ from artmodels.generate.recipe import Recipe
 from artmodels.hub.load import LoadedModel
 from artmodels.studio import handlers
 from artmodels.studio.context import (
+    FILMING,
     PAINTING,
     QUICK,
     Pictures,
@@ -37,13 +37,15 @@ from artmodels.studio.context import (
     pick_from,
     progress_words,
     read_recipes_data,
-    served_path,
 )
 from artmodels.studio.i18n import Complaint, translate
 from artmodels.studio.panel import Panel, picked_and_chosen, those_of
+from artmodels.studio.visitors import AUDIENCE, visitor
 
 SIZES = (128, 256, 512)
+TOGETHER = 4  # frames painted at once: nobody waits for more of them
 TELL_EVERY = 0.4  # seconds
+PATIENCE = 5.0  # seconds for which a film is made though nobody listens
 
 
 def build_film_page(context: StudioContext, panel: Panel) -> Pictures:
@@ -177,7 +179,7 @@ def build_film_page(context: StudioContext, panel: Panel) -> Pictures:
         shoot,
         [reel.recipes, seconds, rate, size, kind, loop, smooth, context.current, context.language],
         [news, stop, video, moving, download],
-        **{**PAINTING, "concurrency_id": "filming", "concurrency_limit": 2},
+        **FILMING,
     )
     # A last word of progress may still be on its way when the film is cancelled.
     stop.click(lambda: gr.Button(visible=False), None, stop, cancels=[shooting], **QUICK).then(
@@ -195,14 +197,17 @@ def film_steps(
     Raises:
         ValueError: too few or too many pictures, pictures of another model, or too much for the format.
     """
-    path = served_path(secrets.token_hex(16), f"artmodels-film.{kind}")
-    check_film(len(recipes), path, spec)
+    check_film(len(recipes), Path(f"film.{kind}"), spec)
+    owner = visitor()
+    path = context.files.place(f"artmodels-film.{kind}")
     rows = film_rows(handlers.rows_of_all(model, recipes), spec.frames, spec.loop, spec.easing)
     progress: SimpleQueue[float] = SimpleQueue()
     stopped = Event()
 
     def frames() -> Iterator[Image.Image]:
-        for number, frame in enumerate(paint_film(lambda w: context.paint(model, w), rows, spec.size)):
+        for number, frame in enumerate(
+            paint_film(lambda w: context.paint_patiently(model, w), rows, spec.size, TOGETHER)
+        ):
             if stopped.is_set():
                 raise _Stopped
             progress.put(number / spec.frames)
@@ -212,12 +217,14 @@ def film_steps(
         coming = encoder.submit(write_film, frames(), path, spec, film_text(recipes, spec))
         try:
             while not coming.done():
+                if AUDIENCE.silence(owner) > PATIENCE:
+                    raise Complaint("nobody-listens")
                 with suppress(Empty):
                     yield progress.get(timeout=TELL_EVERY)
             coming.result()
         finally:
             stopped.set()
-    yield path
+    yield context.files.keep(path, owner)
 
 
 class _Stopped(Exception):

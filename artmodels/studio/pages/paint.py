@@ -26,7 +26,6 @@ from artmodels.studio.context import (
     gentle,
     read_picked,
     read_recipes_data,
-    save_png,
 )
 from artmodels.studio.handlers import FIRST_COUNT, FIRST_SEED, FIRST_TRUNCATION
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, translate
@@ -135,7 +134,7 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
         leave = context.add(gr.Button, {"value": "near-leave"}, size="sm", min_width=120, elem_id="near-leave")
     near = gr.JSON(None, visible=False)
     recipes = handlers.first_recipes(first)
-    wall = context.pictures("wall", "wall", handlers.hang(first, save_png, recipes, first_wall), recipes)
+    wall = context.pictures("wall", "wall", handlers.hang(first, context.save, recipes, first_wall), recipes)
     first_order = _order(handlers.ALL_STYLES, FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION, None, FIRST_DISTANCE)
     history = gr.JSON([first_order], visible=False)
     controls = [style, seed, count, truncation, near, distance]
@@ -161,7 +160,7 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
             model = context.model_of(current)
             recipes = _ordered(model, style_named(model, style, designs), seed, count, truncation, near, distance)
             seen, grown, wanted = time.monotonic(), [], as_data(recipes)
-            for grown in handlers.paint_wall(model, save_png, recipes, context.paint) if wanted != hanging else ():
+            for grown in handlers.paint_wall(model, context.save, recipes, context.paint) if wanted != hanging else ():
                 if time.monotonic() - seen > MOMENT and len(grown) < len(recipes):
                     seen = time.monotonic()
                     news = translate(language, "painting", done=len(grown), all=len(recipes))
@@ -205,7 +204,7 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
     def pack(recipes: Any, current: str, language: str) -> str:
         with clear_errors(language):
             content = handlers.wall_zip(context.model_of(current), read_recipes_data(recipes), context.paint)
-        return save_png(content, "artmodels-wall.zip")
+        return context.save(content, "artmodels-wall.zip")
 
     changed = gr.on(
         [style.input, seed.submit, seed.blur, count.input, truncation.input, distance.input],

@@ -14,15 +14,14 @@ from artmodels.hub.load import LoadedModel, on_cpu
 from artmodels.models.prompt import MAX_PROMPT, EncodedPrompt
 from artmodels.studio import handlers
 from artmodels.studio.context import (
-    PAINTING,
     QUICK,
     RANDOM_SEED_JS,
+    READING,
     Pictures,
     StudioContext,
     as_data,
     clear_errors,
     pick_from,
-    save_png,
 )
 from artmodels.studio.handlers import FIRST_SEED, FIRST_TRUNCATION
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint, translate
@@ -87,7 +86,7 @@ def build_prompt_page(context: StudioContext, first: LoadedModel, language: str,
             model, hung, recipes = context.model_of(current), [], []
             seeds = handlers.seeds_from(seed, COUNT)
             yield gr.skip(), gr.skip(), working_words(language, 0), gr.Button(visible=True)
-            for done, pictures in paint_words(model, prompt, seeds, FIRST_TRUNCATION, language):
+            for done, pictures in paint_words(context, model, prompt, seeds, FIRST_TRUNCATION, language):
                 hung += pictures
                 recipes += as_data(done.recipes)
                 words = reading_words(done.encoded, language)
@@ -98,9 +97,7 @@ def build_prompt_page(context: StudioContext, first: LoadedModel, language: str,
         "fn": paint,
         "inputs": [prompt, seed, context.current, context.language],
         "outputs": [*wall.parts, news, stop],
-        **PAINTING,
-        "concurrency_id": "prompts",
-        "concurrency_limit": 2,
+        **READING,
     }
     said = gr.on([prompt.submit, start.click, seed.submit], **painting)
     rolled = dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private").then(**painting)
@@ -110,7 +107,12 @@ def build_prompt_page(context: StudioContext, first: LoadedModel, language: str,
 
 
 def paint_words(
-    model: LoadedModel, prompt: str, seeds: Sequence[int], truncation: float, language: str = DEFAULT_LANGUAGE
+    context: StudioContext,
+    model: LoadedModel,
+    prompt: str,
+    seeds: Sequence[int],
+    truncation: float,
+    language: str = DEFAULT_LANGUAGE,
 ) -> Iterator[tuple[PromptPictures, handlers.Wall]]:
     """Two pictures of a prompt after the other, each with how well it fits in its caption.
 
@@ -123,7 +125,7 @@ def paint_words(
     model = on_cpu(model) if ON_ZERO_GPU else model  # there a GPU is lent to calls that only paint
     for place in range(0, len(seeds), TOGETHER):
         done = paint_prompt(model, prompt_model, prompt, seeds[place : place + TOGETHER], truncation)
-        wall = handlers.hang(model, save_png, done.recipes, to_images(done.pictures))
+        wall = handlers.hang(model, context.save, done.recipes, to_images(done.pictures))
         captioned = [
             (path, translate(language, "fits", name=name, share=f"{match:.0%}"))
             for (path, name), match in zip(wall, done.matches, strict=True)

@@ -19,11 +19,11 @@ from artmodels.studio.context import (
     figure,
     progress_words,
     read_picked,
-    save_image,
-    save_png,
 )
 from artmodels.studio.i18n import Complaint, translate
 from artmodels.studio.panel import Panel
+from artmodels.studio.served_files import FileStore
+from artmodels.studio.uploads import MAX_PIXELS, opened
 
 if TYPE_CHECKING:
     from artmodels.optimize.descent import Input
@@ -119,7 +119,7 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
     ) -> Iterator[tuple[Any, ...]]:
         """Show the picture while it is worked on, to its end or until its visitor says stop."""
         from artmodels.generate.sampling import to_images
-        from artmodels.optimize.descent import draw_curve, read_input
+        from artmodels.optimize.descent import draw_curve
         from artmodels.optimize.jobs import input_from_bytes
 
         visitor = request.session_hash
@@ -127,19 +127,15 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
         with clear_errors(language):
             model = context.model_of(current)
             if mine:
-                picture = read_input(Path(mine), handlers.MAX_UPLOAD_PIXELS)
+                picture = input_of(context.files, mine)
             elif picked:
                 recipe = read_picked(picked)
-                path = handlers.picture_file(model, save_png, recipe, 1, context.paint)
+                path = handlers.picture_file(model, context.save, recipe, 1, context.paint)
                 picture = input_from_bytes(Path(path).read_bytes(), handlers.caption(recipe))
             else:
                 raise Complaint("nothing-to-rework")
             strength = handlers.number_between("strength", strength, 0.2, 3)
-            pattern = (
-                read_input(Path(style_picture), handlers.MAX_UPLOAD_PIXELS)
-                if style_picture and way == "manner"
-                else None
-            )
+            pattern = input_of(context.files, style_picture) if style_picture and way == "manner" else None
             job = job_for(way, model, picture, pattern, style, strength)
             nothing = gr.skip(), gr.skip()
             yield (
@@ -158,14 +154,16 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
                     seen = time.monotonic()
                     (image,) = to_images(last.picture())
                     words = progress_words(translate(language, "reworking"), last.step / last.steps)
-                    shown = figure(save_image(image), translate(language, "work"), translate(language, "work"))
+                    shown = figure(context.save_image(image), translate(language, "work"), translate(language, "work"))
                     drawn = figure(
-                        save_image(draw_curve(last.curve)), translate(language, "curve"), translate(language, "curve")
+                        context.save_image(draw_curve(last.curve)),
+                        translate(language, "curve"),
+                        translate(language, "curve"),
                     )
                     yield words, shown, drawn, gr.skip(), gr.skip(), gr.skip()
             done = job.finish()
             assert last is not None  # a job that took no step cannot be finished
-            path = save_png(done.png, f"artmodels-{way}.png")
+            path = context.save(done.png, f"artmodels-{way}.png")
         ended = translate(language, "stopped-early", why=last.stopped) if last.stopped else ""
         if visitor in stopping:
             stopping.discard(visitor)
@@ -174,7 +172,9 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
         yield (
             f'<p role="status">{words} {ended}</p>',
             figure(path, translate(language, "work"), translate(language, "work")),
-            figure(save_image(draw_curve(last.curve)), translate(language, "curve"), translate(language, "curve")),
+            figure(
+                context.save_image(draw_curve(last.curve)), translate(language, "curve"), translate(language, "curve")
+            ),
             gr.DownloadButton(value=path, visible=True),
             gr.Button(visible=False),
             done.recipe.to_data() if done.recipe else gr.skip(),
@@ -203,6 +203,21 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
     stop.click(halt, None, stop, **QUICK)
     panel.rework.click(lambda: context.go("rework"), None, context.tabs, **QUICK)
     return page
+
+
+def input_of(files: FileStore, path: str) -> "Input":
+    """A picture that a visitor uploaded, which stays for the next try.
+
+    Raises:
+        ValueError: it cannot be read, or has been deleted since.
+    """
+    from artmodels.optimize.descent import read_input
+
+    with opened(files, path, keep=True) as file:
+        try:
+            return read_input(file, MAX_PIXELS)
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(file), file.name[:60])) from error
 
 
 def job_for(

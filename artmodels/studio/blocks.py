@@ -1,0 +1,39 @@
+"""Gradio's `Blocks` as the studio needs it: fair to its visitors, and plain with their mistakes."""
+
+from typing import Any
+
+import gradio as gr
+
+from artmodels.studio.traffic import FairQueue
+
+LONGEST = 200  # characters of Gradio's own words that are passed on
+
+
+class StudioBlocks(gr.Blocks):
+    """Blocks whose queue is fair, and which answer input of the wrong kind in one line, without a traceback."""
+
+    def queue(self, *args: Any, **options: Any) -> "StudioBlocks":
+        super().queue(*args, **options)
+        FairQueue.fair(self._queue)
+        return self
+
+    async def preprocess_data(
+        self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
+    ) -> list[Any]:
+        """Inputs that a program left out at the end have their defaults."""
+        if block_fn.api_visibility == "public":
+            inputs = [*inputs, *(block.value for block in block_fn.inputs[len(inputs) :])]
+        try:
+            return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+        except Exception as error:  # whatever goes wrong before our own code runs is owed to what was sent
+            raise gr.Error(plain_words(error), print_exception=False) from error
+
+
+def plain_words(error: Exception) -> str:
+    """What Gradio says of input that it refuses, in a line, without paths of this machine."""
+    if isinstance(error, gr.Error):
+        words = str(error.message)
+    else:
+        words = "an input is not of the kind that is asked for: see /gradio_api/info"
+    line = " ".join(words.split())
+    return "a file must be uploaded before it is named" if "/" in line and "cache" in line else line[:LONGEST]

@@ -1,0 +1,241 @@
+"""The files that the studio serves and those that visitors send: each has an owner and an age, all have one budget."""
+
+import atexit
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from artmodels.io.files import write_atomically
+
+HOUSE = "the studio"  # the owner of what is there for everybody: it stays
+SECONDS, BYTES = 3600.0, 500 * 10**6
+GRACE = 600.0  # seconds that a visitor's files are kept after the page was left: a phone leaves it for a moment, too
+UNCLAIMED = 120.0  # seconds after which an upload whose answer never reached its sender is deleted
+SWEEP_EVERY = 10.0  # seconds
+PREFIX, LOCK_NAME = "artmodels-studio-", "lock"
+YOUNG = 60.0  # seconds in which a folder may still be without its lock
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Entry:
+    """A file, alone in its folder."""
+
+    owner: str
+    size: int
+    until: float  # by the monotonic clock
+
+
+class FileStore:
+    """Files under one root, each in a folder whose name nobody can guess; safe for any number of threads.
+
+    A file is deleted `seconds` after it was saved, or `GRACE` after its owner left. When all together exceed `budget`
+    bytes, the owner who has most loses the oldest. Nothing here depends on what a visitor names but `claim`, which
+    takes nothing but what was uploaded.
+    """
+
+    def __init__(self, root: Path, seconds: float = SECONDS, budget: int = BYTES):
+        self.root = root
+        self.served, self.uploads = root / "served", root / "uploads"
+        self.seconds, self.budget = seconds, budget
+        self.entries: dict[Path, Entry] = {}  # the oldest first
+        self.lock = threading.Lock()
+        for folder in (self.served, self.uploads):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def save(self, content: bytes, name: str, owner: str) -> Path:
+        """A served file with this content.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        path = self.place(name)
+        write_atomically(path, content, durable=False)
+        return self.keep(path, owner)
+
+    def place(self, name: str) -> Path:
+        """Where a served file may be written; it is nobody's, and not counted, until `keep` is told of it."""
+        folder = self.served / secrets.token_hex(16)
+        folder.mkdir()
+        return folder / Path(name).name
+
+    def keep(self, path: Path, owner: str) -> Path:
+        """Count a file that was written to a `place`."""
+        with self.lock:
+            self.entries[path] = Entry(owner, path.stat().st_size, time.monotonic() + self.seconds)
+        self._hold_budget(path)
+        return path
+
+    def drop(self, path: Path) -> None:
+        """Delete a file and its folder, if they are there."""
+        with self.lock:
+            self.entries.pop(path, None)
+        with suppress(OSError):
+            path.unlink()
+        with suppress(OSError):
+            path.parent.rmdir()
+
+    def receive(self, path: Path, owner: str) -> Path:
+        """The uploaded file at a path of its own, which only its sender is told.
+
+        Gradio names an upload by its content, so that two who send the same would have one file, and either could
+        delete it for the other.
+
+        Raises:
+            OSError: it is gone, or the disk is full.
+        """
+        folder = self.uploads / secrets.token_hex(16)
+        folder.mkdir()
+        own = folder / path.name
+        try:
+            os.link(path, own)
+        except FileNotFoundError:
+            folder.rmdir()
+            raise
+        except OSError:  # no links there
+            shutil.copyfile(path, own)
+        return self.keep(own, owner)
+
+    def claim(self, path: str) -> Path | None:
+        """The upload at this path; None if that is anything else, or gone."""
+        file = Path(path)
+        with self.lock:
+            known = file in self.entries and file.is_relative_to(self.uploads)
+        return file if known and file.is_file() and not file.is_symlink() else None
+
+    def leave(self, owner: str) -> None:
+        """The owner has gone: what is theirs follows soon."""
+        until = time.monotonic() + GRACE
+        with self.lock:
+            for entry in self.entries.values():
+                if entry.owner == owner:
+                    entry.until = min(entry.until, until)
+
+    def sweep(self) -> None:
+        """Delete what is too old, and what nobody claimed of what was uploaded."""
+        now = time.monotonic()
+        with self.lock:
+            old = [path for path, entry in self.entries.items() if entry.until < now and entry.owner != HOUSE]
+        for path in old:
+            self.drop(path)
+        for path in self._strays():
+            with suppress(OSError):
+                path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+
+    def sweep_for_ever(self, every: float = SWEEP_EVERY) -> None:
+        """Sweep in a thread of its own, which no single failure ends."""
+
+        def work() -> None:
+            while True:
+                time.sleep(every)
+                try:
+                    self.sweep()
+                except Exception:  # whatever it is, the next round may go well
+                    log.exception("sweeping %s failed", self.root)
+
+        threading.Thread(target=work, name="sweeper", daemon=True).start()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files but those of the studio itself."""
+        with self.lock:
+            return sum(entry.size for entry in self.entries.values() if entry.owner != HOUSE)
+
+    def _hold_budget(self, newest: Path) -> None:
+        """Delete the oldest of whoever has most, until all fit; never the newest file."""
+        with self.lock:
+            held: dict[str, int] = {}
+            for entry in self.entries.values():
+                if entry.owner != HOUSE:
+                    held[entry.owner] = held.get(entry.owner, 0) + entry.size
+            gone: list[Path] = []
+            over = sum(held.values()) - self.budget
+            while over > 0:
+                most = max(held, key=lambda owner: held[owner])
+                mine = (path for path, entry in self.entries.items() if entry.owner == most and path != newest)
+                oldest = next(mine, None)
+                if oldest is None:
+                    break
+                size = self.entries.pop(oldest).size
+                held[most] -= size
+                over -= size
+                gone.append(oldest)
+        for path in gone:
+            self.drop(path)
+
+    def _strays(self) -> list[Path]:
+        """Files and empty folders, inside out, that are in no entry and that nobody has touched for a while."""
+        with self.lock:
+            known = {path for path in self.entries} | {path.parent for path in self.entries}
+        strays, since = [], time.time() - UNCLAIMED
+        for folder, names, files in os.walk(self.root, topdown=False):
+            for path in (Path(folder) / name for name in (*files, *names)):
+                if path in known or path in (self.served, self.uploads) or path.parent == self.root:
+                    continue
+                with suppress(OSError):
+                    if path.lstat().st_mtime < since:
+                        strays.append(path)
+        return strays
+
+
+@cache
+def open_store() -> FileStore:
+    """The store of this process, in a folder of its own below `GRADIO_TEMP_DIR` or the system's temporary folder.
+
+    It becomes Gradio's folder for uploads, too. What killed studios left is removed. `ARTMODELS_FILES_MB` and
+    `ARTMODELS_FILES_MINUTES` change the budget and the age.
+
+    Raises:
+        ValueError: they are no positive numbers.
+        OSError: no folder can be made there.
+    """
+    seconds = 60 * positive_number("ARTMODELS_FILES_MINUTES", SECONDS / 60)
+    budget = int(10**6 * positive_number("ARTMODELS_FILES_MB", BYTES / 10**6))
+    parent = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
+    parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(parent)
+    root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent)).resolve()
+    FileLock(root / LOCK_NAME, is_singleton=True).acquire()  # until the process ends, however it ends
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    store = FileStore(root, seconds, budget)
+    os.environ["GRADIO_TEMP_DIR"] = str(store.uploads)
+    store.sweep_for_ever(min(SWEEP_EVERY, seconds / 4))
+    return store
+
+
+def remove_leftovers(parent: Path) -> None:
+    """Remove the folders of studios that no longer run."""
+    for folder in parent.glob(f"{PREFIX}*"):
+        with suppress(OSError, Timeout):
+            if time.time() - folder.stat().st_mtime > YOUNG:
+                with FileLock(folder / LOCK_NAME, timeout=0):
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+def positive_number(name: str, default: float) -> float:
+    """An environment variable.
+
+    Raises:
+        ValueError: it holds no positive number.
+    """
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < 1e9:
+        raise ValueError(f"{name} must be a number above 0, found {text[:40]!r}")
+    return number

@@ -1,0 +1,172 @@
+"""What comes in: how large it may be, how much of it one visitor may have waiting, and whose turn is next."""
+
+import asyncio
+import json
+import math
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import parse_qs
+from weakref import WeakKeyDictionary
+
+from gradio.queueing import Event, Queue
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from artmodels.studio.served_files import FileStore
+from artmodels.studio.visitors import Audience, address_of
+
+API = "/gradio_api"
+MAX_BODY = 8 * 10**6  # bytes of a request that is no upload: sixty kept pictures and their family are far below
+MAX_UPLOADED = 64 * 10**6  # bytes of one upload, which may be several files
+UPLOADS_AT_ONCE = 40
+MAX_WAITING_EACH = 100  # requests of one address in the queue
+MAX_SLOW_EACH = 3  # of those that take long, of which there is one queue for each kind
+SLOW = ("filming", "descents")
+MAX_SHARE = 2 / 3  # of the slots that one address may take while others wait
+
+
+class Gate:
+    """ASGI middleware: refuses what is too large, gives uploads to the store, and knows who listens."""
+
+    def __init__(self, app: ASGIApp, store: FileStore, audience: Audience):
+        self.app, self.store, self.audience = app, store, audience
+        self.uploading = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "").removeprefix(scope.get("root_path", "")).rstrip("/")
+        method = scope.get("method")
+        if method == "POST" and path == f"{API}/upload":
+            await self._upload(scope, receive, send)
+        elif method == "POST":
+            await self._limited(scope, receive, send, MAX_BODY)
+        elif method == "GET" and (session := session_of(path, scope["query_string"])):
+            with self.audience.listening(session):
+                await self.app(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _limited(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
+        """Pass on at most so many bytes of a request."""
+        length, seen, answered = Headers(scope=scope).get("content-length", ""), 0, False
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > most:
+                raise TooLarge
+            return message
+
+        async def noted(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
+        try:
+            if length.isdigit() and int(length) > most:
+                raise TooLarge
+            await self.app(scope, counted, noted)
+        except TooLarge:
+            if not answered:
+                answer = refuse(413, f"a request here has at most {most // 10**6} MB: send less at once")
+                await answer(scope, receive, send)
+
+    async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Gradio's own upload, whose files then get names that only their sender knows."""
+        if self.uploading >= UPLOADS_AT_ONCE:
+            answer: Response = refuse(503, "too many files are coming in at this moment: try again in a minute")
+            await answer(scope, receive, send)
+            return
+        messages: list[Message] = []
+
+        async def collect(message: Message) -> None:
+            messages.append(message)
+
+        self.uploading += 1
+        try:
+            await self._limited(scope, receive, collect, MAX_UPLOADED)
+        finally:
+            self.uploading -= 1
+        if not messages or messages[0]["status"] != 200:
+            for message in messages:
+                await send(message)
+            return
+        owner = f"files from {address_of(scope['client'], Headers(scope=scope))}"
+        paths = json.loads(b"".join(message.get("body", b"") for message in messages[1:]))
+        try:
+            received = [await asyncio.to_thread(self.store.receive, Path(path), owner) for path in paths]
+            answer = JSONResponse([str(path) for path in received])
+        except OSError as error:
+            answer = refuse(507, f"the file could not be kept: {error.strerror}; try again later")
+        await answer(scope, receive, send)
+
+
+class TooLarge(Exception):
+    """A request went on beyond its limit."""
+
+
+def refuse(status: int, words: str) -> JSONResponse:
+    return JSONResponse({"detail": words, "error": words}, status)
+
+
+def session_of(path: str, query: bytes) -> str | None:
+    """The session, or the event of a program, whose news a GET request asks for."""
+    if path == f"{API}/queue/data":
+        return parse_qs(query.decode("latin-1")).get("session_hash", [None])[0]
+    parts = path.removeprefix(f"{API}/call/").split("/")
+    return parts[1] if path.startswith(f"{API}/call/") and len(parts) == 2 else None
+
+
+class FairQueue(Queue):
+    """Gradio's queue, in which addresses take turns, and which none of them can fill.
+
+    `Blocks.queue` makes a queue of Gradio's class; `fair` gives it this one.
+    """
+
+    addresses: WeakKeyDictionary[Event, str]
+
+    @staticmethod
+    def fair(queue: Queue) -> None:
+        queue.__class__ = FairQueue
+        cast(FairQueue, queue).addresses = WeakKeyDictionary()
+
+    async def push(self, body: Any, request: Request, username: str | None) -> Any:
+        fn = self.blocks.fns.get(body.fn_index)
+        address = address_of(request.client, request.headers)
+        mine = [
+            waiting.concurrency_id
+            for waiting in self.event_queue_per_concurrency_id.values()
+            for event in waiting.queue
+            if self.addresses.get(event) == address
+        ]
+        if len(mine) >= MAX_WAITING_EACH:
+            return False, f"{len(mine)} requests of yours are waiting already: let some of them end first", "queue_full"
+        if fn is not None and fn.concurrency_id in SLOW and mine.count(fn.concurrency_id) >= MAX_SLOW_EACH:
+            return False, f"{MAX_SLOW_EACH} of yours are waiting already: let one of them end first", "queue_full"
+        pushed = await super().push(body, request, username)
+        if pushed[0] and (event := self.event_ids_to_events.get(str(pushed[1]))):
+            self.addresses[event] = address
+        return pushed
+
+    def get_events(self) -> tuple[list[Event], bool, str] | None:
+        """The next event of a kind that has a slot free: of the address with the fewest at work, the oldest."""
+        at_work = Counter(
+            (event.concurrency_id, self.addresses.get(event)) for job in self.active_jobs for event in job or ()
+        )
+        kinds = list(self.event_queue_per_concurrency_id.values())
+        random.shuffle(kinds)
+        for kind in kinds:
+            limit = math.inf if kind.concurrency_limit is None else kind.concurrency_limit
+            if not kind.queue or kind.current_concurrency >= limit:
+                continue
+            busy, place = min(
+                (at_work[kind.concurrency_id, self.addresses.get(event)], place)
+                for place, event in enumerate(kind.queue)
+            )
+            if busy == 0 or busy < MAX_SHARE * limit:
+                return [kind.queue.pop(place)], False, kind.concurrency_id
+        return None
