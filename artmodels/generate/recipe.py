@@ -22,7 +22,9 @@ from artmodels.models.generator import MAX_TRUNCATION
 SCHEMA = 1
 CHUNK = "artmodels"  # keyword of the PNG's iTXt chunk
 SEED_LIMIT = 2**32  # JavaScript loses larger integers, and a recipe must survive a browser
-MAX_RECIPE_BYTES = 1_000_000
+MAX_RECIPE_BYTES = 1_000_000  # of a sheet's recipes
+MAX_ONE_RECIPE = 250_000  # characters of one
+MAX_NAME = 200  # characters of a style
 MAX_LINK = 6000  # characters: what servers and chat programs let through
 MAX_ITEMS = 1000
 MAX_EDITS = 16
@@ -130,6 +132,8 @@ class Recipe:
         _require(is_number(self.truncation) and 0 <= self.truncation <= MAX_TRUNCATION, "truncation", "0 to 1.5")
         _require(isinstance(self.edits, tuple | list) and len(self.edits) <= MAX_EDITS, "edits", "a list of at most 16")
         object.__setattr__(self, "edits", tuple(_read_edit(edit) for edit in self.edits))
+        mixed = sum(len(edit.latents) for edit in self.edits if isinstance(edit, LayerMix))
+        _require(len(self.latents) + mixed <= MAX_ITEMS, "latents", f"at most {MAX_ITEMS} with those of the edits")
         object.__setattr__(self, "projection", _read_projection(self.projection))
 
     def to_dict(self) -> dict[str, Any]:
@@ -237,6 +241,9 @@ def _read_projection(projection: Any) -> Projection | None:
 
 def _check_style_weights(weights: Any) -> None:
     _require(isinstance(weights, dict) and 0 < len(weights) <= MAX_ITEMS, "style_weights", "an object")
+    _require(
+        all(isinstance(name, str) and len(name) <= MAX_NAME for name in weights), "style_weights", "of short names"
+    )
     _require(all(is_number(weight) and weight >= 0 for weight in weights.values()), "style_weights", "at least 0")
     _require(abs(sum(weights.values()) - 1) < 1e-3, "style_weights", "1 in sum")
 
@@ -308,7 +315,9 @@ def parse_recipe_data(data: Any) -> Recipe:
     needed = known - {"edits", "revision", "projection"}
     if not isinstance(data, dict) or not needed <= data.keys() <= known:
         raise ValueError(f"recipe: expected an object with {', '.join(sorted(known))}")
-    return Recipe(**data)
+    recipe = Recipe(**data)
+    _require(len(recipe.to_json()) <= MAX_ONE_RECIPE, "text", f"at most {MAX_ONE_RECIPE} characters")
+    return recipe
 
 
 def chunk_png(image: Image.Image, text: str, dots_per_inch: int | None = None, *, packed: bool = False) -> bytes:

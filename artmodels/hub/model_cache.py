@@ -76,6 +76,11 @@ class ModelCache:
         """Of the models that the app starts with."""
         return list(self.start)
 
+    def holds(self, name: str) -> bool:
+        """Whether `get` has this model without fetching it."""
+        with self.lock:
+            return name in self.start or name in self.visiting
+
     def move_start(self, device: torch.device | str) -> None:
         """Put the models that the app starts with on a device."""
         for model in self.start.values():

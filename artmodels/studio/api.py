@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from threading import BoundedSemaphore
 from typing import Any
 
 import gradio as gr
@@ -32,6 +33,8 @@ from artmodels.studio.uploads import take_recipe
 from artmodels.studio.visitors import AUDIENCE, visitor
 
 LONGEST = 300  # characters of an error
+FETCHING_AT_ONCE = 4  # programs that wait for models: the other slots are for those that paint
+_fetching = BoundedSemaphore(FETCHING_AT_ONCE)
 
 
 def build_api(context: StudioContext, first: LoadedModel) -> None:
@@ -183,9 +186,17 @@ def model_named(context: StudioContext, name: Any) -> LoadedModel:
     """The model that an API client names.
 
     Raises:
-        FileNotFoundError, ValueError, OSError: see `ModelCache.load`.
+        FileNotFoundError, ValueError, OSError: see `ModelCache.load`; or several programs wait for models already.
     """
-    return context.model_of(read_text("model", name))
+    label = read_text("model", name)
+    if context.models.holds(label):
+        return context.model_of(label)
+    if not _fetching.acquire(blocking=False):
+        raise OSError("other models are coming in at this moment: try again in a minute")
+    try:
+        return context.model_of(label)
+    finally:
+        _fetching.release()
 
 
 def read_text(name: str, value: Any) -> str:

@@ -33,6 +33,7 @@ PROGRAMS: dict[str, Any] = {**PAINTING, "concurrency_limit": 12, "concurrency_id
 FILMING: dict[str, Any] = {**PAINTING, "concurrency_limit": 1, "concurrency_id": "filming"}
 READING: dict[str, Any] = {**PAINTING, "concurrency_limit": 2, "concurrency_id": "prompts"}
 QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+MAX_RECIPES = 60  # in a list that comes from a page
 RANDOM_SEED_JS = f"() => Math.floor(Math.random() * {SEED_LIMIT - handlers.MAX_COUNT})"
 BROWSER_SECRET = "artmodels"  # nothing secret is kept; the same for each start, so that a visitor's things survive it
 
@@ -86,6 +87,7 @@ class StudioContext:
             buttons=[],
             allow_preview=False,
             interactive=False,
+            type="filepath",  # also where its pictures come back: they stay the files that they are
             elem_id=elem_id,
             elem_classes="wall",
         )
@@ -201,9 +203,9 @@ def read_picked(data: Any) -> Recipe:
 
 
 def read_recipes_data(data: Any) -> list[Recipe]:
-    """Recipes that the page kept; whatever else a browser's storage holds is left out."""
+    """The last 60 recipes that the page kept; whatever else a browser's storage holds is left out."""
     recipes = []
-    for item in data if isinstance(data, list) else []:
+    for item in data[-MAX_RECIPES:] if isinstance(data, list) else []:
         try:
             recipes.append(parse_recipe_data(item))
         except ValueError:

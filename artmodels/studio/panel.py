@@ -13,6 +13,7 @@ from artmodels.generate.upscale import FACTORS, print_size
 from artmodels.hub.load import LoadedModel
 from artmodels.studio import handlers
 from artmodels.studio.context import (
+    MAX_RECIPES,
     PAINTING,
     QUICK,
     Pictures,
@@ -26,7 +27,6 @@ from artmodels.studio.context import (
 )
 from artmodels.studio.i18n import Complaint, translate
 
-MAX_KEPT = 60
 COPY_JS = "(link) => { navigator.clipboard?.writeText(link); return []; }"
 LINK_JS = "(link) => link?.startsWith('recipe=') ? location.origin + location.pathname + '?' + link : link"
 
@@ -93,7 +93,7 @@ class Panel:
         def show_kept(kept: Any, current: str, language: str) -> tuple[Any, ...]:
             with clear_errors(language):
                 model = context.model_of(current)
-                all_kept = read_recipes_data(kept)[-MAX_KEPT:]
+                all_kept = read_recipes_data(kept)
                 ours = [recipe for recipe in all_kept if fits(model, recipe)][::-1]
                 wall, recipes = context.show(model, ours)
             others = len(all_kept) - len(ours)
@@ -156,8 +156,8 @@ def build_panel(context: StudioContext) -> Panel:
             held = read_recipes_data(kept)
             if recipe in held:
                 return as_data([other for other in held if other != recipe])
-            if len(held) >= MAX_KEPT:
-                raise Complaint("kept-full", most=MAX_KEPT)
+            if len(held) >= MAX_RECIPES:
+                raise Complaint("kept-full", most=MAX_RECIPES)
         return as_data([*held, recipe])
 
     kept_changed = keep.click(toggle, [context.picked, context.kept, context.language], context.kept, **QUICK)

@@ -41,8 +41,8 @@ class FileStore:
     """Files under one root, each in a folder whose name nobody can guess; safe for any number of threads.
 
     A file is deleted `seconds` after it was saved, or `GRACE` after its owner left. When all together exceed `budget`
-    bytes, the owner who has most loses the oldest. Nothing here depends on what a visitor names but `claim`, which
-    takes nothing but what was uploaded.
+    bytes, the owner who has most loses the oldest, but never the one just saved. No path that a visitor names is acted
+    upon but by `claim`, which takes nothing but what was uploaded.
     """
 
     def __init__(self, root: Path, seconds: float = SECONDS, budget: int = BYTES):
@@ -51,6 +51,7 @@ class FileStore:
         self.seconds, self.budget = seconds, budget
         self.entries: dict[Path, Entry] = {}  # the oldest first
         self.lock = threading.Lock()
+        self.in_use: FileLock | None = None  # held until the process ends, however it ends
         for folder in (self.served, self.uploads):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -206,9 +207,10 @@ def open_store() -> FileStore:
     parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(parent)
     root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent)).resolve()
-    FileLock(root / LOCK_NAME, is_singleton=True).acquire()  # until the process ends, however it ends
-    atexit.register(shutil.rmtree, root, ignore_errors=True)
     store = FileStore(root, seconds, budget)
+    store.in_use = FileLock(root / LOCK_NAME)
+    store.in_use.acquire()
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
     os.environ["GRADIO_TEMP_DIR"] = str(store.uploads)
     store.sweep_for_ever(min(SWEEP_EVERY, seconds / 4))
     return store

@@ -5,6 +5,7 @@ import json
 import math
 import random
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs
@@ -51,7 +52,8 @@ class Gate:
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         """Pass on at most so many bytes of a request."""
-        length, seen, answered = Headers(scope=scope).get("content-length", ""), 0, False
+        length, seen = Headers(scope=scope).get("content-length", ""), 0
+        refusal = refuse(413, f"a request here has at most {most // 10**6} MB: send less at once")
 
         async def counted() -> Message:
             nonlocal seen
@@ -62,18 +64,16 @@ class Gate:
             return message
 
         async def noted(message: Message) -> None:
-            nonlocal answered
-            answered = True
-            await send(message)
+            if seen <= most:  # else the app answers that it could not read on
+                await send(message)
 
-        try:
-            if length.isdigit() and int(length) > most:
-                raise TooLarge
+        if length.isdigit() and int(length) > most:
+            await refusal(scope, receive, send)
+            return
+        with suppress(TooLarge):
             await self.app(scope, counted, noted)
-        except TooLarge:
-            if not answered:
-                answer = refuse(413, f"a request here has at most {most // 10**6} MB: send less at once")
-                await answer(scope, receive, send)
+        if seen > most:
+            await refusal(scope, receive, send)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Gradio's own upload, whose files then get names that only their sender knows."""

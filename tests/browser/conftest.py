@@ -42,5 +42,4 @@ def server(steered_folder, visited_hub, tmp_path_factory) -> Iterator[str]:
     ours = {"ARTMODELS_MODELS": str(steered_folder), "GRADIO_TEMP_DIR": gradio_folder, "ARTMODELS_CACHE": str(home)}
     with serving(["app.py"], log, hub_environment(visited_hub, home, **ours)) as address:
         yield address
-    text = log.read_text()  # Gradio logs its own refusals of slider bounds; nothing else may have gone wrong
-    assert text.count("Traceback") == text.count("gradio.exceptions.Error"), text
+    assert "Traceback" not in log.read_text()

@@ -27,12 +27,12 @@ from artmodels.studio.context import (
 )
 from artmodels.studio.handlers import FIRST_SEED
 from artmodels.studio.i18n import Complaint, translate
-from artmodels.studio.pages.paint import PaintPage, designs_of, style_choices, truncation_slider
+from artmodels.studio.pages.paint import MAX_DESIGNS, PaintPage, designs_of, style_choices, truncation_slider
 from artmodels.studio.panel import LINK_JS, Panel, link_field, link_of
 
 SLOTS = 12  # styles that one mix can hold
 BLEND_COUNT = 12
-MAX_DESIGNS, MAX_NAME = 50, 60
+MAX_NAME = 60
 
 
 @dataclass(frozen=True)

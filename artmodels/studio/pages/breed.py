@@ -150,7 +150,7 @@ def build_breed_page(context: StudioContext, panel: Panel) -> BreedPage:
 def generations_of(model: LoadedModel, family: Any) -> list[dict[str, Any]]:
     """The generations of this model in what a browser kept, which may be anything."""
     known = []
-    for generation in family if isinstance(family, list) else []:
+    for generation in family[-MAX_GENERATIONS:] if isinstance(family, list) else []:
         try:
             chosen = read_recipes_data(generation["parents"])
             if MIN_PARENTS <= len(chosen) <= MAX_PARENTS and all(fits(model, recipe) for recipe in chosen):
@@ -159,7 +159,7 @@ def generations_of(model: LoadedModel, family: Any) -> list[dict[str, Any]]:
                 known.append(generation)
         except (TypeError, KeyError, ValueError):
             continue
-    return known[-MAX_GENERATIONS:]
+    return known
 
 
 def members(generation: dict[str, Any]) -> tuple[list[Recipe], list[Recipe]]:

@@ -33,6 +33,7 @@ from artmodels.studio.i18n import DEFAULT_LANGUAGE, translate
 FIRST_DISTANCE = 0.4
 MOMENT = 0.6  # seconds of painting after which a visitor sees what is there
 MAX_HISTORY = 50
+MAX_DESIGNS = 50  # styles of a visitor
 STAR = "★ "  # before the name of a style that the visitor made
 
 
@@ -63,7 +64,7 @@ def style_choices(model: LoadedModel, designs: Any, language: str) -> list[tuple
 def designs_of(model: LoadedModel, designs: Any) -> list[dict[str, Any]]:
     """The visitor's styles that mix styles of this model; storage may hold anything."""
     found = []
-    for design in designs if isinstance(designs, list) else []:
+    for design in designs[:MAX_DESIGNS] if isinstance(designs, list) else []:
         try:
             if design["weights_sha256"] == model.weights_sha256 and isinstance(design["name"], str):
                 handlers.style_weights_of(model, design["weights"])
