@@ -387,6 +387,22 @@ def test_an_ablation_is_trained_measured_and_not_repeated(start, monkeypatch, on
     assert not kept.exists()  # without --keep
 
 
+def test_small_collections_are_trained_judged_and_not_repeated(start, one_core, data, tmp_path):
+    unseen = ["--test-data", draw_pictures(tmp_path / "unseen", side=40)]
+    options = [*data[:2], *unseen, "--work", tmp_path / "work", "--results", tmp_path / "results", "--preset", "tiny"]
+    options += ["--images", 256, "--samples", 8, "--sizes", 24, 30]
+    start("small_collections", *options)
+    table = (tmp_path / "results" / "table.md").read_text("utf-8")
+    assert [(row[0], row[2]) for row in rows(table)] == [("run", "images shown"), ("preset", "256"), ("preset", "256")]
+    for size in (24, 30):
+        found = json.loads((tmp_path / "results" / f"preset-{size}.json").read_text())
+        assert found["images"] == 256 and 0 < found["best_images"] <= 256 and found["pictures"] == 18
+        assert found["originality"] > 0 and found["frechet_distance"] > 0 and isinstance(found["warnings"], list)
+        (tmp_path / "work" / f"preset-{size}.txt").unlink()
+    start("small_collections", *options)
+    assert not list((tmp_path / "work").glob("*.txt"))
+
+
 def test_objectives_are_trained_judged_and_not_repeated(start, monkeypatch, one_core, data, tmp_path):
     objectives = script("objectives")
     names = ["published", "relativistic", "second-network", "spectral", "seeing-variety", "drift", "moments", "latents"]

@@ -22,7 +22,7 @@ from artmodels.hub.load import load_model
 def features(count: int, seed: int = 0) -> torch.Tensor:
     """Features that lie on a plane of 20 dimensions, so that 128 axes lose nothing."""
     random = torch.Generator().manual_seed(seed)
-    plane = torch.randn(20, 64, generator=torch.Generator().manual_seed(9))
+    plane = torch.randn(20, 1280, generator=torch.Generator().manual_seed(9))
     return torch.randn(count, 20, generator=random) @ plane
 
 
@@ -90,7 +90,8 @@ TOLD = {"labels": [f"picture {i}" for i in range(300)], "judge": 2, "judge_resol
     [
         ({"points": torch.full((300, 20), torch.nan)}, TOLD),
         ({"points": torch.zeros(299, 20)}, TOLD),
-        ({"axes": torch.zeros(64, 5000)}, TOLD),
+        ({"axes": torch.zeros(1280, 5000)}, TOLD),
+        ({"axes": torch.zeros(64, 20), "mean": torch.zeros(64)}, TOLD),
         ({"mean": torch.zeros(1)}, TOLD),
         ({"held_out": torch.zeros(0)}, TOLD),
         ({"surplus": torch.zeros(1)}, TOLD),

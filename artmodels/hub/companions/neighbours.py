@@ -15,6 +15,7 @@ from torch import Tensor
 
 from artmodels.hub.companion import Companion
 from artmodels.io.safetensors_io import load_weights, read_header, save_weights
+from artmodels.models.efficientnet import POOLED_DIM
 
 NEIGHBOURS_NAME = "neighbours.safetensors"
 MAX_PICTURES = 20_000
@@ -145,8 +146,11 @@ def load_neighbours(folder: Path) -> Neighbours | None:
         len(labels),
         *(_size(header, *where) for where in (("mean", 0), ("axes", 1), ("held_out", 0))),
     )
-    if not (0 < wide <= 4096 and 0 < axes <= DIMENSIONS and 0 < held_out <= MAX_PICTURES):
-        raise ValueError(f"{path} has {axes} axes of {wide} features and {held_out} distances: {REMEDY}")
+    if not (wide == POOLED_DIM and 0 < axes <= DIMENSIONS and 0 < held_out <= MAX_PICTURES):
+        raise ValueError(
+            f"{path} has {axes} axes of {wide} features and {held_out} distances, where the judge gives {POOLED_DIM} "
+            f"features: {REMEDY}"
+        )
     with torch.device("meta"):
         expected = {
             "points": torch.empty(pictures, axes),
