@@ -57,6 +57,7 @@ def build_api(context: StudioContext, first: LoadedModel) -> None:
         with plain_errors():
             count = handlers.whole_number("count", count, 1, MAX_PROMPT_COUNT)
             seeds = handlers.seeds_from(seed, count)
+            truncation = handlers.number_between("truncation", truncation, 0, MAX_TRUNCATION)
             found, words = model_named(context, model), read_text("words", words)
             wall: handlers.Wall = []
             for _, pictures in paint_words(context, found, words, seeds, truncation):

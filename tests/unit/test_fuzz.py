@@ -1,15 +1,18 @@
 """Anything at all, thrown at what reads strangers' files: taken, or refused in words. A failure prints its seed."""
 
+import asyncio
 import copy
 import io
 import json
 import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
+import gradio as gr
 import pytest
+from gradio.state_holder import SessionState
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,9 +31,13 @@ from artmodels.generate.recipe import (
 )
 from artmodels.hub.companions import classifier, directions, prompt, upscaler
 from artmodels.hub.download import leads_out, parse_hub_id
+from artmodels.hub.load import load_model
+from artmodels.hub.model_cache import ModelCache
 from artmodels.hub.pretrained import read_config
 from artmodels.models.generator import GeneratorConfig
 from artmodels.optimize.provenance import parse_provenance
+from artmodels.studio import handlers
+from artmodels.studio.layout import build_studio
 from artmodels.training.config import TrainConfig, tiny
 
 MANY = settings(
@@ -107,6 +114,49 @@ def test_recipes(data):
         assert parse_recipe_data(json.loads(found.to_json())) == found  # what is taken can be written and read again
     survives(parse_recipes, as_json(data))
     survives(parse_provenance, as_json(data))
+
+
+ARGUMENTS = {
+    "generate": ["mosaic", 7, 1, 0.8, "sketcher"],
+    "blend": [{"mosaic": 1, "op-art": 0.5}, 7, 1, 0.8, "sketcher"],
+    "phrase": ["blue sea", 7, 1, 0.8, "sketcher"],
+    "film": [[1, RECIPE], {"mosaic": 1}, 1, 8, 32, True, 0.8, "sketcher"],
+    "recipe": [as_json(RECIPE), None],
+}
+
+
+@pytest.fixture(scope="module")
+def studio(steered_folder) -> Iterator[Any]:
+    model = load_model(steered_folder)
+    wall = handlers.paint_images(model, handlers.first_recipes(model))
+
+    async def build() -> Any:  # within a loop that runs: else Gradio makes some, and leaves them open
+        return build_studio(ModelCache([model]), wall)
+
+    with asyncio.Runner() as runner:
+        yield runner, runner.run(build())
+
+
+CALLS = st.one_of(
+    *(st.tuples(st.just(name), changed(good) | st.lists(VALUES, max_size=9)) for name, good in ARGUMENTS.items())
+)
+
+
+@settings(MANY, max_examples=200)
+@given(CALLS)
+def test_arguments_of_programs(studio, sent):
+    """All of Gradio's own reading is done, too; what is refused is refused in a line of plain text."""
+    name, values = sent
+    runner, blocks = studio
+    (called,) = (fn for fn in blocks.fns.values() if fn.api_name == name and fn.api_visibility == "public")
+
+    async def call(values: list[Any]) -> Any:
+        return await blocks.process_api(called, values, state=SessionState(blocks))
+
+    try:
+        assert runner.run(call(values))["data"]
+    except gr.Error as error:
+        assert not error.print_exception and 0 < len(error.message) <= 300 and "\n" not in error.message, error.message
 
 
 @MANY
