@@ -36,6 +36,7 @@ MEMORY_EVERY = 0.2
 CONNECTIONS = 6  # at once to one server, as in a browser
 AFTER_A_REFUSAL = 0.5  # seconds at least
 MAX_PICTURES = 36  # what the app gives at a time
+FILM = [[1, 2, 3]]  # the pictures that it walks through; all else as the endpoint has it
 PNG_BEGIN, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
 
@@ -51,9 +52,10 @@ class Visit:
     seconds: float = 30.0  # after which nobody asks any more
     pictures: int = 4  # that a visitor asks for at a time, of a random seed
     pause: float = 1.0  # seconds
+    films: int = 0  # people who have films made meanwhile, one after the other
 
     def __post_init__(self):
-        for name, lowest, highest in (("visitors", 1, 1000), ("pictures", 1, MAX_PICTURES)):
+        for name, lowest, highest in (("visitors", 1, 1000), ("pictures", 1, MAX_PICTURES), ("films", 0, 10)):
             if not lowest <= getattr(self, name) <= highest:
                 raise ValueError(f"--{name} must be between {lowest} and {highest}, found {getattr(self, name)}")
         for name, lowest, highest in (("seconds", 1, 3600), ("pause", 0, 600)):
@@ -66,6 +68,7 @@ class Tally:
     """What the visitors met with."""
 
     latencies: list[float] = field(default_factory=list)  # seconds from asking to the last byte of the last picture
+    films: int = 0  # that were made
     busy: int = 0  # times that the app turned somebody away because it has enough to do
     errors: Counter[str] = field(default_factory=Counter)
 
@@ -87,9 +90,13 @@ def benchmark_app(visit: Visit, model: str | None = None) -> dict[str, Any]:
         import psutil  # noqa: F401
     except ModuleNotFoundError as error:
         raise ValueError("to read the app's memory, pip install psutil (requirements-train.txt brings it)") from error
-    environment = _environment(model)
+    environment = app_environment(model)
     import_seconds = min(_time_imports(environment) for _ in range(2))  # the first fills the disk's cache
-    with _serving(environment) as (process, address, ready_seconds), _watched(process.pid) as memory:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        serving(environment, Path(folder)) as (process, address, ready_seconds),
+        _watched(process.pid) as memory,
+    ):
         tally, elapsed = asyncio.run(_receive(address, visit, memory))
     answered, latencies = len(tally.latencies), sorted(tally.latencies)
     return {
@@ -104,6 +111,7 @@ def benchmark_app(visit: Visit, model: str | None = None) -> dict[str, Any]:
             "p95": percentile(latencies, 0.95),
             "max": percentile(latencies, 1),
         },
+        "films_made": tally.films,
         "busy": tally.busy,
         "errors": dict(tally.errors.most_common()),
         "memory": memory.figures(),
@@ -121,7 +129,7 @@ def percentile(ordered: list[float], share: float) -> float | None:
 # The app, in a process of its own
 
 
-def _environment(model: str | None) -> dict[str, str]:
+def app_environment(model: str | None) -> dict[str, str]:
     package = str(Path(__file__).resolve().parent.parent.parent)
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]  # the app is this very artmodels
     ours = {"GRADIO_ANALYTICS_ENABLED": "False", "PYTHONPATH": os.pathsep.join(paths)}
@@ -135,30 +143,29 @@ def _time_imports(environment: dict[str, str]) -> float:
 
 
 @contextlib.contextmanager
-def _serving(environment: dict[str, str]) -> Iterator[tuple[subprocess.Popen, str, float]]:
-    """The app on a free port, its address, and the seconds until it first answered."""
+def serving(environment: dict[str, str], temporary: Path) -> Iterator[tuple[subprocess.Popen, str, float]]:
+    """The app on a free port, its address, and the seconds until it first answered; it writes to `temporary`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        ours = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": folder}
-        log = Path(folder) / "log"
-        with log.open("wb") as output:
-            began = time.perf_counter()
-            process = subprocess.Popen(
-                [sys.executable, "-c", APP], env={**environment, **ours}, stdout=output, stderr=output
-            )
+    ours = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port), "GRADIO_TEMP_DIR": str(temporary)}
+    log = temporary / "log"
+    with log.open("wb") as output:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, "-c", APP], env={**environment, **ours}, stdout=output, stderr=output
+        )
+    try:
+        _wait_for_answer(process, address, log)
+        yield process, address, time.perf_counter() - began
+    finally:
+        process.terminate()
         try:
-            _wait_for_answer(process, address, log)
-            yield process, address, time.perf_counter() - began
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _wait_for_answer(process: subprocess.Popen, address: str, log: Path) -> None:
@@ -175,7 +182,7 @@ def _wait_for_answer(process: subprocess.Popen, address: str, log: Path) -> None
     raise OSError(f"the app did not answer within {START_TIMEOUT} seconds")
 
 
-class _Memory:
+class Memory:
     """The resident bytes of a process and its children, seen now and then by a thread."""
 
     def __init__(self, pid: int):
@@ -197,9 +204,9 @@ class _Memory:
 
 
 @contextlib.contextmanager
-def _watched(pid: int) -> Iterator[_Memory]:
+def _watched(pid: int) -> Iterator[Memory]:
     """A process whose memory is looked at; the first sight is to be taken by whoever knows when."""
-    memory, over = _Memory(pid), threading.Event()
+    memory, over = Memory(pid), threading.Event()
 
     def watch() -> None:
         while not over.wait(MEMORY_EVERY):
@@ -218,11 +225,11 @@ def _watched(pid: int) -> Iterator[_Memory]:
 # The visitors
 
 
-async def _receive(address: str, visit: Visit, memory: _Memory) -> tuple[Tally, float]:
+async def _receive(address: str, visit: Visit, memory: Memory) -> tuple[Tally, float]:
     """Let one visitor come alone, then all at once; what they met with, and the seconds until the last was served."""
     context = ssl.create_default_context()  # slow to make, and of no use here: one for all
     tally = Tally()
-    async with _browser(address, context) as browser:
+    async with browse(address, context) as browser:
         information = await browser.get("/gradio_api/info")
         parameters = information.raise_for_status().json()["named_endpoints"]["/generate"]["parameters"]
         try:
@@ -235,13 +242,14 @@ async def _receive(address: str, visit: Visit, memory: _Memory) -> tuple[Tally, 
         _visitor(number, address, context, parameters, visit, began + visit.seconds, tally)
         for number in range(visit.visitors)
     ]
+    comers += [_filmer(address, context, began + visit.seconds, tally) for _ in range(visit.films)]
     await asyncio.gather(*comers)
     elapsed = time.monotonic() - began
     memory.look()
     return tally, elapsed
 
 
-def _browser(address: str, context: ssl.SSLContext) -> httpx.AsyncClient:
+def browse(address: str, context: ssl.SSLContext) -> httpx.AsyncClient:
     return httpx.AsyncClient(
         base_url=address,
         verify=context,
@@ -262,7 +270,7 @@ async def _visitor(
 ) -> None:
     chance = random.Random(number)
     await asyncio.sleep(chance.uniform(0, 2 * visit.pause))  # at the wall that is there on arrival
-    async with _browser(address, context) as browser:
+    async with browse(address, context) as browser:
         while time.monotonic() < until:
             began, rest = time.monotonic(), chance.uniform(0, 2 * visit.pause)
             try:
@@ -279,6 +287,34 @@ async def _visitor(
             await asyncio.sleep(max(0, min(rest, until - time.monotonic())))
 
 
+async def _filmer(address: str, context: ssl.SSLContext, until: float, tally: Tally) -> None:
+    """Have one film after the other made; what is not done in time is left, as people leave."""
+    async with browse(address, context) as browser:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, until - time.monotonic())):
+                while True:
+                    try:
+                        await call(browser, "film", FILM)
+                        tally.films += 1
+                    except (Refused, httpx.HTTPError) as error:
+                        tally.errors[f"film: {error or type(error).__name__}"[:200]] += 1
+                        await asyncio.sleep(AFTER_A_REFUSAL)
+
+
+async def call(browser: httpx.AsyncClient, name: str, data: list[Any], session: str | None = None) -> list[Any]:
+    """What an endpoint answers.
+
+    Raises:
+        Refused: a message instead.
+        httpx.HTTPError: the connection failed.
+    """
+    body = {"data": data} | ({"session_hash": session} if session else {})
+    joined = await browser.post(f"/gradio_api/call/{name}", json=body)
+    if joined.status_code != 200:
+        raise Refused(_message(joined.text) or f"status {joined.status_code}")
+    return await _answer(browser, name, joined.json()["event_id"])
+
+
 async def _ask(
     browser: httpx.AsyncClient, session: str, parameters: list[dict[str, Any]], seed: int, count: int
 ) -> None:
@@ -290,25 +326,22 @@ async def _ask(
     """
     wanted = {"seed": seed, "count": count}
     data = [wanted.get(each["parameter_name"], each.get("parameter_default")) for each in parameters]
-    joined = await browser.post("/gradio_api/call/generate", json={"data": data, "session_hash": session})
-    if joined.status_code != 200:
-        raise Refused(_message(joined.text) or f"status {joined.status_code}")
-    wall = await _answer(browser, joined.json()["event_id"])
+    (wall,) = await call(browser, "generate", data, session)
     if len(wall) != count:
         raise Refused(f"{len(wall)} pictures instead of {count}")
     await asyncio.gather(*(_download(browser, picture["image"]["url"]) for picture in wall))
 
 
-async def _answer(browser: httpx.AsyncClient, event_id: str) -> list[dict[str, Any]]:
-    """The wall that the app's server-sent events end with."""
+async def _answer(browser: httpx.AsyncClient, name: str, event_id: str) -> list[Any]:
+    """What the app's server-sent events end with."""
     event = ""
-    async with browser.stream("GET", f"/gradio_api/call/generate/{event_id}") as events:
+    async with browser.stream("GET", f"/gradio_api/call/{name}/{event_id}") as events:
         async for line in events.aiter_lines():
             key, _, value = line.partition(": ")
             if key == "event":
                 event = value
             elif key == "data" and event == "complete":
-                return json.loads(value)[0]
+                return json.loads(value)
             elif key == "data" and event == "error":
                 raise Refused(_message(value) or "an error without a message")
     raise Refused(f"the answer broke off (status {events.status_code})")
@@ -342,6 +375,7 @@ def describe(found: dict[str, Any]) -> str:
         "latency     "
         + ", ".join(f"{name} {'-' if value is None else f'{value:.2f} s'}" for name, value in latency.items())
         + " (to the last byte of the last picture)",
+        *([f"films       {found['films_made']} were made meanwhile"] if found["films"] else []),
         f"turned away {found['busy']} as busy, {sum(found['errors'].values())} with an error",
         *(f"            {count} x {message}" for message, count in found["errors"].items()),
         f"memory      {memory['start']} at first, {memory['middle']} half way, {memory['end']} at the end, "

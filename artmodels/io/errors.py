@@ -28,6 +28,15 @@ def main_with_clear_errors(run: Callable[[], None]) -> int:
     except ModuleNotFoundError as error:
         print(f"error: {error}: pip install -r requirements-train.txt installs what training needs", file=sys.stderr)
         return 2
+    except ImportError as error:
+        if "socksio" not in str(error):
+            raise
+        print(
+            "error: a proxy variable (all_proxy or the like) names a SOCKS proxy, which needs one more package: "
+            "pip install 'httpx[socks]', or unset it",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt:
         return 130
     return 0

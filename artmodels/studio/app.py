@@ -1,6 +1,9 @@
 """Starts the studio: what `app.py` runs, here and in every Space."""
 
+import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 
 import torch
 
@@ -42,7 +45,28 @@ def launch() -> None:
 
         studio = build_studio(models, wall.result())
     models.move_start(best_device())
+    avoid_proxies()
     studio.launch(**launch_options())
+
+
+def avoid_proxies() -> None:
+    """Let no proxy variable stop the studio: Gradio asks its own server whether it has come up.
+
+    A proxy that the machine goes out by cannot reach that server; and one that speaks SOCKS stops every request where
+    the package for it is missing.
+    """
+    for name in ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"):
+        for spelling in (name, name.lower()):
+            if os.environ.get(spelling, "").startswith("socks") and find_spec("socksio") is None:
+                del os.environ[spelling]
+                print(
+                    f"warning: {spelling} names a SOCKS proxy and is not used, so the Hub may be out of reach: "
+                    "pip install 'httpx[socks]'",
+                    file=sys.stderr,
+                )
+    for name in ("NO_PROXY", "no_proxy"):
+        hosts = [host for host in os.environ.get(name, "").split(",") if host]
+        os.environ[name] = ",".join(dict.fromkeys([*hosts, "localhost", "127.0.0.1", "::1"]))
 
 
 def main() -> int:

@@ -29,7 +29,7 @@ PAINTING: dict[str, Any] = {
     "show_progress": "hidden",
     "api_visibility": "private",
 }
-PROGRAMS: dict[str, Any] = {**PAINTING, "concurrency_limit": 12, "concurrency_id": "programs"}
+PROGRAMS: dict[str, Any] = {**PAINTING, "concurrency_id": "programs"}
 FILMING: dict[str, Any] = {**PAINTING, "concurrency_limit": 1, "concurrency_id": "filming"}
 READING: dict[str, Any] = {**PAINTING, "concurrency_limit": 2, "concurrency_id": "prompts"}
 QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}

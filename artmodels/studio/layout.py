@@ -45,7 +45,7 @@ from artmodels.studio.visitors import AUDIENCE
 from artmodels.studio.zero_gpu import ON_ZERO_GPU, on_gpu, paint_where_the_gpu_is
 
 MAX_UPLOAD = "20mb"
-MAX_SESSIONS = 300  # that Gradio remembers, half a megabyte each; it would keep 10,000
+MAX_SESSIONS = 3000  # that Gradio remembers, some 20 kB each; it would keep 10,000
 MAX_THREADS = 64  # more than there are slots of all kinds, so that none waits for another
 MAX_WAITING = 400  # requests in the queue, beyond which a visitor is told to come back
 

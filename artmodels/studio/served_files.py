@@ -19,7 +19,7 @@ from artmodels.io.files import write_atomically
 
 HOUSE = "the studio"  # the owner of what is there for everybody: it stays
 SECONDS, BYTES = 3600.0, 500 * 10**6
-GRACE = 600.0  # seconds that a visitor's files are kept after the page was left: a phone leaves it for a moment, too
+GRACE = 1 / 6  # of the seconds, for which files are kept after their page was left: a phone leaves it for a moment, too
 UNCLAIMED = 120.0  # seconds after which an upload whose answer never reached its sender is deleted
 SWEEP_EVERY = 10.0  # seconds
 PREFIX, LOCK_NAME = "artmodels-studio-", "lock"
@@ -40,9 +40,9 @@ class Entry:
 class FileStore:
     """Files under one root, each in a folder whose name nobody can guess; safe for any number of threads.
 
-    A file is deleted `seconds` after it was saved, or `GRACE` after its owner left. When all together exceed `budget`
-    bytes, the owner who has most loses the oldest, but never the one just saved. No path that a visitor names is acted
-    upon but by `claim`, which takes nothing but what was uploaded.
+    A file is deleted `seconds` after it was saved, or soon after its owner left (`GRACE`). When all together exceed
+    `budget` bytes, the owner who has most loses the oldest, but never the one just saved. No path that a visitor names
+    is acted upon but by `claim`, which takes nothing but what was uploaded.
     """
 
     def __init__(self, root: Path, seconds: float = SECONDS, budget: int = BYTES):
@@ -117,7 +117,7 @@ class FileStore:
 
     def leave(self, owner: str) -> None:
         """The owner has gone: what is theirs follows soon."""
-        until = time.monotonic() + GRACE
+        until = time.monotonic() + GRACE * self.seconds
         with self.lock:
             for entry in self.entries.values():
                 if entry.owner == owner:

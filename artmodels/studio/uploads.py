@@ -45,6 +45,8 @@ def take_picture(store: FileStore, path: str | None) -> tuple[Image.Image, str]:
     Raises:
         ValueError: no picture, or one that is too small or too large.
     """
+    if not path:
+        raise Complaint("no-picture-file")
     with opened(store, path) as file:
         name = file.name[:60]
         try:

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from artmodels.generate.recipe import SEED_LIMIT
+from artmodels.io.device import can_compile
 from artmodels.models.generator import GeneratorConfig
 from artmodels.training.hyperparameters import check, hyperparameter
 
@@ -47,6 +48,18 @@ class RunConfig:
         check(self)
         if self.images < self.batch_size:
             raise ValueError(f"images ({self.images}) must be at least one batch ({self.batch_size})")
+
+    @property
+    def ignores_styles(self) -> bool:
+        """Whether all pictures are taken for one style."""
+        return False
+
+    def check_machine(self, processes: int) -> None:
+        """Refuse what cannot be done here, by so many processes.
+
+        Raises:
+            ValueError: see above.
+        """
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -180,6 +193,20 @@ class TrainConfig(RunConfig):
                 "what is above it learns"
             )
         self.generator_config(("any",))  # refuses what the generator cannot be built from
+
+    @property
+    def ignores_styles(self) -> bool:
+        return self.unconditional
+
+    def check_machine(self, processes: int) -> None:
+        share = self.batch_size // processes
+        if share % self.accumulate or share < 2 * self.accumulate:
+            raise ValueError(
+                f"a process's {share} pictures of a batch do not divide into {self.accumulate} parts of at least 2: "
+                "change --accumulate or --batch-size"
+            )
+        if self.compile and not can_compile():
+            raise ValueError("compiling needs a C++ compiler, and none was found: install g++, or add --no-compile")
 
     def generator_config(self, styles: tuple[str, ...]) -> GeneratorConfig:
         return GeneratorConfig(

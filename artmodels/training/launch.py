@@ -17,7 +17,6 @@ from artmodels.io.files import LOCK_NAME, clear_leftovers, only_one, replacing, 
 from artmodels.io.safetensors_io import read_json
 from artmodels.training.config import RUN_CONFIG_NAME
 from artmodels.training.latents import LATENTS_NAME
-from artmodels.training.monitor import measuring_command
 from artmodels.training.plan import Plan, check_pictures
 from artmodels.training.run_config import note_changes
 from artmodels.training.tasks import TASKS, Run
@@ -61,7 +60,7 @@ def start_run(
         plan.test_data,
         config.resolution,
         lambda styles: task.check_styles(config, styles),
-        getattr(config, "unconditional", False),
+        config.ignores_styles,
     )
     changes, init = [], plan.init.describe() if plan.init else None
     if resume:
@@ -83,8 +82,8 @@ def start_run(
         run_config = {"train": config.to_json(), "data": described, "init": init, "changes": changes}
         write_json(output / RUN_CONFIG_NAME, {"task": plan.task, **run_config})
         keep_split(output, dataset, config.hold_out, write=True)
-        command = measuring_command(data, plan.test_data, getattr(config, "evaluate_samples", None))
-        run = Run(config, trained_on, held_out, test, output, resume, True, command, plan.init, tracker, publisher)
+        sources = (data, plan.test_data)
+        run = Run(config, trained_on, held_out, test, output, resume, True, sources, plan.init, tracker, publisher)
         finished = task.train(run)
     companion = output / "model" / task.companion
     if beside and finished and companion.is_file():

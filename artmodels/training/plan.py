@@ -89,14 +89,7 @@ def resolve_plan(
     else:
         config = replace(kind.defaults(best_precision()), **given)
     check_world()
-    processes, parts = check_processes(config.batch_size), getattr(config, "accumulate", None)
-    if parts and (config.batch_size // processes % parts or config.batch_size // processes < 2 * parts):
-        raise ValueError(
-            f"a process's {config.batch_size // processes} pictures of a batch do not divide into {parts} "
-            "parts of at least 2: change --accumulate or --batch-size"
-        )
-    if getattr(config, "compile", False) and not can_compile():
-        raise ValueError("compiling needs a C++ compiler, and none was found: install g++, or add --no-compile")
+    config.check_machine(check_processes(config.batch_size))
     return Plan(task, config, data, test_data, init)
 
 
@@ -212,7 +205,7 @@ def describe_plan(plan: Plan, output: Path) -> str:
     config, task = plan.config, TASKS[plan.task]
     count, styles, source = look_into(plan.data, lambda styles: task.check_styles(config, styles))
     held_out = round(count * share_held_out(count, config.hold_out))
-    if getattr(config, "unconditional", False):
+    if config.ignores_styles:
         styles = ("all",)
     lines = {
         "task": f"{plan.task}: {output / 'model' / task.companion}",

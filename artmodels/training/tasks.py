@@ -18,7 +18,7 @@ from artmodels.training.classifier import train_classifier
 from artmodels.training.config import GENERATOR, RunConfig, TrainConfig, cpu
 from artmodels.training.gan_training import train
 from artmodels.training.init_from import InitialModel
-from artmodels.training.monitor import Monitor
+from artmodels.training.monitor import Monitor, measuring_command
 from artmodels.training.prompt import add_prompt_reference, train_prompt_model
 from artmodels.training.supervised_config import (
     ClassifierTrainConfig,
@@ -42,7 +42,7 @@ class Run:
     output: Path
     resume: bool
     first: bool = True  # of the processes: it alone measures and writes
-    command: str = ""  # what measures the same again
+    sources: tuple[str | None, str | None] = (None, None)  # where the pictures and the test pictures came from
     init: InitialModel | None = None
     tracker: str | None = None
     publisher: RunPublisher | None = None
@@ -67,7 +67,9 @@ def train_generator(run: Run) -> bool:
     if run.first and len(measured_by) >= FEWEST:
         print(f"measured by {len(measured_by)} pictures that are not trained on", file=sys.stderr)
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        monitor = Monitor(run.train, measured_by, run.config.evaluate_samples, run.command, device)
+        samples = run.config.evaluate_samples
+        command = measuring_command(*run.sources, samples)
+        monitor = Monitor(run.train, measured_by, samples, command, device)
     elif run.first:
         print("nothing is held out, so nothing is measured: model/ will be the last average", file=sys.stderr)
     return train(run.config, run.train, run.output, monitor, run.resume, run.init, run.tracker, run.publisher)

@@ -403,6 +403,31 @@ def test_small_collections_are_trained_judged_and_not_repeated(start, one_core, 
     assert not list((tmp_path / "work").glob("*.txt"))
 
 
+def test_quarters_are_means_and_tell_what_grows():
+    soak = script("soak")
+    seen = [{"seconds": float(second), "disk": 100.0 + second, "memory": 50.0} for second in range(80)]
+    assert soak.quarters(seen, "memory", 80) == [50] * 4
+    assert soak.quarters(seen, "disk", 80) == [109.5, 129.5, 149.5, 169.5]
+    found = {
+        "minutes": 80 / 60,
+        "keep": 1,
+        "machine": "m",
+        "cores": 2,
+        "date": "d",
+        "crowd": {"paint": 2},
+        "seen": seen,
+    }
+    told = soak.table(found | {"done": {"paint": 9}, "wrong": {}})
+    assert "| 1.000 | flat |" in told and "| 1.309 | grows |" in told and "Nothing went wrong." in told
+
+
+def test_visitors_of_all_kinds_come_for_a_moment(start, steered_folder, tmp_path):
+    """Each kind of them does what it came for, in the real studio; how much grows is not told by so short a time."""
+    start("soak", "--minutes", 0.2, "--keep", 0.1, "--model", steered_folder, "--results", tmp_path)
+    found = json.loads((tmp_path / "soak.json").read_text())
+    assert found["wrong"] == {} and found["done"].keys() == found["crowd"].keys() and len(found["seen"]) >= 2
+
+
 def test_objectives_are_trained_judged_and_not_repeated(start, monkeypatch, one_core, data, tmp_path):
     objectives = script("objectives")
     names = ["published", "relativistic", "second-network", "spectral", "seeing-variety", "drift", "moments", "latents"]

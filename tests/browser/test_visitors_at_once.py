@@ -10,7 +10,20 @@ from artmodels.cli.main import main
 
 def test_the_studio_serves_visitors(model_folder, tmp_path):
     out = tmp_path / "figures.json"
-    flags = ["--visitors", "3", "--seconds", "2", "--pictures", "2", "--pause", "0.1", "--model", str(model_folder)]
+    flags = [
+        "--visitors",
+        "3",
+        "--seconds",
+        "2",
+        "--pictures",
+        "2",
+        "--pause",
+        "0.1",
+        "--films",
+        "1",
+        "--model",
+        str(model_folder),
+    ]
     result = run_here(lambda: main(["benchmark", "app", *flags, "--out", str(out)]))
     assert result.returncode == 0, result.stderr
     found = json.loads(out.read_text())

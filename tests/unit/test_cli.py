@@ -3,8 +3,10 @@
 import json
 import pickle
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
+import httpx
 import pytest
 from helpers import STYLES, assert_one_clear_line, draw_pictures, image_array, run, run_here
 from PIL import Image
@@ -14,6 +16,13 @@ from artmodels.cli.main import main
 from artmodels.generate.recipe import png_bytes, read_recipes
 from artmodels.generate.upscale import enlarge
 from artmodels.hub.load import load_model
+from artmodels.io.errors import main_with_clear_errors
+
+
+@pytest.mark.skipif(find_spec("socksio") is not None, reason="the package is there")
+def test_a_socks_proxy_without_the_package_for_it_is_told():
+    result = run_here(lambda: main_with_clear_errors(lambda: httpx.Client(proxy="socks5://127.0.0.1:9").close()))
+    assert_one_clear_line(result, "names a SOCKS proxy", "pip install 'httpx[socks]'")
 
 
 @pytest.mark.slow

@@ -1,9 +1,9 @@
 """The studio without a browser: what its handlers do, its words, and painting for many at once."""
 
-import inspect
 import io
 import json
 import math
+import os
 import re
 import string
 import threading
@@ -22,7 +22,8 @@ from sample_models import make_generator
 
 from artmodels.generate.recipe import SEED_LIMIT, Latent, Recipe, parse_recipes, read_recipes
 from artmodels.generate.sampling import paint_rows, rows_of
-from artmodels.studio import handlers
+from artmodels.studio import app, handlers
+from artmodels.studio.app import avoid_proxies
 from artmodels.studio.batching import MicroBatcher
 from artmodels.studio.context import read_recipes_data
 from artmodels.studio.handlers import ALL_STYLES, MAX_COUNT, generate
@@ -173,6 +174,19 @@ def test_what_is_no_link_of_ours_says_so(text):
         handlers.recipe_of_text(text)
 
 
+@pytest.mark.parametrize("name", ["ALL_PROXY", "http_proxy"])
+def test_a_proxy_that_cannot_be_spoken_to_is_left_out_with_a_word(monkeypatch, capsys, name):
+    monkeypatch.setenv("NO_PROXY", "intern.example")
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv(name, "socks5://127.0.0.1:9")
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setattr(app, "find_spec", lambda package: None)
+    avoid_proxies()
+    assert name not in os.environ and os.environ["HTTPS_PROXY"] == "http://127.0.0.1:9"
+    assert os.environ["NO_PROXY"] == "intern.example,localhost,127.0.0.1,::1"
+    assert f"{name} names a SOCKS proxy" in capsys.readouterr().err
+
+
 @pytest.fixture
 def files(tmp_path) -> FileStore:
     return FileStore(tmp_path / "files")
@@ -298,21 +312,18 @@ def fields_of(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
-@pytest.mark.parametrize("key", WORDS)
+@pytest.mark.parametrize("key", sorted(WORDS["en"].keys() | WORDS["zh"].keys()))
 def test_each_text_is_there_in_both_languages_with_the_same_gaps(key):
-    english, chinese = WORDS[key]
+    english, chinese = WORDS["en"][key], WORDS["zh"][key]
     assert english and chinese and fields_of(english) == fields_of(chinese)
     assert english.count("<") == chinese.count("<")
     assert re.search(r"[\u4e00-\u9fff]", chinese)
 
 
 def test_each_text_is_used():
-    code = "".join(
-        path.read_text("utf-8") for path in (ROOT / "artmodels" / "studio").glob("*.py") if path.stem != "words"
-    )
-    code += inspect.getsource(translate_error)
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "artmodels" / "studio").rglob("*.py"))
     built = ("direction-", "found-", "page-", "name-", "way-")  # put together from what they name
-    assert [key for key in WORDS if not re.search(f"[\"']{key}[\"']", code) and not key.startswith(built)] == []
+    assert [key for key in WORDS["en"] if not re.search(f"[\"']{key}[\"']", code) and not key.startswith(built)] == []
 
 
 def test_complaints_are_said_in_the_visitors_language():
