@@ -42,6 +42,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOOK_EVERY = 5.0  # seconds
 FLAT = 0.05  # of the second quarter, by which the last may differ
 QUARTERS = 4
+CROWD = {"paint": 4, "film": 1, "open": 2, "look": 1, "transfer": 1, "leave": 2}
 SIZE = 400  # px of the pictures that are uploaded
 
 
@@ -165,7 +166,7 @@ async def visit(address: str, minutes: float, crowd: dict[str, int], look: Calla
 
 
 def soak(chosen: argparse.Namespace) -> None:
-    crowd = {"paint": 4, "film": 1, "open": 2, "look": 1, "transfer": 1, "leave": 2}
+    crowd = {kind: count for kind, count in CROWD.items() if not chosen.only or kind in chosen.only}
     environment = app_environment(chosen.model) | {"ARTMODELS_FILES_MINUTES": str(chosen.keep)}
     seen: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder, serving(environment, Path(folder)) as (process, address, _):
@@ -173,8 +174,8 @@ def soak(chosen: argparse.Namespace) -> None:
 
         def look() -> None:
             memory.look()
-            sizes = [path.lstat().st_size for path in Path(folder).rglob("artmodels-studio-*/**/*") if path.is_file()]
-            seen.append({"seconds": time.monotonic() - began, "memory": memory.seen[-1][1], "disk": sum(sizes)})
+            size = size_of(Path(folder))
+            seen.append({"seconds": time.monotonic() - began, "memory": memory.seen[-1][1], "disk": size})
 
         met = asyncio.run(visit(address, chosen.minutes, crowd, look))
     found: dict[str, Any] = {
@@ -189,6 +190,16 @@ def soak(chosen: argparse.Namespace) -> None:
     text = table(found)
     (chosen.results / "table.md").write_text(text, "utf-8")
     print(text)
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files below a folder, in which others write and delete meanwhile."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(place, name)).st_size
+    return total
 
 
 def quarters(seen: list[dict[str, float]], name: str, seconds: float) -> list[float]:
@@ -231,6 +242,7 @@ def parse_arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--minutes", type=float, default=20)
     add("--keep", type=float, default=1, metavar="MINUTES", help="after which the studio deletes a file")
+    add("--only", nargs="+", choices=CROWD, metavar="KIND", help=f"visitors of some kinds alone, of {', '.join(CROWD)}")
     add("--model", help="a folder or Hub id; the app's own without it")
     add("--results", type=Path, default=ROOT / "benchmarks" / "results" / "soak", metavar="FOLDER")
     chosen = parser.parse_args()

@@ -16,7 +16,7 @@ from playwright.sync_api import Page, sync_playwright
 
 HERE = Path(__file__).resolve().parent
 PORT = 7871
-WIDE, PHONE = {"width": 1440, "height": 1000}, {"width": 390, "height": 844}
+WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 
 def main() -> None:
@@ -50,6 +50,10 @@ def take_all(browser) -> None:
     pick(page, 20)
     keep(page, (3, 8, 11, 17, 20))
     shoot(page, "studio")
+    page.locator("#wall .thumbnail-item").nth(20).click()
+    settle(page)
+    shoot(page, "large")
+    page.keyboard.press("Escape")
     page.locator("#more-like").click()
     page.locator("#near-bar").wait_for()
     settle(page)
@@ -122,7 +126,7 @@ def take_all(browser) -> None:
     settle(page)
     page.locator("#explain-it").click()
     page.locator("#looked-at img").wait_for()
-    page.locator("#story svg").first.wait_for()
+    page.locator("#story svg").first.wait_for(state="attached")
     shoot(page, "explain", whole=True)
     page.locator("#rework-picked").click()
     page.locator("#begin").click()
@@ -142,7 +146,7 @@ def take_all(browser) -> None:
     phone = visit(browser, PHONE)
     shoot(phone, "phone")
     pick(phone, 3)
-    phone.locator("#picked").evaluate("element => element.scrollIntoView()")
+    phone.locator("#wall .thumbnail-item").nth(3).click()
     settle(phone)
     phone.screenshot(path=HERE / "phone-panel.png")
     phone.context.close()
@@ -160,6 +164,7 @@ def pick(page: Page, place: int) -> None:
     page.locator("#wall .thumbnail-item").nth(place).click()
     page.locator("#picked img").wait_for()
     settle(page)
+    page.keyboard.press("Escape")
 
 
 def keep(page: Page, places: tuple[int, ...]) -> None:

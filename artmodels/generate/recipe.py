@@ -186,9 +186,11 @@ def from_link(text: str) -> Recipe:
         content = unpacker.decompress(packed, MAX_RECIPE_BYTES).decode()
     except (binascii.Error, zlib.error, ValueError) as error:
         raise ValueError("the link is damaged or was cut: copy all of it, or open the PNG itself") from error
-    (recipe, *others) = parse_recipes(content)
-    if others or not unpacker.eof:
+    if not unpacker.eof:
         raise ValueError("the link is damaged or was cut: copy all of it, or open the PNG itself")
+    (recipe, *others) = parse_recipes(content)
+    if others:
+        raise ValueError("the link holds several recipes, so it is not one of ours: open the PNG itself")
     return recipe
 
 

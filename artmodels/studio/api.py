@@ -82,7 +82,9 @@ def build_api(context: StudioContext, first: LoadedModel) -> None:
     def recipe(text: str = "", picture: str | None = None) -> tuple[dict[str, Any], str]:
         with plain_errors():
             found = (
-                take_recipe(context.files, picture) if picture else handlers.recipe_of_text(read_text("text", text))[0]
+                take_recipe(context.files, picture)
+                if picture
+                else handlers.recipe_of_text(read_text("text", text), first)[0]
             )
             painter = context.model_of(hub_label(found.model, found.revision))
             return found.to_data(), handlers.picture_file(painter, context.save, found, 1, context.paint)

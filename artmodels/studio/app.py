@@ -11,6 +11,7 @@ from artmodels.hub.load import find_models, load_model
 from artmodels.hub.model_cache import ModelCache, budget_from_environment
 from artmodels.io.errors import main_with_clear_errors
 from artmodels.studio import handlers
+from artmodels.studio.computing import share_memory_between_threads
 from artmodels.studio.zero_gpu import ON_ZERO_GPU
 
 
@@ -37,6 +38,7 @@ def best_device() -> str:
 
 
 def launch() -> None:
+    share_memory_between_threads()
     models = fill_model_cache()
     first = models.get(models.names[0])
     with ThreadPoolExecutor(1) as early:  # Gradio takes as long to import as the first wall to paint
@@ -46,7 +48,7 @@ def launch() -> None:
         studio = build_studio(models, wall.result())
     models.move_start(best_device())
     avoid_proxies()
-    studio.launch(**launch_options())
+    studio.launch(**launch_options(studio))
 
 
 def avoid_proxies() -> None:

@@ -1,11 +1,12 @@
 """Gradio's `Blocks` as the studio needs it: fair to its visitors, quick, and plain with their mistakes."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 from gradio.state_holder import SessionState, StateHolder
 
+from artmodels.studio.front_page import Preview
 from artmodels.studio.traffic import FairQueue
 
 LONGEST = 200  # characters of Gradio's own words that are passed on
@@ -13,6 +14,8 @@ LONGEST = 200  # characters of Gradio's own words that are passed on
 
 class StudioBlocks(gr.Blocks):
     """Blocks whose queue is fair, and which answer input of the wrong kind in one line, without a traceback."""
+
+    preview: Preview
 
     @property
     def state_holder(self) -> StateHolder:
@@ -22,12 +25,20 @@ class StudioBlocks(gr.Blocks):
     @state_holder.setter
     def state_holder(self, holder: StateHolder) -> None:
         holder.__class__ = LeanSessions
-        self._sessions = holder
+        self._sessions = cast(LeanSessions, holder)
 
     def queue(self, *args: Any, **options: Any) -> "StudioBlocks":
         super().queue(*args, **options)
         FairQueue.fair(self._queue)
         return self
+
+    async def process_api(self, block_fn: Any, inputs: list[Any], *args: Any, **options: Any) -> Any:
+        """A program's call leaves no session behind: thousands of them would push out those of visitors."""
+        try:
+            return await super().process_api(block_fn, inputs, *args, **options)
+        finally:
+            if (session_hash := options.get("session_hash")) and getattr(block_fn, "api_visibility", "") == "public":
+                self._sessions.forget(session_hash)
 
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
@@ -57,6 +68,11 @@ class LeanSession(SessionState):
 
 class LeanSessions(StateHolder):
     """The sessions of all visitors."""
+
+    def forget(self, session_id: str) -> None:
+        with self.lock:
+            self.session_data.pop(session_id, None)
+            self.time_last_used.pop(session_id, None)
 
     def __getitem__(self, session_id: str) -> SessionState:
         if session_id not in self.session_data:

@@ -12,7 +12,7 @@ import gradio as gr
 from gradio.events import Dependency
 from PIL import Image
 
-from artmodels.generate.recipe import SEED_LIMIT, Recipe, parse_recipe_data
+from artmodels.generate.recipe import Recipe, parse_recipe_data
 from artmodels.hub.load import LoadedModel
 from artmodels.hub.model_cache import ModelCache
 from artmodels.studio import handlers
@@ -34,7 +34,7 @@ FILMING: dict[str, Any] = {**PAINTING, "concurrency_limit": 1, "concurrency_id":
 READING: dict[str, Any] = {**PAINTING, "concurrency_limit": 2, "concurrency_id": "prompts"}
 QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
 MAX_RECIPES = 60  # in a list that comes from a page
-RANDOM_SEED_JS = f"() => Math.floor(Math.random() * {SEED_LIMIT - handlers.MAX_COUNT})"
+RANDOM_SEED_JS = "() => Math.floor(Math.random() * 100000)"  # short enough to tell a friend
 BROWSER_SECRET = "artmodels"  # nothing secret is kept; the same for each start, so that a visitor's things survive it
 
 
@@ -104,6 +104,10 @@ class StudioContext:
             FileNotFoundError, ValueError, OSError: see `ModelCache.load`.
         """
         return self.models.get(name)
+
+    def hung(self, wall: handlers.Wall, recipes: Sequence[Any], picked: Any) -> gr.Gallery:
+        """An update of a gallery that frames the picture in the panel, if it hangs there; recipes as the page has."""
+        return gr.Gallery(value=wall, selected_index=recipes.index(picked) if picked in recipes else None)
 
     def show(self, model: LoadedModel, recipes: Sequence[Recipe]) -> tuple[handlers.Wall, list[dict[str, Any]]]:
         """What `Pictures.parts` take."""

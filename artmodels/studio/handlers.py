@@ -20,11 +20,14 @@ from artmodels.generate.upscale import PRINT_DOTS_PER_INCH, enlarge
 from artmodels.hub.download import hub_label
 from artmodels.hub.load import LoadedModel
 from artmodels.models.generator import MAX_TRUNCATION
-from artmodels.studio.i18n import Complaint
+from artmodels.studio.computing import computed
+from artmodels.studio.i18n import Complaint, style_word
 
 ALL_STYLES = "all styles"
 FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION = 1, 24, 0.8
 MAX_COUNT = 36
+SHORT_LINK = {"style", "seed"}  # parts of a link that stand for a recipe
+CONSONANTS, VOWELS = "bcdfghjklmnpqrstvwxyz", "aeiou"
 CHUNK = 8  # pictures between two looks at the clock
 
 SavePng = Callable[[bytes, str], str]  # a file's bytes and its name -> the path that Gradio may serve
@@ -157,7 +160,9 @@ def paint_images(model: LoadedModel, recipes: Sequence[Recipe], paint: PaintRows
     Raises:
         ValueError: a recipe is another model's, or does not fit this one.
     """
-    return to_images(paint(model, rows_of_all(model, recipes))) if recipes else []
+    if not recipes:
+        return []
+    return computed(to_images, paint(model, computed(rows_of_all, model, recipes)))
 
 
 def rows_of_all(model: LoadedModel, recipes: Sequence[Recipe]) -> Tensor:
@@ -186,17 +191,35 @@ def file_name(recipe: Recipe, stems: Mapping[str, str]) -> str:
     main = max(recipe.style_weights, key=lambda style: recipe.style_weights[style])
     if len(recipe.latents) == len(recipe.style_weights) == 1 and not recipe.edits:
         return f"{stems[main]}-{recipe.latents[0].seed}.png"
-    return f"{stems[main]}-{hashlib.sha256(recipe.to_json().encode()).hexdigest()[:10]}.png"
+    return f"{stems[main]}-{digest_of(recipe)[:10]}.png"
 
 
 def caption(recipe: Recipe) -> str:
-    """`ukiyo-e · 7`, `ukiyo-e 60 + baroque 40 · 7` (percent), `ukiyo-e · 7+2` (seven and two seeds besides)."""
+    """What people call a picture: `Ukiyo-e No. 7`, and `Ukiyo-e 60 + Baroque 40, No. 7` in a mix (percent).
+
+    Neighbours and children, in which several seeds meet, have a name besides: `Ukiyo-e No. 7 · kep`.
+    """
     shares = sorted(recipe.style_weights.items(), key=lambda item: -item[1])
-    named = [f"{style} {round(100 * share)}" for style, share in shares[:3] if share > 0]
-    styles = shares[0][0] if len(named) == 1 else " + ".join(named) + (" …" if len(shares) > 3 else "")
-    others = len(recipe.latents) - 1
-    seed = f"{recipe.latents[0].seed}{f'+{others}' if others else ''}"
-    return f"{styles} · {seed}{' ✎' if recipe.edits else ''}"
+    named = [f"{style_word(style)} {round(100 * share)}" for style, share in shares[:3] if share > 0]
+    styles = style_word(shares[0][0])
+    if len(named) > 1:
+        styles = " + ".join(named) + (" …," if len(shares) > 3 else ",")
+    own = f" · {spoken(recipe)}" if len(recipe.latents) > 1 else ""
+    return f"{styles} No. {recipe.latents[0].seed}{own}{' ✎' if recipe.edits else ''}"
+
+
+def digest_of(recipe: Recipe) -> str:
+    """A recipe's SHA-256, the same after it was in a browser, to which 1.0 is 1."""
+    alike = json.dumps(json.loads(recipe.to_json(), parse_int=float), sort_keys=True)
+    return hashlib.sha256(alike.encode()).hexdigest()
+
+
+def spoken(recipe: Recipe) -> str:
+    """A syllable of the recipe's own, by its hash: one of 2,205."""
+    number = int(digest_of(recipe)[:8], 16)
+    first, number = number % 21, number // 21
+    vowel, number = number % 5, number // 5
+    return CONSONANTS[first] + VOWELS[vowel] + CONSONANTS[number % 21]
 
 
 def picture_file(
@@ -216,7 +239,7 @@ def save_enlarged(model: LoadedModel, save_png: SavePng, recipe: Recipe, image: 
     name = file_name(recipe, file_stems(model.generator.config.styles))
     if factor > 1:
         name = name.replace(".png", f"-{factor}x.png")
-    large = enlarge(image, factor, model.best_upscaler)
+    large = computed(enlarge, image, factor, model.best_upscaler)
     return save_png(png_bytes(large, [recipe], PRINT_DOTS_PER_INCH), name)
 
 
@@ -240,8 +263,10 @@ def wall_zip(model: LoadedModel, recipes: Sequence[Recipe], paint: PaintRows = p
     return buffer.getvalue()
 
 
-def recipe_of_text(text: str) -> tuple[Recipe, dict[str, str]]:
+def recipe_of_text(text: str, model: LoadedModel | None = None) -> tuple[Recipe, dict[str, str]]:
     """The recipe in a link of ours, in its last part alone, or in JSON; with the link's other parts.
+
+    With a model, a short link (see `recipe_of_short_link`) will do.
 
     Raises:
         ValueError: none of them, or damaged.
@@ -256,9 +281,23 @@ def recipe_of_text(text: str) -> tuple[Recipe, dict[str, str]]:
         return from_link(text), {}
 
     parts = dict(parse_qsl(query.partition("#")[0]))
+    if model and "recipe" not in parts and parts.keys() & SHORT_LINK:
+        return recipe_of_short_link(model, parts), {}
     if "recipe" not in parts:
         raise Complaint("no-recipe-text")
     return from_link(parts["recipe"]), parts
+
+
+def recipe_of_short_link(model: LoadedModel, parts: Mapping[str, str]) -> Recipe:
+    """The picture of `?style=ukiyo-e&seed=7`, which people type and remember; without a style, in the model's first.
+
+    Raises:
+        ValueError: no such style, or a seed that is no whole number below 2**32.
+    """
+    text = parts.get("seed", str(FIRST_SEED)).strip()
+    seed: Any = int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else text
+    style = parts.get("style", model.generator.config.styles[0])
+    return recipes_of_seeds(model, style, seed, 1, FIRST_TRUNCATION)[0]
 
 
 def amounts_of(recipe: Recipe, names: Sequence[str]) -> list[float]:
@@ -273,6 +312,8 @@ def finite_number(name: str, value: object) -> float:
     Raises:
         ValueError: no number, or not a finite one.
     """
+    if value is None:
+        raise Complaint("empty-number", name=name)
     if not is_number(value):
         raise Complaint("no-number", name=name, found=repr(str(value)[:40]))
     return float(value)

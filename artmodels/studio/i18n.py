@@ -30,6 +30,12 @@ def knows(key: str) -> bool:
     return key in WORDS[DEFAULT_LANGUAGE]
 
 
+def style_word(style: str, language: str = DEFAULT_LANGUAGE) -> str:
+    """What a style is called: those of the bundled model in each language, others as their publisher named them."""
+    key = f"style-{style}"
+    return translate(language, key) if knows(key) else style[:1].upper() + style[1:].replace("_", " ")
+
+
 def translate_error(error: Exception, language: str) -> str:
     """An error for a visitor; those from below the studio stay English."""
     if not isinstance(error, Complaint):

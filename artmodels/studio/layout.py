@@ -1,5 +1,6 @@
 """The page: what stands where on it, who paints for it, and how it is launched."""
 
+import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from artmodels.studio.api import build_api
 from artmodels.studio.batching import MicroBatcher
 from artmodels.studio.blocks import StudioBlocks
 from artmodels.studio.context import BROWSER_SECRET, QUICK, StudioContext, pick_from
+from artmodels.studio.front_page import PREVIEW_HEIGHT, PREVIEW_WIDTH, FrontPage, Preview
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, LANGUAGES
 from artmodels.studio.pages.blend import build_blend_page
 from artmodels.studio.pages.breed import build_breed_page
@@ -30,7 +32,7 @@ from artmodels.studio.pages.rework import build_rework_page
 from artmodels.studio.pages.steer import build_steer_page
 from artmodels.studio.panel import Panel, build_panel
 from artmodels.studio.recipe_opener import RecipeOpener, build_offer, connect_recipe_opener
-from artmodels.studio.served_files import open_store
+from artmodels.studio.served_files import HOUSE, FileStore, open_store
 from artmodels.studio.shared_events import (
     MCP,
     Pages,
@@ -38,23 +40,26 @@ from artmodels.studio.shared_events import (
     colophon_words,
     connect_language,
     connect_models,
+    introduction,
     masthead_words,
 )
 from artmodels.studio.traffic import Gate
 from artmodels.studio.visitors import AUDIENCE
 from artmodels.studio.zero_gpu import ON_ZERO_GPU, on_gpu, paint_where_the_gpu_is
 
+SETTINGS_JS = "() => { document.body.classList.toggle('settings-open'); return []; }"
 MAX_UPLOAD = "20mb"
-MAX_SESSIONS = 3000  # that Gradio remembers, some 20 kB each; it would keep 10,000
+MAX_SESSIONS = 1000  # of visitors that Gradio remembers; it would keep 10,000
 MAX_THREADS = 64  # more than there are slots of all kinds, so that none waits for another
 MAX_WAITING = 400  # requests in the queue, beyond which a visitor is told to come back
 
 
-def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> gr.Blocks:
+def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> StudioBlocks:
     """The studio for the models of a cache, with the images of `handlers.first_recipes` of the first of them."""
     first, files = models.get(models.names[0]), open_store()
     gr.set_static_paths([files.served])  # so Gradio serves them as they are, and copies none
-    with StudioBlocks(title="ArtModels") as studio:
+    with StudioBlocks(title="ArtModels", fill_width=True) as studio:
+        studio.preview = preview_of(first, first_wall, files)
         context = StudioContext(
             models,
             *painters_of(models),
@@ -68,6 +73,9 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> gr.Bl
         )
         with gr.Row(elem_id="top"):
             masthead = gr.HTML(masthead_words(first, DEFAULT_LANGUAGE), elem_id="masthead")
+            context.add(gr.Button, {"value": "settings"}, size="sm", min_width=90, elem_id="settings-button").click(
+                None, None, None, js=SETTINGS_JS, api_visibility="private"
+            )
             tongue = gr.Radio(
                 [(name, code) for code, name in LANGUAGES.items()],
                 value=DEFAULT_LANGUAGE,
@@ -77,7 +85,7 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> gr.Bl
                 scale=0,
                 min_width=190,
             )
-        with gr.Row(elem_id="models"):
+        with gr.Row(elem_id="models", elem_classes="settings"):
             choice = context.add(
                 gr.Dropdown,
                 {"label": "model", "info": "model-info"},
@@ -86,16 +94,18 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> gr.Bl
                 allow_custom_value=True,
                 elem_id="model",
             )
-            news = gr.HTML("", elem_id="news", padding=False)
+        news = gr.HTML("", elem_id="news", padding=False)
         bar = build_offer(context)
         with gr.Row(elem_id="studio", equal_height=False):
-            with gr.Column(scale=3, min_width=320, elem_id="pages"), gr.Tabs(elem_id="tabs") as tabs:
-                context.tabs = tabs
-                with context.add(gr.Tab, {"label": "page-paint"}, id="paint"):
-                    paint_page = build_paint_page(context, first, first_wall)
-                rooms = {}
-                for name in ("say", "blend", "breed", "steer", "film", "rework", "explain"):
-                    rooms[name] = context.add(gr.Tab, {"label": f"page-{name}"}, id=name, render_children=True)
+            with gr.Column(scale=3, min_width=320, elem_id="pages"):
+                with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
+                    context.tabs = tabs
+                    with context.add(gr.Tab, {"label": "page-paint"}, id="paint"):
+                        paint_page = build_paint_page(context, first, first_wall)
+                    rooms = {}
+                    for name in ("say", "blend", "breed", "steer", "film", "rework", "explain"):
+                        rooms[name] = context.add(gr.Tab, {"label": f"page-{name}"}, id=name, render_children=True)
+                colophon = gr.HTML(colophon_words(first, DEFAULT_LANGUAGE), elem_id="colophon")
             with gr.Column(scale=1, min_width=280, elem_id="panel"):
                 panel = build_panel(context)
         with rooms["say"]:
@@ -104,16 +114,16 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> gr.Bl
             blend_page = build_blend_page(context, first, paint_page, panel)
         with rooms["breed"]:
             breed_page = build_breed_page(context, panel)
+            breed_page.begin_with_an_example(rooms["breed"], paint_page.wall.recipes)
         with rooms["steer"]:
             steer_page = build_steer_page(context, first, panel)
         with rooms["film"]:
-            reel = build_film_page(context, panel)
+            reel = build_film_page(context, panel, rooms["film"], paint_page.wall.recipes)
         with rooms["rework"]:
             rework_page = build_rework_page(context, first, panel, DEFAULT_LANGUAGE)
         with rooms["explain"]:
-            explain_page = build_explain_page(context, panel, rooms["explain"])
+            explain_page = build_explain_page(context, panel, rooms["explain"], paint_page.wall.recipes)
         rooms["blend"].select(**blend_page.repaint)
-        colophon = gr.HTML(colophon_words(first, DEFAULT_LANGUAGE), elem_id="colophon")
         build_api(context, first)
         pages = Pages(paint_page, blend_page, breed_page, steer_page, reel, say_page, rework_page, explain_page, panel)
         opener = RecipeOpener(context, paint_page, blend_page, steer_page, panel, *bar)
@@ -121,13 +131,22 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> gr.Bl
         _connect_panel(context, paint_page, panel)
         connect_models(context, pages, opener, choice, news, [masthead, colophon])
         connect_language(studio, context, pages, opener, tongue, [masthead, colophon])
-
-    def leave(request: gr.Request) -> None:
-        files.leave(request.session_hash or "")
-
-    studio.unload(leave)
     studio.queue(max_size=MAX_WAITING)
     return studio
+
+
+def preview_of(first: LoadedModel, wall: Sequence[Image.Image], files: FileStore) -> Preview:
+    """What a shared link shows: the first pictures of the wall."""
+    columns, side = 6, PREVIEW_WIDTH // 6
+    rows = -(-PREVIEW_HEIGHT // side)
+    sheet = Image.new("RGB", (PREVIEW_WIDTH, PREVIEW_HEIGHT), "white")
+    for place, painted in enumerate(wall[: columns * rows]):
+        corner = (place % columns * side, place // columns * side)
+        sheet.paste(painted.resize((side, side), Image.Resampling.LANCZOS), corner)
+    content = io.BytesIO()
+    sheet.save(content, "JPEG", quality=90)
+    picture = files.save(content.getvalue(), "preview.jpg", HOUSE)
+    return Preview("ArtModels", introduction(first, DEFAULT_LANGUAGE), str(picture))
 
 
 def painters_of(models: ModelCache) -> tuple[handlers.PaintRows, handlers.PaintRows]:
@@ -166,7 +185,7 @@ def _connect_panel(context: StudioContext, paint_page: PaintPage, panel: Panel) 
     paint_page.repaint_after(panel.near.click(look_near, [context.picked, context.language], near, **QUICK))
 
 
-def launch_options() -> dict[str, Any]:
+def launch_options(studio: StudioBlocks) -> dict[str, Any]:
     """What `launch()` needs to show the studio as designed; fonts are the visitor's own, so nothing is fetched."""
     serif = ["Iowan Old Style", "Palatino Linotype", "Palatino", "Georgia", "serif"]
     sans = ["ui-sans-serif", "system-ui", "Segoe UI", "Roboto", "Helvetica", "Arial", "sans-serif"]
@@ -203,5 +222,11 @@ def launch_options() -> dict[str, Any]:
         "state_session_capacity": MAX_SESSIONS,
         "mcp_server": MCP,
         "max_threads": MAX_THREADS,
-        "app_kwargs": {"middleware": [Middleware(Gate, store=open_store(), audience=AUDIENCE)]},
+        "favicon_path": Path(__file__).parent / "favicon.svg",
+        "app_kwargs": {
+            "middleware": [
+                Middleware(Gate, store=open_store(), audience=AUDIENCE),
+                Middleware(FrontPage, preview=studio.preview),
+            ]
+        },
     }

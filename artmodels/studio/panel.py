@@ -27,8 +27,11 @@ from artmodels.studio.context import (
 )
 from artmodels.studio.i18n import Complaint, translate
 
-COPY_JS = "(link) => { navigator.clipboard?.writeText(link); return []; }"
+LARGE = 512  # px of the picture in the large view
+COPY_JS = "(link) => { window.artmodels.copy(link, '%s'); return []; }"
+SHARE_JS = "(link) => { window.artmodels.share(link); return []; }"
 LINK_JS = "(link) => link?.startsWith('recipe=') ? location.origin + location.pathname + '?' + link : link"
+PICKED_JS = f"(link) => {{ window.artmodels.follow(link); return ({LINK_JS})(link); }}"
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,9 @@ class Panel:
                 model = context.model_of(current)
                 factor = factor if factor in FACTORS else 1
                 (image,) = handlers.paint_images(model, [recipe], context.paint)
-                shown, path = (handlers.save_enlarged(model, context.save, recipe, image, by) for by in (1, factor))
+                sizes = {large_factor(model), factor}
+                files = {by: handlers.save_enlarged(model, context.save, recipe, image, by) for by in sizes}
+                shown, path = files[large_factor(model)], files[factor]
                 link = link_of(recipe, language)
             label = translate(language, "kept-already" if recipe in read_recipes_data(kept) else "keep")
             return (
@@ -83,7 +88,7 @@ class Panel:
         outputs = [self.body, self.image, self.caption, self.link, self.download, self.keep]
         inputs = [context.picked, self.factor, context.kept, context.current, context.language]
         return event.success(show, inputs, outputs, **PAINTING).success(
-            None, self.link, self.link, js=LINK_JS, api_visibility="private"
+            None, self.link, self.link, js=PICKED_JS, api_visibility="private"
         )
 
     def show_kept_after(self, event: Dependency) -> Dependency:
@@ -108,6 +113,7 @@ class Panel:
 
 def build_panel(context: StudioContext) -> Panel:
     with gr.Column(visible=False, elem_id="picked-body") as body:
+        context.add(gr.Button, {"value": "close"}, size="sm", min_width=60, elem_id="sheet-close")
         image = context.picture("picked")
         caption = gr.HTML("", elem_id="picked-caption", padding=False)
         with gr.Row(elem_id="actions"):
@@ -168,6 +174,11 @@ def build_panel(context: StudioContext) -> Panel:
     return panel
 
 
+def large_factor(model: LoadedModel) -> int:
+    """By how much a picture is enlarged for the large view: to 512 px or as near as may be."""
+    return next((by for by in FACTORS if by * model.generator.config.resolution >= LARGE), FACTORS[-1])
+
+
 def link_field(context: StudioContext, label: str, info: str, elem_id: str) -> gr.Textbox:
     """A link to read and a button that copies it; Gradio's own button would take the label away from the field."""
     with gr.Row(elem_classes="link-row"):
@@ -175,7 +186,9 @@ def link_field(context: StudioContext, label: str, info: str, elem_id: str) -> g
             gr.Textbox, {"label": label, "info": info}, interactive=False, lines=1, max_lines=1, elem_id=elem_id
         )
         copy = context.add(gr.Button, {"value": "copy"}, size="sm", min_width=70, elem_id=f"{elem_id}-copy")
-    copy.click(None, link, None, js=COPY_JS, api_visibility="private")
+        share = context.add(gr.Button, {"value": "share"}, size="sm", min_width=70, elem_classes="share")
+    copy.click(None, link, None, js=COPY_JS % elem_id, api_visibility="private")
+    share.click(None, link, None, js=SHARE_JS, api_visibility="private")
     return link
 
 

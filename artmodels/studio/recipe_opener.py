@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import parse_qsl
 
 import gradio as gr
 from gradio.events import Dependency
@@ -178,8 +179,8 @@ def connect_recipe_opener(opener: RecipeOpener) -> None:
 
     def open_link(text: str, current: str, language: str) -> tuple[Any, ...]:
         with clear_errors(language):
-            recipe, parts = handlers.recipe_of_text(text)
-            return *opener.open(recipe, parts, context.model_of(current), language), ""
+            model = context.model_of(current)
+            return *opener.open(*handlers.recipe_of_text(text, model), model, language), ""
 
     def repaint_with_today(waiting: Any, current: str, language: str) -> tuple[Any, ...]:
         """The recipe as if this model's weights were its own; what does not fit them is left out."""
@@ -209,11 +210,11 @@ def connect_recipe_opener(opener: RecipeOpener) -> None:
 
 def open_query(opener: RecipeOpener, query: str, current: str, language: str) -> tuple[Any, ...]:
     """What the address of the page asks for; a damaged link is told and changes nothing."""
-    if "recipe=" not in (query or ""):
+    if not (dict(parse_qsl((query or "").lstrip("?"))).keys() & {"recipe", *handlers.SHORT_LINK}):
         return opener.nothing()
     try:
-        recipe, parts = handlers.recipe_of_text(query)
-        return opener.open(recipe, parts, opener.context.model_of(current), language)
+        model = opener.context.model_of(current)
+        return opener.open(*handlers.recipe_of_text(query, model), model, language)
     except (ValueError, OSError) as error:
         warn(error, language)
         return opener.nothing()

@@ -35,6 +35,7 @@ class Entry:
     owner: str
     size: int
     until: float  # by the monotonic clock
+    latest: float  # what `until` is while the owner is there
 
 
 class FileStore:
@@ -50,6 +51,7 @@ class FileStore:
         self.served, self.uploads = root / "served", root / "uploads"
         self.seconds, self.budget = seconds, budget
         self.entries: dict[Path, Entry] = {}  # the oldest first
+        self.placed: set[Path] = set()  # folders in which something is being written
         self.lock = threading.Lock()
         self.in_use: FileLock | None = None  # held until the process ends, however it ends
         for folder in (self.served, self.uploads):
@@ -62,19 +64,27 @@ class FileStore:
             OSError: it cannot be written.
         """
         path = self.place(name)
-        write_atomically(path, content, durable=False)
+        try:
+            write_atomically(path, content, durable=False)
+        except OSError:
+            self.drop(path)
+            raise
         return self.keep(path, owner)
 
     def place(self, name: str) -> Path:
-        """Where a served file may be written; it is nobody's, and not counted, until `keep` is told of it."""
+        """Where a served file may be written: `keep` is to be told of it, or `drop` if nothing comes of it."""
         folder = self.served / secrets.token_hex(16)
+        with self.lock:
+            self.placed.add(folder)
         folder.mkdir()
         return folder / Path(name).name
 
     def keep(self, path: Path, owner: str) -> Path:
         """Count a file that was written to a `place`."""
         with self.lock:
-            self.entries[path] = Entry(owner, path.stat().st_size, time.monotonic() + self.seconds)
+            until = time.monotonic() + self.seconds
+            self.entries[path] = Entry(owner, path.stat().st_size, until, until)
+            self.placed.discard(path.parent)
         self._hold_budget(path)
         return path
 
@@ -82,6 +92,7 @@ class FileStore:
         """Delete a file and its folder, if they are there."""
         with self.lock:
             self.entries.pop(path, None)
+            self.placed.discard(path.parent)
         with suppress(OSError):
             path.unlink()
         with suppress(OSError):
@@ -122,6 +133,13 @@ class FileStore:
             for entry in self.entries.values():
                 if entry.owner == owner:
                     entry.until = min(entry.until, until)
+
+    def come(self, owner: str) -> None:
+        """The owner is there, or there again."""
+        with self.lock:
+            for entry in self.entries.values():
+                if entry.owner == owner:
+                    entry.until = entry.latest
 
     def sweep(self) -> None:
         """Delete what is too old, and what nobody claimed of what was uploaded."""
@@ -178,11 +196,13 @@ class FileStore:
     def _strays(self) -> list[Path]:
         """Files and empty folders, inside out, that are in no entry and that nobody has touched for a while."""
         with self.lock:
-            known = {path for path in self.entries} | {path.parent for path in self.entries}
+            placed = set(self.placed)
+            known = set(self.entries) | {path.parent for path in self.entries} | placed
+            known |= {self.served, self.uploads}
         strays, since = [], time.time() - UNCLAIMED
         for folder, names, files in os.walk(self.root, topdown=False):
             for path in (Path(folder) / name for name in (*files, *names)):
-                if path in known or path in (self.served, self.uploads) or path.parent == self.root:
+                if path in known or path.parent in placed or path.parent == self.root:
                     continue
                 with suppress(OSError):
                     if path.lstat().st_mtime < since:

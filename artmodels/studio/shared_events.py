@@ -15,7 +15,16 @@ from gradio.events import Dependency
 from artmodels.hub.download import hub_label
 from artmodels.hub.load import LoadedModel
 from artmodels.studio import handlers
-from artmodels.studio.context import QUICK, Pictures, StudioContext, clear_errors, only_if, progress_words, read_picked
+from artmodels.studio.context import (
+    QUICK,
+    Pictures,
+    StudioContext,
+    clear_errors,
+    only_if,
+    progress_words,
+    read_picked,
+    warn,
+)
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, LANGUAGES, translate, translate_error
 from artmodels.studio.pages.blend import BlendPage, design_updates, first_mix, slot_updates
 from artmodels.studio.pages.breed import BreedPage
@@ -37,6 +46,7 @@ ARRIVE_JS = """(query, language, current, designs) => {
   document.documentElement.lang = spoken === 'zh' ? 'zh' : 'en';
   return [location.search, spoken, current, designs];
 }"""
+BACK_JS = "(query, current, language) => [location.search, current, language]"
 LANGUAGE_JS = """(language) => {
   try { localStorage.setItem('artmodels-language', language); } catch (error) {}
   document.documentElement.lang = language;
@@ -252,6 +262,17 @@ def connect_language(
     def follow_link(query: str, current: str, language: str) -> tuple[Any, ...]:
         return open_query(opener, query, current, language)
 
+    def pick_again(query: str, current: str, language: str) -> Any:
+        """The picture of an address that one goes back to; the wall stays as it is."""
+        try:
+            model = context.model_of(current)
+            recipe, _ = handlers.recipe_of_text(query, model)
+            handlers.check_model(model, recipe)
+            return recipe.to_data()
+        except (ValueError, OSError) as error:
+            warn(error, language)
+            return gr.skip()
+
     query = gr.Textbox("", visible=False)
     arrived = studio.load(
         arrive,
@@ -265,6 +286,9 @@ def connect_language(
     pages.breed.show_family_after(greeted)
     followed = greeted.then(follow_link, [query, context.current, context.language], opener.outputs, **QUICK)
     opener.show_after(followed)
+    back = gr.Button("↩", elem_id="address", elem_classes="out-of-sight")  # the page presses it when one goes back
+    inputs = [query, context.current, context.language]
+    pages.panel.show_after(back.click(pick_again, inputs, context.picked, js=BACK_JS, **QUICK))
 
 
 def choices_of(names: list[str]) -> list[tuple[str, str]]:
@@ -273,9 +297,13 @@ def choices_of(names: list[str]) -> list[tuple[str, str]]:
 
 
 def masthead_words(model: LoadedModel, language: str) -> str:
+    return f"<h1>ArtModels</h1><p>{introduction(model, language)}</p>"
+
+
+def introduction(model: LoadedModel, language: str) -> str:
+    """What the studio is, in two sentences of plain text."""
     count = len(model.generator.config.styles)
-    key = "masthead" if count > 1 else "masthead-one"
-    return f"<h1>ArtModels</h1><p>{translate(language, key, count=count)}</p>"
+    return translate(language, "masthead" if count > 1 else "masthead-one", count=count)
 
 
 def fetching_words(name: str, share: float, language: str) -> str:

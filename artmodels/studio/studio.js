@@ -1,25 +1,190 @@
-// Space paints anew, arrows move from picture to picture: only when no control has the focus.
-document.addEventListener('keydown', (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.defaultPrevented) return;
-  const focus = document.activeElement;
-  const free = !focus || focus === document.body;
-  const wall = [...document.querySelectorAll('.wall')].find((each) => each.offsetParent && (free || each.contains(focus)));
-  if (!wall || (!free && !focus.closest('.thumbnail-item'))) return;
-  if (event.key === ' ' && free) {
-    const dice = [...document.querySelectorAll('#dice, #blend-dice, #have-children')].find((each) => each.offsetParent);
-    if (dice) { event.preventDefault(); dice.click(); }
-    return;
+// What the page does by itself: the large view, the sheet of the picked picture on phones, and the keys.
+(() => {
+  const LARGE = '#wall, #say-wall, #blend-wall, #litter, #kept';  // walls whose pictures open large
+  const WORDS = {
+    en: {
+      large: 'The picture, large', before: 'The one before', next: 'The next one', close: 'Close',
+      copied: 'Copied', blocked: 'The browser does not let this page copy: the link is marked, press Ctrl+C',
+      unkept: 'The browser does not let this page store anything: what you keep is gone when you leave',
+    },
+    zh: {
+      large: '大图', before: '上一幅', next: '下一幅', close: '关闭',
+      copied: '已复制', blocked: '浏览器不允许本页复制：链接已选中，请按 Ctrl+C',
+      unkept: '浏览器不允许本页保存任何内容：离开后收藏就会消失',
+    },
+  };
+  const words = () => WORDS[document.documentElement.lang] || WORDS.en;
+  const seen = (selector) => [...document.querySelectorAll(selector)].find((each) => each.offsetParent);
+  const picturesOf = (wall) => [...wall.querySelectorAll('.thumbnail-item')];
+  const captionOf = (item) => item.querySelector('.caption-label')?.innerText ?? '';
+
+  let shown = null;  // the picture that is open large, as its place in a wall
+  let watching = 0;
+  const asked = (query) => /[?&](recipe|style|seed)=/.test(query);
+  let following = asked(location.search);  // an address is being opened: the picture that comes is the one it names
+
+  function view() {
+    let large = document.getElementById('large');
+    if (large) return large;
+    large = document.createElement('div');
+    large.id = 'large';
+    large.hidden = true;
+    large.setAttribute('role', 'dialog');
+    large.innerHTML = '<button class="close">×</button><button class="before">‹</button>'
+      + '<figure><img alt=""><figcaption></figcaption></figure><button class="next">›</button>';
+    large.querySelector('.close').onclick = close;
+    large.querySelector('.before').onclick = () => step(-1);
+    large.querySelector('.next').onclick = () => step(1);
+    large.onclick = (event) => { if (event.target === large) close(); };
+    document.querySelector('.gradio-container .contain').append(large);
+    return large;
   }
-  const pictures = [...wall.querySelectorAll('.thumbnail-item')];
-  if (!pictures.length) return;
-  const columns = pictures.filter((each) => each.offsetTop === pictures[0].offsetTop).length;
-  const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
-  if (!step) return;
-  const here = pictures.findIndex((each) => each.classList.contains('selected'));
-  const next = here < 0 ? 0 : here + step;
-  if (next < 0 || next >= pictures.length) return;
-  event.preventDefault();
-  pictures[next].click();
-  pictures[next].scrollIntoView({ block: 'nearest' });
-  if (!free) pictures[next].focus();
-});
+
+  function open(item) {
+    shown = item;
+    show(item.querySelector('img').src, captionOf(item));
+    clearInterval(watching);
+    watching = setInterval(() => {  // the panel has it larger, once the server has enlarged it
+      const image = view().querySelector('img'), better = document.querySelector('#picked img');
+      if (better && better.alt === image.alt && image.src !== better.src) image.src = better.src;
+    }, 100);
+  }
+
+  function show(source, caption) {
+    const large = view(), image = large.querySelector('img');
+    large.setAttribute('aria-label', words().large);
+    for (const name of ['close', 'before', 'next']) large.querySelector('.' + name).setAttribute('aria-label', words()[name]);
+    image.src = source;
+    image.alt = caption;
+    large.querySelector('figcaption').innerText = caption;
+    for (const name of ['before', 'next']) large.querySelector('.' + name).hidden = !shown;
+    large.hidden = false;
+    document.body.classList.remove('sheet-closed');
+  }
+
+  function close() {
+    clearInterval(watching);
+    view().hidden = true;
+    if (shown?.isConnected) shown.focus({ preventScroll: true });
+    shown = null;
+  }
+
+  function step(by) {
+    const wall = shown?.closest('.wall');
+    const pictures = wall ? picturesOf(wall) : [];
+    const next = pictures[pictures.indexOf(shown) + by];
+    if (next) choose(next);
+  }
+
+  function choose(item) {
+    item.click();
+    item.scrollIntoView({ block: 'nearest' });
+  }
+
+  document.addEventListener('click', (event) => {
+    const item = event.target.closest?.('.wall .thumbnail-item');
+    if (item) following = false;
+    if (item?.closest(LARGE)) open(item);
+    if (event.target.closest?.('#keep') && !stores()) say(document.getElementById('actions'), words().unkept);
+    if (event.target.closest?.('#actions button:not(#keep)')) close();  // what it does is shown on a page
+    if (event.target.closest?.('#sheet-close')) document.body.classList.add('sheet-closed');
+  });
+
+  function stores() {
+    try {
+      localStorage.setItem('artmodels-try', '1');
+      localStorage.removeItem('artmodels-try');
+      return true;
+    } catch (error) {  // in a frame of another site, where the visitor does not allow it
+      return false;
+    }
+  }
+
+  // A word below a row; with a link, marked, where the browser leaves the copying to the visitor.
+  function say(row, text, link) {
+    let told = row.nextElementSibling?.matches('.told') ? row.nextElementSibling : null;
+    if (!told) {
+      told = document.createElement('p');
+      told.className = 'told';
+      told.setAttribute('role', 'status');
+      row.after(told);
+    }
+    told.innerText = text;
+    clearTimeout(told.waiting);
+    if (!link) { told.waiting = setTimeout(() => { told.innerText = ''; }, 4000); return; }
+    const field = document.createElement('input');
+    field.readOnly = true;
+    field.value = link;
+    field.setAttribute('aria-label', text);
+    told.append(field);
+    field.select();
+    if (document.execCommand('copy')) say(row, words().copied);
+  }
+
+  // The address follows the picture in the panel, and the panel follows the address.
+  window.artmodels = {
+    async copy(link, field) {
+      const row = document.getElementById(field).closest('.link-row');
+      try {
+        await navigator.clipboard.writeText(link);
+        say(row, words().copied);
+      } catch (error) {  // over plain http, or within a frame: there may be no clipboard, or no leave to use it
+        say(row, words().blocked, link);
+      }
+    },
+    share(link) {
+      navigator.share?.({ title: document.title, url: link }).catch(() => {});
+    },
+    follow(link) {
+      if (!link?.startsWith('recipe=')) return;
+      if (!following) {
+        if (location.search !== '?' + link) history.pushState(null, '', '?' + link);
+        return;
+      }
+      following = false;
+      const picked = document.querySelector('#picked img');
+      if (picked && !/[?&]open=/.test(location.search)) { shown = null; show(picked.src, picked.alt); }
+    },
+  };
+  window.addEventListener('popstate', () => {
+    close();
+    if (!asked(location.search)) return;
+    following = true;
+    document.getElementById('address')?.click();
+  });
+  window.addEventListener('load', () => {
+    document.body.classList.toggle('can-share', Boolean(navigator.share));
+    for (const button of document.querySelectorAll('button.out-of-sight')) {  // the page presses them, nobody else
+      button.tabIndex = -1;
+      button.setAttribute('aria-hidden', 'true');
+    }
+  });
+
+  // Space paints anew, arrows move from picture to picture: when no control but a picture has the focus.
+  document.addEventListener('keydown', (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.defaultPrevented) return;
+    if (event.key === 'Escape' && !view().hidden) { event.preventDefault(); close(); return; }
+    const focus = document.activeElement;
+    const inWall = focus?.closest?.('.thumbnail-item, #large');
+    if (focus && focus !== document.body && !inWall) return;
+    if (event.key === ' ') {
+      const dice = seen('#dice, #blend-dice, #have-children');
+      if (dice && !focus?.closest?.('#large')) { event.preventDefault(); close(); dice.click(); }
+      return;
+    }
+    const wall = shown?.closest('.wall') ?? focus?.closest?.('.wall') ?? seen('.wall');
+    if (!wall) return;
+    const pictures = picturesOf(wall);
+    if (!pictures.length) return;
+    const top = (each) => Math.round(each.getBoundingClientRect().top);
+    const columns = pictures.filter((each) => top(each) === top(pictures[0])).length;
+    const by = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -columns, ArrowDown: columns }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    const here = pictures.indexOf(shown ?? wall.querySelector('.thumbnail-item.selected'));
+    const next = here < 0 ? pictures[0] : pictures[here + by];
+    if (!next) return;
+    choose(next);
+    if (!shown || inWall) next.focus({ preventScroll: true });
+  });
+})();

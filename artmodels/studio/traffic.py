@@ -44,11 +44,32 @@ class Gate:
             await self._upload(scope, receive, send)
         elif method == "POST":
             await self._limited(scope, receive, send, MAX_BODY)
+        elif method == "GET" and path.startswith(f"{API}/heartbeat/"):
+            await self._present(path.rpartition("/")[2], scope, receive, send)
         elif method == "GET" and (session := session_of(path, scope["query_string"])):
             with self.audience.listening(session):
                 await self.app(scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+    async def _present(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
+        """The connection that a page holds while it is open: what is its visitor's goes soon after it ends."""
+
+        async def ends() -> Message:
+            while (message := await receive())["type"] != "http.disconnect":
+                pass
+            return message
+
+        self.store.come(session)
+        end = asyncio.ensure_future(ends())
+        work = asyncio.ensure_future(self.app(scope, lambda: asyncio.shield(end), send))
+        try:
+            await asyncio.wait({end, work}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (end, work):
+                task.cancel()
+            await asyncio.gather(end, work, return_exceptions=True)
+            self.store.leave(session)
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         """Pass on at most so many bytes of a request."""

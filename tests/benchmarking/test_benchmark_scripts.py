@@ -417,7 +417,7 @@ def test_quarters_are_means_and_tell_what_grows():
         "crowd": {"paint": 2},
         "seen": seen,
     }
-    told = soak.table(found | {"done": {"paint": 9}, "wrong": {}})
+    told = soak.table(found | {"seen": seen, "done": {"paint": 9}, "wrong": {}})
     assert "| 1.000 | flat |" in told and "| 1.309 | grows |" in told and "Nothing went wrong." in told
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -30,7 +31,8 @@ def folder(tmp_path_factory) -> Path:
 def server(steered_folder, visited_hub, folder, tmp_path_factory) -> Iterator[str]:
     log, home = tmp_path_factory.mktemp("server") / "log", tmp_path_factory.mktemp("home")
     ours = {"ARTMODELS_MODELS": str(steered_folder), "ARTMODELS_CACHE": str(home), "GRADIO_TEMP_DIR": str(folder)}
-    brief = {"ARTMODELS_FILES_MINUTES": str(SECONDS / 60)}
+    # Gradio looks only every 15 seconds whether a page is still open, but in its own tests
+    brief = {"ARTMODELS_FILES_MINUTES": str(SECONDS / 60), "GRADIO_IS_E2E_TEST": "1"}
     brief |= dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:9")  # where nobody answers
     with serving(["app.py"], log, hub_environment(visited_hub, home, **ours, **brief)) as address:
         yield address
@@ -121,7 +123,8 @@ def test_nothing_of_any_visitor_is_left_after_a_while(web, folder, server):
         return {str(path) for path in folder.rglob("*") if path.is_file() and path.suffix}
 
     assert len(files()) > len(wall) > 0
-    wait_until(lambda: {path for path in files() if "uploads" not in path} == set(wall))
+    for_all = {*wall, *(path for path in files() if path.endswith("preview.jpg"))}  # of links to the studio
+    wait_until(lambda: {path for path in files() if "uploads" not in path} == for_all)
     assert all(status(web, path) == 200 for path in wall)
 
 
@@ -135,7 +138,8 @@ def test_whoever_closes_the_page_is_known_to_have_left(web):
     """Two visitors have a picture explained at the same time; one of them goes."""
     shown = {}
     with web.stream("GET", "heartbeat/gone") as page:
-        next(page.iter_lines())
+        alive = page.iter_lines()  # kept: without it the connection would end at once
+        next(alive)
         for session in ("gone", "here"):
             told = press(web, "look-at-file", "upload", {"look-at-file": file_data(upload(web, photo()))}, session)
             shown[session] = addresses_in(told)[0]
@@ -163,6 +167,20 @@ def test_two_who_open_the_same_file_do_not_disturb_each_other(web):
     assert call(web, "recipe", "", file_data(first))[0] == "complete"
     assert status(web, first) == 403 and status(web, second) == 200
     assert call(web, "recipe", "", file_data(second))[0] == "complete"
+
+
+def test_a_shared_link_shows_the_studios_own_title_and_picture(server):
+    told = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "user-space.hf.space"}
+    page = httpx.get(f"{server}?style=mosaic&seed=7&x=%22%3E%3Cscript%3E", headers=told).text
+    tags = dict(re.findall(r'<meta (?:property|name)="((?:og|twitter):[^"]*)" content="([^"]*)">', page))
+    assert tags["og:title"] == tags["twitter:title"] == "ArtModels" and "paints its own" in tags["og:description"]
+    assert tags["og:url"] == "https://user-space.hf.space/?style=mosaic&amp;seed=7&amp;x=%22%3E%3Cscript%3E"
+    assert page.count('"og:title"') == 1 and "header-image.jpg" not in page and '"{url}"' not in page
+    image = httpx.get(server + tags["og:image"].removeprefix("https://user-space.hf.space/"))
+    with Image.open(io.BytesIO(image.content)) as preview:
+        assert preview.size == (1200, 630)
+    icon = httpx.get(f"{server}favicon.ico")
+    assert icon.status_code == 200 and b"<svg" in icon.content
 
 
 def test_an_upload_or_a_request_that_is_too_large_is_refused_in_a_line(web):

@@ -40,7 +40,7 @@ def test_each_endpoint_has_named_arguments_with_defaults_and_says_what_it_does(c
 
 def test_a_client_gets_pngs_with_recipes(client):
     wall = client.predict("mosaic", 7, 2, 0.5, api_name="/generate")
-    assert [item["caption"] for item in wall] == ["mosaic · 7", "mosaic · 8"]
+    assert [item["caption"] for item in wall] == ["Mosaic No. 7", "Mosaic No. 8"]
     (recipe,) = read_recipes(Path(wall[0]["image"]))
     assert (recipe.latents[0].seed, recipe.truncation) == (7, 0.5)
 
@@ -116,7 +116,7 @@ def forged(**changes) -> dict:
         ("/generate", ("all styles", 1, 1, 1, "../secret"), "is no Hub id"),
         ("/generate", ("mosaic", "7", 1, 1), "seed must be a number, found '7'"),
         ("/generate", ("mosaic", 7.5, 1, 1), "seed must be a whole number between 0 and 4294967295, found 7.5"),
-        ("/generate", ("mosaic", 1, None, 1), "count must be a number, found 'None'"),
+        ("/generate", ("mosaic", 1, None, 1), "count is empty: give a number"),
         ("/generate", ("mosaic", 1, 1, 1, None), "model must be a text, found 'None'"),
         ("/generate", (["mosaic"], 1, 1, 1), "no style \"['mosaic']\""),
         ("/phrase", (None, 1, 1, 1), "words must be a text"),
@@ -144,7 +144,7 @@ def test_a_client_gets_a_message_and_no_traceback(client, name, arguments, expec
 
 def test_a_client_names_a_model(client):
     wall = client.predict("sepia", 3, 2, 1.0, "user/inks", api_name="/generate")
-    assert [item["caption"] for item in wall] == ["sepia · 3", "sepia · 4"]
+    assert [item["caption"] for item in wall] == ["Sepia No. 3", "Sepia No. 4"]
 
 
 def call(server: str, name: str, data: list) -> str:

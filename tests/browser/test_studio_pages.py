@@ -12,6 +12,7 @@ from PIL import Image
 
 from artmodels.generate.recipe import LayerMix, Shift, parse_recipes, read_recipes
 
+PAGES = ("Paint", "Say", "Blend", "Breed", "Steer", "Film", "Rework", "Explain")
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
 
@@ -32,9 +33,10 @@ def visit(browser, server):
     """Opens a page of a new visitor, or with `context` of one who was here; problems end the test."""
     problems, contexts = [], []
 
-    def visit(path: str = "", context=None, **options):
+    def visit(path: str = "", context=None, settings: bool = True, **options):
         if context is None:
-            context = browser.new_context(viewport={"width": 1440, "height": 1000}, reduced_motion="reduce", **options)
+            options = {"viewport": {"width": 1440, "height": 1000}, **options}
+            context = browser.new_context(reduced_motion="reduce", **options)
             context.grant_permissions(["clipboard-read", "clipboard-write"])
             contexts.append(context)
         page = context.new_page()
@@ -45,6 +47,8 @@ def visit(browser, server):
         page.goto(server + path)
         page.wait_for_selector("#wall img")
         page.wait_for_function("() => document.querySelector('#kept-news').innerText.length >= 0")
+        if settings:
+            page.evaluate("document.body.classList.add('settings-open')")
         return page
 
     yield visit
@@ -84,15 +88,16 @@ def until(page, condition: str, wall: str = "#wall") -> None:
 
 
 def go(page, name: str) -> None:
-    page.get_by_role("tab", name=name).click()
+    page.get_by_role("tab", name=name, exact=True).click()
 
 
 def pick(page, place: int, wall: str = "#wall") -> str:
-    """Click a picture, wait until the panel shows it; returns its caption."""
+    """Click a picture, wait until the panel shows it, and close the large view; returns its caption."""
     caption = captions(page, wall)[place] if wall != "#kept" else ""
     page.locator(f"{wall} .thumbnail-item").nth(place).click()
     if caption:
         panel_shows(page, caption)
+    page.keyboard.press("Escape")
     return caption
 
 
@@ -136,31 +141,36 @@ def says(page, text: str) -> None:
 
 
 def test_a_visitor_finds_a_full_wall_and_paints(page):
-    assert captions(page)[:3] == ["flow-field · 1", "mosaic · 2", "op-art · 3"]
+    assert captions(page)[:3] == ["Flow-field No. 1", "Mosaic No. 2", "Op-art No. 3"]
     assert len(captions(page)) == 24
-    page.get_by_label("mosaic", exact=True).check()
-    until(page, "c.length === 24 && c[0] === 'mosaic · 1'")
+    page.get_by_label("Mosaic", exact=True).check()
+    until(page, "c.length === 24 && c[0] === 'Mosaic No. 1'")
     page.locator("#seed input").fill("77")
     page.locator("#seed input").press("Enter")
-    until(page, "c[0] === 'mosaic · 77'")
+    until(page, "c[0] === 'Mosaic No. 77'")
     page.locator("#dice").click()
-    until(page, "c[0] !== 'mosaic · 77'")
+    until(page, "c[0] !== 'Mosaic No. 77'")
     set_slider(page, "Pictures", "5")
     until(page, "c.length === 5")
     rolled = captions(page)
-    for expected in ("c.length === 24", "c[0] === 'mosaic · 77'", "c[0] === 'mosaic · 1'", "c[0] === 'flow-field · 1'"):
+    for expected in (
+        "c.length === 24",
+        "c[0] === 'Mosaic No. 77'",
+        "c[0] === 'Mosaic No. 1'",
+        "c[0] === 'Flow-field No. 1'",
+    ):
         page.locator("#undo").click()
         until(page, expected)
-    assert page.locator("#undo").is_disabled() and page.get_by_label("all styles", exact=True).is_checked()
+    assert page.locator("#undo").is_disabled() and page.get_by_label("All styles", exact=True).is_checked()
     assert rolled != captions(page)
 
 
 def test_a_picked_picture_is_downloaded_in_three_sizes_and_by_the_wall(page, tmp_path):
     caption = pick(page, 1)
     recipe = picked_recipe(page)
-    assert caption == "mosaic · 2" and recipe.latents[0].seed == 2
+    assert caption == "Mosaic No. 2" and recipe.latents[0].seed == 2
     page.get_by_label("4×", exact=True).check()
-    says(page, "128 × 128 px, in print 1.1 × 1.1 cm at 300 dpi")
+    says(page, "128 × 128 pixels; printed sharply, 1.1 cm wide")
     with Image.open(io.BytesIO(download(page, "#download"))) as picture:
         assert picture.size == (128, 128) and parse_recipes(picture.info["artmodels"]) == [recipe]
     with page.expect_download() as coming:
@@ -172,20 +182,20 @@ def test_a_picked_picture_is_downloaded_in_three_sizes_and_by_the_wall(page, tmp
 def test_more_like_this_shows_neighbours_and_the_way_back(page):
     caption = pick(page, 4)
     page.locator("#more-like").click()
-    until(page, f"c.length === 24 && c[0] === {json.dumps(caption)} && c[1].includes('+1')")
+    until(page, f"c.length === 24 && c[0] === {json.dumps(caption)} && c[1].startsWith(c[0] + ' · ')")
     pick(page, 3)
     near = picked_recipe(page)
     set_slider(page, "Distance", "1")
     until(page, "c.length === 24 && c[1].includes('+') === false")
     assert len(near.latents) == 2 and near.latents[0].seed == 5
     page.locator("#near-leave").click()
-    until(page, "c[0] === 'flow-field · 1'")
+    until(page, "c[0] === 'Flow-field No. 1'")
     assert not page.locator("#near-bar").is_visible()
 
 
 def test_the_keyboard_paints_and_moves(page):
     page.keyboard.press("Space")
-    until(page, "c[0] !== 'flow-field · 1'")
+    until(page, "c[0] !== 'Flow-field No. 1'")
     painted = captions(page)
     for key, place in (("ArrowRight", 0), ("ArrowRight", 1), ("ArrowLeft", 0)):
         page.keyboard.press(key)
@@ -206,28 +216,84 @@ def test_kept_pictures_survive_a_reload_and_are_let_go(visit):
     again = visit(context=page.context)
     again.locator("#kept .thumbnail-item").nth(1).wait_for()
     again.locator("#kept .thumbnail-item").first.click()
-    says(again, "op-art · 3")
-    again.get_by_role("button", name="Let go").click()
+    says(again, "Op-art No. 3")
+    again.get_by_role("button", name="♥ Kept: remove").click()
     again.wait_for_function("() => document.querySelectorAll('#kept .thumbnail-item').length === 1")
 
 
 def test_a_link_brings_back_the_very_picture_and_its_controls(visit):
     page = visit()
-    page.get_by_label("mosaic", exact=True).check()
-    until(page, "c[0] === 'mosaic · 1'")
+    page.get_by_label("Mosaic", exact=True).check()
+    until(page, "c[0] === 'Mosaic No. 1'")
     before = page.locator("#wall img").first.get_attribute("src")
-    set_slider(page, "Truncation", "1.2")
+    set_slider(page, "Daring", "1.2")
     page.wait_for_function("src => document.querySelector('#wall img').getAttribute('src') !== src", arg=before)
     pick(page, 6)
     link = link_in(page, "#link", "recipe=")
     recipe = picked_recipe(page)
     assert recipe.truncation == 1.2 and link.startswith("http") and "?recipe=" in link
     other = visit(query_of(link))
-    says(other, "mosaic · 7")
-    until(other, "c[0] === 'mosaic · 7'")
-    assert other.get_by_label("mosaic", exact=True).is_checked()
-    assert other.get_by_label("number input for Truncation").first.input_value() == "1.2"
+    says(other, "Mosaic No. 7")
+    until(other, "c[0] === 'Mosaic No. 7'")
+    assert other.get_by_label("Mosaic", exact=True).is_checked()
+    assert other.get_by_label("number input for Daring").first.input_value() == "1.2"
     assert picked_recipe(other) == recipe
+
+
+def test_a_short_link_is_understood_and_a_wrong_one_told(visit):
+    page = visit("?style=mosaic&seed=7", settings=False)
+    page.get_by_role("dialog").get_by_text("Mosaic No. 7").wait_for()
+    recipe = picked_recipe(page)
+    assert (recipe.latents[0].seed, recipe.style_weights, recipe.truncation) == (7, {"mosaic": 1.0}, 0.8)
+    for query, words in (
+        ("?style=cubism", "no style 'cubism'"),
+        ("?seed=4294967296", "between 0 and 4294967295, found 4294967296"),
+        ("?style=mosaic&seed=abc", "must be a number, found 'abc'"),
+    ):
+        wrong = visit(query, settings=False)
+        says(wrong, words)
+        assert captions(wrong)[0] == "Flow-field No. 1" and not wrong.locator("#large").is_visible()
+
+
+def test_the_address_follows_the_pick_and_back_and_reload_restore_it(visit):
+    page = visit(settings=False)
+    first, second = pick(page, 1), pick(page, 2)
+    page.wait_for_function("() => location.search.startsWith('?recipe=')")
+    link = page.url
+    page.go_back()
+    panel_shows(page, first)
+    page.go_forward()
+    panel_shows(page, second)
+    assert page.url == link
+    page.reload()
+    page.get_by_role("dialog").get_by_text(second).wait_for()
+    panel_shows(page, second)
+    page.keyboard.press("Escape")
+    pick(page, 1)
+    page.wait_for_function("link => location.href !== link", arg=link)
+
+
+def test_copying_says_so_and_falls_back_where_there_is_no_clipboard(visit, browser):
+    page = visit(settings=False)
+    pick(page, 0)
+    link = link_in(page, "#link", "recipe=")
+    page.locator("#link-copy").click()
+    says(page, "Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == link
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    page.evaluate("document.execCommand = () => false")
+    page.locator("#link-copy").click()
+    says(page, "the link is marked, press Ctrl+C")
+    assert page.evaluate("document.activeElement.value") == link
+    assert page.evaluate("document.activeElement.selectionEnd") == len(link)
+
+
+def test_keeping_says_where_nothing_can_be_stored(visit):
+    page = visit(settings=False)
+    pick(page, 0)
+    page.evaluate("void (Storage.prototype.setItem = () => { throw new DOMException('blocked', 'SecurityError'); })")
+    page.locator("#keep").click()
+    says(page, "does not let this page store anything")
 
 
 def test_a_png_dropped_on_the_page_brings_it_back_and_others_are_told(page, tmp_path):
@@ -244,7 +310,7 @@ def test_a_png_dropped_on_the_page_brings_it_back_and_others_are_told(page, tmp_
     page.locator("#opener input[type=file]").set_input_files(tmp_path / "drawing.png")
     says(page, "drawing.png is no PNG")
     page.locator("#opener input[type=file]").set_input_files(tmp_path / "mine.png")
-    until(page, "c[0] === 'op-art · 6'")
+    until(page, "c[0] === 'Op-art No. 6'")
     assert picked_recipe(page) == recipe
     page.locator("#link-box textarea, #link-box input").fill("https://example.com/?recipe=AAAA")
     page.keyboard.press("Enter")
@@ -257,18 +323,18 @@ def test_a_visitor_designs_a_style_names_it_and_sends_it(visit):
     until(page, "c.length === 12", "#blend-wall")
     for style, share in (("flow-field", "0"), ("mosaic", "1"), ("op-art", "0.25")):
         set_slider(page, style, share)
-    until(page, "c[0].startsWith('mosaic 80 + op-art 20')", "#blend-wall")
+    until(page, "c[0].startsWith('Mosaic 80 + Op-art 20')", "#blend-wall")
     page.get_by_label("Its name").fill("<img src=x onerror=alert(1)> dusk")
     page.locator("#save-style").click()
     says(page, "is among the styles of the first page now")
     link = link_in(page, "#style-link", "name=")
     go(page, "Paint")
     page.get_by_label("★ <img src=x onerror=alert(1)> dusk").check()
-    until(page, "c.length === 24 && c[0].startsWith('mosaic 80 + op-art 20 · 1')")
+    until(page, "c.length === 24 && c[0].startsWith('Mosaic 80 + Op-art 20, No. 1')")
     again = visit(context=page.context)
     again.get_by_label("★ <img src=x onerror=alert(1)> dusk").wait_for()
     friend = visit(query_of(link))
-    until(friend, "c[0].startsWith('mosaic 80 + op-art 20')", "#blend-wall")
+    until(friend, "c[0].startsWith('Mosaic 80 + Op-art 20')", "#blend-wall")
     assert friend.get_by_label("Its name").input_value() == "<img src=x onerror=alert(1)> dusk"
     assert friend.get_by_label("number input for mosaic", exact=True).input_value() == "0.8"
     go(page, "Blend")
@@ -282,9 +348,9 @@ def test_coarse_layers_of_one_and_fine_layers_of_another(page):
     page.locator("#coarse img").wait_for()
     pick_on_paint(page, 1)
     page.locator("#fine-it").click()
-    until(page, "c.length === 4 && c[0] === 'fine from 32 px' && c[3] === 'fine from 4 px'", "#cuts")
+    until(page, "c.length === 4 && c[0] === 'brushwork from 32 px on' && c[3] === 'brushwork from 4 px on'", "#cuts")
     page.locator("#cuts .thumbnail-item").nth(1).click()
-    says(page, "flow-field · 1 ✎")
+    says(page, "Flow-field No. 1 ✎")
     (edit,) = picked_recipe(page).edits
     assert isinstance(edit, LayerMix) and edit.first == 3 and edit.latents[0].seed == 2
 
@@ -292,6 +358,19 @@ def test_coarse_layers_of_one_and_fine_layers_of_another(page):
 def pick_on_paint(page, place: int) -> str:
     go(page, "Paint")
     return pick(page, place)
+
+
+def test_no_page_is_empty_before_anybody_has_chosen(page):
+    go(page, "Breed")
+    until(page, "c.length === 2", "#parents")
+    until(page, "c.length === 8", "#litter")
+    assert captions(page, "#tree") == []
+    go(page, "Explain")
+    page.locator("#looked-at").get_by_text("Flow-field No. 1").wait_for()
+    page.locator("#story .progress-strip img").wait_for()
+    assert not page.locator("#story svg").first.is_visible()  # charts are folded
+    page.get_by_text("Charts of the training").click()
+    page.locator("#story svg").first.wait_for()
 
 
 def test_a_family_is_bred_kept_and_gone_back_in(visit):
@@ -318,6 +397,8 @@ def test_a_family_is_bred_kept_and_gone_back_in(visit):
     until(again, "c.length === 2", "#tree")
     again.locator("#forget-tree").click()
     until(again, "c.length === 0", "#tree")
+    again.locator("#clear-parents").click()
+    until(again, "c.length === 0", "#parents")
     again.locator("#have-children").click()
     says(again, "children need at least 2 parents, found 0")
 
@@ -331,7 +412,7 @@ def test_a_picture_is_steered_and_its_recipe_knows(visit, tmp_path):
     before = page.locator("#after img").get_attribute("src")
     set_slider(page, "brightness", "1.5")
     page.wait_for_function("src => document.querySelector('#after img').getAttribute('src') !== src", arg=before)
-    says(page, "mosaic · 2 ✎")
+    says(page, "Mosaic No. 2 ✎")
     recipe = picked_recipe(page)
     assert [(edit.name, edit.amount) for edit in recipe.edits if isinstance(edit, Shift)] == [("brightness", 1.5)]
     link = link_in(page, "#link", "recipe=")
@@ -366,6 +447,10 @@ def test_a_film_is_made_shown_and_downloaded(page):
 
 def test_a_long_film_is_stopped_and_too_short_ones_are_told(page):
     go(page, "Film")
+    until(page, "c.length === 3", "#reel")
+    page.locator("#film video").wait_for()  # nobody finds an empty page
+    page.locator("#clear-reel").click()
+    until(page, "c.length === 0", "#reel")
     page.locator("#make-film").click()
     says(page, "a film needs at least 2 pictures, found 0")
     for place in (0, 1):
@@ -382,7 +467,7 @@ def test_a_long_film_is_stopped_and_too_short_ones_are_told(page):
     assert not page.locator("#film video").is_visible()
     go(page, "Paint")
     page.locator("#dice").click()
-    until(page, "c[0] !== 'flow-field · 1'")
+    until(page, "c[0] !== 'Flow-field No. 1'")
 
 
 def test_a_picture_is_explained_and_so_is_the_model(visit, tmp_path):
@@ -390,7 +475,7 @@ def test_a_picture_is_explained_and_so_is_the_model(visit, tmp_path):
     pick(page, 1)
     page.locator("#explain-it").click()
     page.locator("#looked-at img").wait_for()
-    page.locator("#looked-at").get_by_text("mosaic · 2").wait_for()
+    page.locator("#looked-at").get_by_text("Mosaic No. 2").wait_for()
     assert page.locator("#verdict meter").count() == 3
     shares = [float(meter.get_attribute("value")) for meter in page.locator("#verdict meter").all()]
     assert sum(shares) == pytest.approx(1, abs=1e-3) and shares == sorted(shares, reverse=True)
@@ -399,7 +484,7 @@ def test_a_picture_is_explained_and_so_is_the_model(visit, tmp_path):
     assert page.locator("#origin li").count() == 4
     assert "<i>drawing</i>" in page.locator("#origin").inner_text()  # a name from a stranger's file is text
     says(page, "Originality")
-    page.locator("#story svg").first.wait_for()
+    page.locator("#story svg").first.wait_for(state="attached")
     assert page.locator("#story .progress-strip img").count() == 1
     assert page.locator("#story .walks img").count() == 2
     before = page.locator("#looked-at img").get_attribute("src")
@@ -428,6 +513,7 @@ def test_a_prompt_is_painted_and_its_words_are_told(page):
     first = captions(page, "#say-wall")
     page.locator("#say-wall .thumbnail-item").nth(3).click()
     panel_shows(page, first[3].partition(" · fits")[0])
+    page.keyboard.press("Escape")
     assert len(picked_recipe(page).latents) > 1
     page.locator("#say-dice").click()
     until(page, f"c.length === 8 && c.join() !== {json.dumps(','.join(first))}", "#say-wall")
@@ -486,6 +572,9 @@ def test_the_studio_speaks_chinese_toasts_included(visit):
     says(page, "掷骰子")
     assert page.get_by_role("tab", name="繁育").is_visible()
     go(page, "繁育")
+    until(page, "c.length === 8", "#litter")
+    page.locator("#clear-parents").click()
+    until(page, "c.length === 0", "#parents")
     page.get_by_role("button", name="生育子代").click()
     says(page, "子代至少需要 2 位父母，现有 0")
     go(page, "作画")
@@ -503,15 +592,91 @@ def test_the_studio_speaks_chinese_toasts_included(visit):
 
 def test_a_phone_shows_each_page_without_sideways_scrolling(page):
     page.set_viewport_size({"width": 390, "height": 844})
-    for name in ("Paint", "Blend", "Breed", "Steer", "Film"):
-        tab = page.get_by_role("tab", name=name)
-        if not tab.is_visible():
-            page.locator("#tabs .overflow-menu > button").click()
-        page.get_by_role("tab", name=name).or_(page.locator(".overflow-dropdown button", has_text=name)).first.click()
+    for name in PAGES:
+        go(page, name)
         page.wait_for_timeout(300)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, name
     widths = page.evaluate("[...document.querySelectorAll('#wall .thumbnail-item')].map(e => e.clientWidth)")
     assert len(widths) == 24
+
+
+WHOLE = """least => [...document.querySelectorAll('#wall img')].map(e => e.getBoundingClientRect()).filter(r =>
+    r.width >= 140 && r.top >= 0 && r.left >= 0 && r.bottom <= innerHeight && r.right <= innerWidth).length >= least"""
+
+
+@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
+@pytest.mark.parametrize(("width", "height", "least"), [(1440, 900, 6), (1000, 700, 4), (390, 844, 2)])
+def test_pictures_come_first_and_no_page_is_in_a_hidden_menu(visit, width, height, least, language):
+    page = visit(settings=False, locale=language, viewport={"width": width, "height": height})
+    page.wait_for_function(WHOLE, arg=least)
+    tabs = page.get_by_role("tab")
+    assert tabs.count() == len(PAGES) and all(tab.is_visible() for tab in tabs.all())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert not page.locator("#seed").is_visible() and not page.locator("#model").is_visible()
+    page.locator("#settings-button").click()
+    page.locator("#seed").wait_for()
+    assert page.locator("#model").is_visible()
+
+
+def test_a_click_opens_the_picture_large_and_the_keys_go_on(visit):
+    page = visit(settings=False)
+    painted = captions(page)
+    page.locator("#wall .thumbnail-item").nth(1).click()
+    large = page.get_by_role("dialog", name="The picture, large")
+    large.get_by_text(painted[1]).wait_for()
+    panel_shows(page, painted[1])
+    page.wait_for_function(
+        "() => document.querySelector('#large img').src === document.querySelector('#picked img').src"
+    )
+    page.keyboard.press("ArrowRight")
+    large.get_by_text(painted[2]).wait_for()
+    large.get_by_label("The one before").click()
+    large.get_by_text(painted[1]).wait_for()
+    columns = page.evaluate("""() => { const top = e => Math.round(e.getBoundingClientRect().top);
+        const all = [...document.querySelectorAll('#wall .thumbnail-item')];
+        return all.filter(e => top(e) === top(all[0])).length; }""")
+    page.keyboard.press("ArrowDown")
+    large.get_by_text(painted[1 + columns]).wait_for()
+    page.keyboard.press("ArrowUp")
+    large.get_by_text(painted[1]).wait_for()
+    panel_shows(page, painted[1])
+    page.keyboard.press("Escape")
+    large.wait_for(state="hidden")
+    page.keyboard.press("Space")  # also after a click
+    until(page, f"c[0] !== '{painted[0]}'")
+
+
+def test_the_frame_marks_the_picked_picture_and_no_other(page):
+    caption = pick(page, 3)
+    marked = "[...document.querySelectorAll('#wall .selected .caption-label')].map(e => e.innerText)"
+    assert page.evaluate(marked) == [caption]
+    page.locator("#seed input").fill("2")  # the wall moves on by one
+    page.keyboard.press("Enter")
+    until(page, "c[0].endsWith('No. 2')")
+    assert page.evaluate(marked) in ([], [caption])
+    page.locator("#seed input").fill("1")
+    page.keyboard.press("Enter")
+    until(page, "c[0].endsWith('No. 1')")
+    page.wait_for_function(f"caption => ({marked})[0] === caption", arg=caption)
+
+
+def test_the_picked_picture_stays_in_view_while_the_wall_scrolls(visit):
+    page = visit(settings=False, viewport={"width": 1440, "height": 600})
+    pick(page, 0)
+    page.mouse.move(300, 400)
+    page.mouse.wheel(0, 5000)
+    page.wait_for_function("() => scrollY > 100")
+    box = page.locator("#picked img").bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= 600
+
+
+def test_on_a_phone_the_picked_picture_is_a_sheet_that_can_be_closed(visit):
+    page = visit(settings=False, viewport={"width": 390, "height": 844})
+    pick(page, 0)
+    sheet = page.locator("#picked-body").bounding_box()
+    assert sheet["y"] + sheet["height"] == pytest.approx(844, abs=1) and sheet["y"] > 400
+    page.locator("#sheet-close").click()
+    page.locator("#picked-body").wait_for(state="hidden")
 
 
 def test_every_control_has_a_name(page):
@@ -537,11 +702,11 @@ def test_a_wrong_seed_gets_a_message_and_the_page_stays_alive(page):
         says(page, "seed must be a whole number")
     seed.fill("5")
     seed.press("Enter")
-    until(page, "c[0] === 'flow-field · 5'")
+    until(page, "c[0] === 'Flow-field No. 5'")
     for hasty in ("-1", "6"):  # the second while the first is still being refused
         seed.fill(hasty)
         seed.press("Enter")
-    until(page, "c[0] === 'flow-field · 6'")
+    until(page, "c[0] === 'Flow-field No. 6'")
 
 
 def choose_model(page, name: str) -> None:
@@ -553,16 +718,16 @@ def choose_model(page, name: str) -> None:
 
 def test_a_visitor_paints_with_any_model_of_the_hub(visit, visited_hub):
     page = visit()
-    page.get_by_label("mosaic", exact=True).check()
-    until(page, "c[0] === 'mosaic · 1'")
+    page.get_by_label("Mosaic", exact=True).check()
+    until(page, "c[0] === 'Mosaic No. 1'")
     choose_model(page, "user/inks")
-    until(page, "c.length === 24 && c[0] === 'indigo · 1' && c[1] === 'sepia · 2'")
+    until(page, "c.length === 24 && c[0] === 'Indigo No. 1' && c[1] === 'Sepia No. 2'")
     commit = visited_hub.repositories["models", "user/inks"].branches["main"]
     assert page.get_by_label("Model", exact=True).input_value() == f"user/inks@{commit[:7]}"
     colophon = page.locator("#colophon").inner_text()
     assert "user/inks" in colophon and "cc-by-4.0" in colophon and "<b>my</b> drawings" in colophon
-    page.get_by_label("sepia", exact=True).check()
-    until(page, "c[0] === 'sepia · 1'")
+    page.get_by_label("Sepia", exact=True).check()
+    until(page, "c[0] === 'Sepia No. 1'")
     pick(page, 0)
     recipe = picked_recipe(page)
     assert (recipe.model, recipe.revision) == ("user/inks", commit)
@@ -573,8 +738,8 @@ def test_a_visitor_paints_with_any_model_of_the_hub(visit, visited_hub):
     friend = visit(query_of(link))
     says(friend, "This picture was painted by user/inks")
     friend.locator("#load-it").click()
-    until(friend, "c[0] === 'sepia · 1'")
-    says(friend, "sepia · 1")
+    until(friend, "c[0] === 'Sepia No. 1'")
+    says(friend, "Sepia No. 1")
     assert picked_recipe(friend) == recipe
     here = visit(query_of(link))
     here.locator("#offer-bar").wait_for()
@@ -595,7 +760,7 @@ def test_a_model_that_does_not_come_leaves_the_one_before(page, name, expected):
     page.locator("#news").get_by_text(expected).wait_for()
     assert page.get_by_label("Model", exact=True).input_value() == "sketcher"
     page.locator("#dice").click()
-    until(page, "c.length === 24 && c[0].startsWith('flow-field') && c[0] !== 'flow-field · 1'")
+    until(page, "c.length === 24 && c[0].startsWith('Flow-field') && c[0] !== 'Flow-field No. 1'")
 
 
 def test_the_page_paints_while_a_model_comes(page, visited_hub):
@@ -605,5 +770,5 @@ def test_the_page_paints_while_a_model_comes(page, visited_hub):
     page.locator("#news").get_by_text("Fetching user/slow").wait_for()
     page.locator("#seed input").fill("9")
     page.keyboard.press("Enter")
-    until(page, "c[0] === 'flow-field · 9'")
-    until(page, "c[0] === 'indigo · 9'")
+    until(page, "c[0] === 'Flow-field No. 9'")
+    until(page, "c[0] === 'Indigo No. 9'")

@@ -83,4 +83,4 @@ def test_the_dry_run_folder_runs_by_itself(hub, commit, tmp_path):
         client = Client(address, verbose=False, download_files=str(tmp_path))
         wall = client.predict("mosaic", 7, 2, 0.8, api_name="/generate")
         client.close()
-    assert [picture["caption"] for picture in wall] == ["mosaic · 7", "mosaic · 8"]
+    assert [picture["caption"] for picture in wall] == ["Mosaic No. 7", "Mosaic No. 8"]

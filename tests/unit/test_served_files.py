@@ -68,6 +68,15 @@ def test_whoever_leaves_is_forgotten_soon_and_nobody_else(files, monkeypatch):
     assert left(files) == {his} and not hers.exists()
 
 
+def test_whoever_comes_back_in_time_has_everything_still(files, monkeypatch):
+    monkeypatch.setattr(served_files, "GRACE", -1.0)
+    hers = files.save(b"a", "a.png", "ann")
+    files.leave("ann")
+    files.come("ann")
+    files.sweep()
+    assert hers.exists() and files.entries[hers].until == files.entries[hers].latest > time.monotonic()
+
+
 def test_over_the_budget_whoever_has_most_loses_the_oldest(files):
     modest = files.save(bytes(100), "a.png", "ann")
     greedy = [files.save(bytes(300), f"{place}.png", "bob") for place in range(6)]
@@ -125,6 +134,21 @@ def test_what_nobody_claimed_of_the_uploads_is_swept(files):
     make_old(shared.parent)
     files.sweep()
     assert not shared.parent.exists() and own.exists()
+
+
+def test_what_is_written_slowly_is_left_alone_until_it_is_done_or_given_up(files):
+    path = files.place("film.mp4")
+    half = path.with_name(".film.mp4.half")
+    half.write_bytes(b"half")
+    make_old(half, path.parent)
+    files.sweep()
+    assert half.exists()
+    half.rename(path)
+    files.sweep()
+    assert files.keep(path, "ann").exists()
+    given_up = files.place("film.mp4")
+    files.drop(given_up)
+    assert not given_up.parent.exists() and not files.placed
 
 
 def test_nothing_that_lies_there_ends_the_sweeping(files, monkeypatch):

@@ -20,7 +20,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from sample_models import make_generator
 
-from artmodels.generate.recipe import SEED_LIMIT, Latent, Recipe, parse_recipes, read_recipes
+from artmodels.generate.recipe import SEED_LIMIT, Latent, Recipe, parse_recipe_data, parse_recipes, read_recipes
 from artmodels.generate.sampling import paint_rows, rows_of
 from artmodels.studio import app, handlers
 from artmodels.studio.app import avoid_proxies
@@ -45,7 +45,7 @@ def save_png(tmp_path):
 
 def test_a_wall_shows_consecutive_seeds_of_a_style(model, save_png):
     wall = generate(model, save_png, "mosaic", 7, 3, 0.8)
-    assert [caption for _, caption in wall] == ["mosaic · 7", "mosaic · 8", "mosaic · 9"]
+    assert [caption for _, caption in wall] == ["Mosaic No. 7", "Mosaic No. 8", "Mosaic No. 9"]
     recipes = [read_recipes(Path(path))[0] for path, _ in wall]
     assert [recipe.latents[0].seed for recipe in recipes] == [7, 8, 9]
     assert all(recipe.weights_sha256 == model.weights_sha256 for recipe in recipes)
@@ -54,14 +54,14 @@ def test_a_wall_shows_consecutive_seeds_of_a_style(model, save_png):
 
 
 def test_all_styles_take_turns(model, save_png):
-    captions = [caption.split(" · ")[0] for _, caption in generate(model, save_png, ALL_STYLES, 0, 7, 1.0)]
-    assert captions == [*STYLES, *STYLES, STYLES[0]]
+    captions = [caption.split(" No. ")[0] for _, caption in generate(model, save_png, ALL_STYLES, 0, 7, 1.0)]
+    assert captions == [style.capitalize() for style in (*STYLES, *STYLES, STYLES[0])]
 
 
 def test_seeds_go_round_at_the_limit(model, save_png):
     assert [caption for _, caption in generate(model, save_png, "mosaic", SEED_LIMIT - 1, 2, 1)] == [
-        f"mosaic · {SEED_LIMIT - 1}",
-        "mosaic · 0",
+        f"Mosaic No. {SEED_LIMIT - 1}",
+        "Mosaic No. 0",
     ]
 
 
@@ -74,7 +74,7 @@ def test_seeds_go_round_at_the_limit(model, save_png):
         (("mosaic", 2**32, 1, 1), "seed"),
         (("mosaic", 1.5, 1, 1), "seed"),
         (("mosaic", "7", 1, 1), "seed must be a number"),
-        (("mosaic", None, 1, 1), "seed must be a number"),
+        (("mosaic", None, 1, 1), "seed is empty: give a number"),
         (("mosaic", 1, 0, 1), "count"),
         (("mosaic", 1, MAX_COUNT + 1, 1), "count"),
         (("mosaic", 1, 1e300, 1), "count"),
@@ -103,7 +103,7 @@ def test_a_wall_grows_by_a_few_pictures_at_a_time(model, save_png):
 def test_a_mix_of_styles_is_painted_and_told(model, save_png):
     mix = {"mosaic": 3, "op-art": 1}
     ((path, caption),) = handlers.paint_all(model, save_png, handlers.recipes_of_seeds(model, mix, 7, 1, 0.8))
-    assert caption == "mosaic 75 + op-art 25 · 7"
+    assert caption == "Mosaic 75 + Op-art 25, No. 7"
     (recipe,) = read_recipes(Path(path))
     assert recipe.style_weights == {"mosaic": 0.75, "op-art": 0.25}
     plain = handlers.paint_all(model, save_png, [recipe_of(model)])
@@ -322,7 +322,7 @@ def test_each_text_is_there_in_both_languages_with_the_same_gaps(key):
 
 def test_each_text_is_used():
     code = "".join(path.read_text("utf-8") for path in (ROOT / "artmodels" / "studio").rglob("*.py"))
-    built = ("direction-", "found-", "page-", "name-", "way-")  # put together from what they name
+    built = ("direction-", "found-", "page-", "name-", "style-", "way-")  # put together from what they name
     assert [key for key in WORDS["en"] if not re.search(f"[\"']{key}[\"']", code) and not key.startswith(built)] == []
 
 
@@ -339,6 +339,17 @@ def test_complaints_are_said_in_the_visitors_language():
     assert translate("fr", "dice") == translate("en", "dice")
 
 
+def test_a_picture_keeps_its_name_through_a_browser(model):
+    recipe = recipe_of(model, latents=(Latent(7, 1.0), Latent(8, 0.25)))
+    through = json.loads(recipe.to_json().replace("1.0", "1"))
+    assert handlers.caption(parse_recipe_data(through)) == handlers.caption(recipe)
+    assert handlers.file_name(parse_recipe_data(through), {"mosaic": "m"}) == handlers.file_name(
+        recipe, {"mosaic": "m"}
+    )
+    others = {handlers.caption(recipe_of(model, latents=(Latent(7), Latent(seed, 0.25)))) for seed in range(20)}
+    assert len(others) >= 18  # neighbours have names of their own
+
+
 def test_a_caption_tells_ancestors_and_edits(model):
     recipe = recipe_of(model, latents=(Latent(7), Latent(8, 0.3), Latent(9, 0.1)))
-    assert handlers.caption(recipe) == "mosaic · 7+2"
+    assert re.fullmatch("Mosaic No. 7 · [a-z]{3}", handlers.caption(recipe))

@@ -114,7 +114,15 @@ def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: Pai
     coarse, fine = gr.JSON(None, visible=False), gr.JSON(None, visible=False)
 
     def repaint(
-        slots: Any, seed: float, truncation: float, name: str, hanging: Any, current: str, language: str, *values: float
+        slots: Any,
+        seed: float,
+        truncation: float,
+        name: str,
+        hanging: Any,
+        picked: Any,
+        current: str,
+        language: str,
+        *values: float,
     ) -> tuple[Any, ...]:
         with clear_errors(language):
             model = context.model_of(current)
@@ -122,12 +130,18 @@ def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: Pai
             recipes = handlers.recipes_of_seeds(model, mix, seed, BLEND_COUNT, truncation)
             weights = recipes[0].style_weights
             link = link_of(recipes[0], language, open="blend", **({"name": name[:MAX_NAME]} if name else {}))
-            hung = context.show(model, recipes) if as_data(recipes) != hanging else (gr.skip(), gr.skip())
+            hung: tuple[Any, ...] = gr.skip(), gr.skip()
+            if as_data(recipes) != hanging:
+                shown, data = context.show(model, recipes)
+                hung = context.hung(shown, data, picked), data
             return *hung, share_bar(weights), link
 
     repainting: dict[str, Any] = {
         "fn": repaint,
-        "inputs": [slots, seed, truncation, name, wall.recipes, context.current, context.language, *sliders],
+        "inputs": [
+            *(slots, seed, truncation, name, wall.recipes, context.picked, context.current, context.language),
+            *sliders,
+        ],
         "outputs": [*wall.parts, shares, style_link],
         **PAINTING,
     }

@@ -25,11 +25,12 @@ from artmodels.studio.context import (
     read_recipes_data,
 )
 from artmodels.studio.i18n import Complaint, translate
-from artmodels.studio.panel import Panel, fits, picked_and_chosen
+from artmodels.studio.panel import Panel, fits, picked_and_chosen, those_of
 
 LITTER = 8
 MAX_GENERATIONS = 24
 FIRST_MUTATION = 0.25
+EXAMPLE_STEP = 3  # pictures of the wall from one parent of the example to the next
 GAP = 8  # pixels between parents and children of a strip
 
 
@@ -41,6 +42,7 @@ class BreedPage:
     parents: Pictures
     litter: Pictures
     tree: gr.Gallery
+    example: gr.JSON  # recipes of the parents that nobody chose
 
     def show_family_after(self, event: Dependency) -> Dependency:
         """Paint the tree that the browser kept, as far as it is the model's."""
@@ -59,6 +61,22 @@ class BreedPage:
                 return strips
 
         return event.success(show_family, [context.family, context.current, context.language], self.tree, **PAINTING)
+
+    def begin_with_an_example(self, room: gr.Tab, wall: gr.JSON) -> None:
+        """Whoever comes before any parent is chosen finds two of the wall, with their children."""
+        context = self.context
+
+        def begin(recipes: Any, hanging: Any, current: str, language: str) -> tuple[Any, ...]:
+            with clear_errors(language):
+                model = context.model_of(current)
+                chosen = [] if recipes else those_of(model, hanging)[: 2 * EXAMPLE_STEP : EXAMPLE_STEP]
+                if len(chosen) < MIN_PARENTS:
+                    return (gr.skip(),) * 5
+                shown, data = context.show(model, chosen)
+                return shown, data, data, *context.show(model, children(chosen, LITTER, 0, FIRST_MUTATION))
+
+        outputs = [*self.parents.parts, self.example, *self.litter.parts]
+        room.select(begin, [self.parents.recipes, wall, context.current, context.language], outputs, **PAINTING)
 
 
 def build_breed_page(context: StudioContext, panel: Panel) -> BreedPage:
@@ -84,11 +102,12 @@ def build_breed_page(context: StudioContext, panel: Panel) -> BreedPage:
     with gr.Row():
         forget = context.add(gr.Button, {"value": "forget-tree"}, size="sm", min_width=120, elem_id="forget-tree")
     seed = gr.Number(0, visible=False, precision=0)
+    example = gr.JSON(None, visible=False)
 
-    def add_parent(picked: Any, recipes: Any, current: str, language: str) -> tuple[Any, ...]:
+    def add_parent(picked: Any, recipes: Any, example: Any, current: str, language: str) -> tuple[Any, ...]:
         with clear_errors(language):
             model = context.model_of(current)
-            recipe, chosen = picked_and_chosen(model, picked, recipes)
+            recipe, chosen = picked_and_chosen(model, picked, [] if recipes == example else recipes)
             if recipe not in chosen:
                 if len(chosen) >= MAX_PARENTS:
                     raise Complaint("too-many-parents", most=MAX_PARENTS)
@@ -127,7 +146,7 @@ def build_breed_page(context: StudioContext, panel: Panel) -> BreedPage:
 
     panel.breed.click(
         add_parent,
-        [context.picked, parents.recipes, context.current, context.language],
+        [context.picked, parents.recipes, example, context.current, context.language],
         [*parents.parts, context.tabs],
         **PAINTING,
     )
@@ -144,7 +163,7 @@ def build_breed_page(context: StudioContext, panel: Panel) -> BreedPage:
     forget.click(lambda: ([], []), None, [context.family, tree], **QUICK)
     for pictures in (parents, litter):
         panel.show_after(pick_from(context, pictures))
-    return BreedPage(context, parents, litter, tree)
+    return BreedPage(context, parents, litter, tree, example)
 
 
 def generations_of(model: LoadedModel, family: Any) -> list[dict[str, Any]]:

@@ -22,11 +22,12 @@ from artmodels.io.safetensors_io import read_json
 from artmodels.metrics.charts import clean_history, draw_evaluations, draw_steps, number_of, number_text, split_history
 from artmodels.metrics.explain import Originality, explain_styles, highlight, measure_originality
 from artmodels.studio import handlers
+from artmodels.studio.computing import computed
 from artmodels.studio.context import PAINTING, StudioContext, clear_errors, figure, read_picked
 from artmodels.studio.handlers import FIRST_TRUNCATION
 from artmodels.studio.i18n import translate
 from artmodels.studio.pages.steer import direction_word, names_of
-from artmodels.studio.panel import Panel
+from artmodels.studio.panel import Panel, those_of
 from artmodels.studio.uploads import take_picture
 
 SHOWN_STYLES = 3  # with a map of where each is seen
@@ -61,7 +62,7 @@ class ExplainPage:
         )
 
 
-def build_explain_page(context: StudioContext, panel: Panel, room: gr.Tab) -> ExplainPage:
+def build_explain_page(context: StudioContext, panel: Panel, room: gr.Tab, wall: gr.JSON) -> ExplainPage:
     context.add(gr.HTML, {"value": "explain-intro"}, elem_classes="intro", padding=False)
     with gr.Row(elem_id="explain"):
         with gr.Column(min_width=220, scale=1):
@@ -93,18 +94,23 @@ def build_explain_page(context: StudioContext, panel: Panel, room: gr.Tab) -> Ex
             model, (image, name) = context.model_of(current), take_picture(context.files, path)
             return explain(context, model, image, name, language)
 
-    def tell(current: str, story: str, language: str) -> tuple[Any, ...]:
-        """The story of the model, once it is wanted."""
+    def tell(current: str, story: str, looked_at: str, hanging: Any, language: str) -> tuple[Any, ...]:
+        """The story of the model, once it is wanted, and before it the first picture of the wall, if none is there."""
         if story:
-            return gr.skip(), gr.skip()
+            return (gr.skip(),) * (2 + len(page.seen))
         with clear_errors(language):
-            return "yes", tell_story(context, context.model_of(current), language)
+            model, seen = context.model_of(current), (gr.skip(),) * len(page.seen)
+            if not looked_at and (recipes := those_of(model, hanging)):
+                (image,) = handlers.paint_images(model, recipes[:1], context.paint)
+                seen = explain(context, model, image, handlers.caption(recipes[0]), language)
+            return "yes", tell_story(context, model, language), *seen
 
     panel.explain.click(
         look, [context.picked, context.current, context.language], [*page.seen, context.tabs], **PAINTING
     )
     upload.upload(look_at_file, [upload, context.current, context.language], page.seen, **PAINTING)
-    room.select(tell, [context.current, story, context.language], [wanted, story], **PAINTING)
+    inputs = [context.current, story, looked_at, wall, context.language]
+    room.select(tell, inputs, [wanted, story, *page.seen], **PAINTING)
     return page
 
 
@@ -115,7 +121,7 @@ def explain(
     picture = to_tensor(np.array(image.convert("RGB"))[None])
     shown, maps = figure(context.save_image(image), name, name), ""
     if model.classifier:
-        sight = explain_styles(model.classifier, picture)
+        sight = computed(explain_styles, model.classifier, picture)
         verdict = verdict_words(sight.styles, model.classifier.figures, language)
         plain = [style for style, share in sight.styles.items() if share >= PLAIN][:SHOWN_STYLES]
         lit = [
@@ -127,7 +133,7 @@ def explain(
     else:
         verdict = f"<p>{translate(language, 'no-eye')}</p>"
     if model.neighbours:
-        origin = origin_words(measure_originality(model.neighbours, picture, NEAREST), language)
+        origin = origin_words(computed(measure_originality, model.neighbours, picture, NEAREST), language)
     else:
         origin = f"<p>{translate(language, 'no-neighbours')}</p>"
     return shown, verdict, maps, origin
@@ -213,7 +219,8 @@ def curves_story(model: LoadedModel, language: str) -> str:
     evaluations, steps, best = split_history(history)
     end = max(history[-1]["images"], 1)
     curves = draw_evaluations(evaluations, end, best) + draw_steps(steps, end)
-    return f"<div class='curves'><p>{translate(language, 'curves-words')}</p>{curves}</div>"
+    words = translate(language, "curves-words")
+    return f"<details class='curves'><summary>{translate(language, 'curves')}</summary><p>{words}</p>{curves}</details>"
 
 
 def directions_story(context: StudioContext, model: LoadedModel, language: str) -> str:

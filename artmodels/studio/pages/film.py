@@ -1,11 +1,11 @@
 """A page that makes a film: a smooth walk through the pictures that the visitor chose."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Event
+from threading import Event, Lock
 from typing import Any
 
 import gradio as gr
@@ -27,6 +27,7 @@ from artmodels.generate.film import (
 from artmodels.generate.recipe import Recipe
 from artmodels.hub.load import LoadedModel
 from artmodels.studio import handlers
+from artmodels.studio.computing import computed
 from artmodels.studio.context import (
     FILMING,
     PAINTING,
@@ -40,21 +41,28 @@ from artmodels.studio.context import (
 )
 from artmodels.studio.i18n import Complaint, translate
 from artmodels.studio.panel import Panel, picked_and_chosen, those_of
+from artmodels.studio.served_files import HOUSE
 from artmodels.studio.visitors import AUDIENCE, visitor
 
 SIZES = (128, 256, 512)
 TOGETHER = 4  # frames painted at once: nobody waits for more of them
+EXAMPLES, EXAMPLE_STEP, EXAMPLE_SECONDS = 3, 3, 6.0  # pictures of the wall that the example walks through
+MOST_MADE = 20  # examples that are kept for everybody
 TELL_EVERY = 0.4  # seconds
 PATIENCE = 5.0  # seconds for which a film is made though nobody listens
 
+_encoders = ThreadPoolExecutor(2, "film")
+_making, _made = Lock(), dict[str, str]()  # films that everybody is shown, by what they show
 
-def build_film_page(context: StudioContext, panel: Panel) -> Pictures:
-    """The page; returns the pictures that its film goes through."""
+
+def build_film_page(context: StudioContext, panel: Panel, room: gr.Tab, wall: gr.JSON) -> Pictures:
+    """The page in a tab, beside the wall of the first page; returns the pictures that its film goes through."""
     context.add(gr.HTML, {"value": "film-intro"}, elem_classes="intro", padding=False)
     reel = context.pictures("reel", "reel")
     with gr.Row():
         use_kept = context.add(gr.Button, {"value": "use-kept"}, size="sm", min_width=140, elem_id="use-kept")
         clear = context.add(gr.Button, {"value": "clear"}, size="sm", min_width=90, elem_id="clear-reel")
+    example = gr.JSON(None, visible=False)
     with gr.Row(elem_id="film-dials"):
         seconds = context.add(
             gr.Slider,
@@ -118,10 +126,28 @@ def build_film_page(context: StudioContext, panel: Panel) -> Pictures:
     )
     download = context.add(gr.DownloadButton, {"label": "film-download"}, visible=False, elem_id="film-download")
 
-    def add(picked: Any, recipes: Any, current: str, language: str) -> tuple[Any, ...]:
+    def begin(recipes: Any, hanging: Any, current: str, language: str) -> tuple[Any, ...]:
+        """Whoever comes before any picture is chosen finds some of the wall."""
         with clear_errors(language):
             model = context.model_of(current)
-            recipe, chosen = picked_and_chosen(model, picked, recipes)
+            chosen = [] if recipes else those_of(model, hanging)[: EXAMPLES * EXAMPLE_STEP : EXAMPLE_STEP]
+            if len(chosen) < MIN_PICTURES:
+                return (gr.skip(),) * 3
+            shown, data = context.show(model, chosen)
+        return shown, data, data
+
+    def play(recipes: Any, example: Any, current: str, language: str) -> Any:
+        """The walk through them, unless the visitor has chosen others by now."""
+        if not recipes or recipes != example:
+            return gr.skip()
+        with clear_errors(language):
+            path = example_film(context, context.model_of(current), read_recipes_data(recipes))
+        return gr.Video(value=path, visible=True)
+
+    def add(picked: Any, recipes: Any, example: Any, current: str, language: str) -> tuple[Any, ...]:
+        with clear_errors(language):
+            model = context.model_of(current)
+            recipe, chosen = picked_and_chosen(model, picked, [] if recipes == example else recipes)
             if len(chosen) >= MAX_PICTURES:
                 raise Complaint("too-many-stops", most=MAX_PICTURES)
             return *context.show(model, [*chosen, recipe]), context.go("film")
@@ -155,7 +181,8 @@ def build_film_page(context: StudioContext, panel: Panel) -> Pictures:
             spec = FilmSpec(float(seconds), **whole, loop=bool(loop), easing="smooth" if smooth else "even")
             progress, path = 0.0, ""
             words, nothing_yet = translate(language, "filming"), (gr.skip(),) * 3
-            yield progress_words(words, 0.0), gr.Button(visible=True), *nothing_yet
+            none = gr.Video(visible=False), gr.Image(visible=False), gr.DownloadButton(visible=False)
+            yield progress_words(words, 0.0), gr.Button(visible=True), *none
             for step in film_steps(context, model, chosen, spec, kind):
                 if isinstance(step, Path):
                     path = str(step)
@@ -171,8 +198,17 @@ def build_film_page(context: StudioContext, panel: Panel) -> Pictures:
         )
 
     panel.film.click(
-        add, [context.picked, reel.recipes, context.current, context.language], [*reel.parts, context.tabs], **PAINTING
+        add,
+        [context.picked, reel.recipes, example, context.current, context.language],
+        [*reel.parts, context.tabs],
+        **PAINTING,
     )
+    room.select(
+        begin,
+        [reel.recipes, wall, context.current, context.language],
+        [*reel.parts, example],
+        **PAINTING,
+    ).then(play, [reel.recipes, example, context.current, context.language], video, **PAINTING)
     use_kept.click(take_kept, [context.kept, context.current, context.language], reel.parts, **PAINTING)
     clear.click(lambda: ([], []), None, reel.parts, **QUICK)
     shooting = make.click(
@@ -189,18 +225,39 @@ def build_film_page(context: StudioContext, panel: Panel) -> Pictures:
     return reel
 
 
+def example_film(context: StudioContext, model: LoadedModel, recipes: Sequence[Recipe]) -> str:
+    """The path of a walk through pictures of the wall; of the app's own models it is made once, for everybody."""
+    name = f"{model.label} {[recipe.to_json() for recipe in recipes]}"
+    shared = model.label in context.models.start
+    with _making:
+        if not (shared and name in _made and Path(_made[name]).is_file()):
+            spec, owner = FilmSpec(seconds=EXAMPLE_SECONDS), HOUSE if shared and len(_made) < MOST_MADE else visitor()
+            *_, path = film_steps(context, model, recipes, spec, "mp4", owner)
+            if owner != HOUSE:
+                return str(path)
+            _made[name] = str(path)
+        return _made[name]
+
+
 def film_steps(
-    context: StudioContext, model: LoadedModel, recipes: Sequence[Recipe], spec: FilmSpec, kind: str
+    context: StudioContext,
+    model: LoadedModel,
+    recipes: Sequence[Recipe],
+    spec: FilmSpec,
+    kind: str,
+    owner: str | None = None,
 ) -> Iterator[float | Path]:
     """How far the film is, from 0 to 1, again and again; at last its path. Closed before, it leaves no file.
+
+    It is the visitor's, unless an owner is named.
 
     Raises:
         ValueError: too few or too many pictures, pictures of another model, or too much for the format.
     """
     check_film(len(recipes), Path(f"film.{kind}"), spec)
-    owner = visitor()
+    owner = visitor() if owner is None else owner
     path = context.files.place(f"artmodels-film.{kind}")
-    rows = film_rows(handlers.rows_of_all(model, recipes), spec.frames, spec.loop, spec.easing)
+    rows = film_rows(computed(handlers.rows_of_all, model, recipes), spec.frames, spec.loop, spec.easing)
     progress: SimpleQueue[float] = SimpleQueue()
     stopped = Event()
 
@@ -213,17 +270,19 @@ def film_steps(
             progress.put(number / spec.frames)
             yield frame
 
-    with ThreadPoolExecutor(1, "film") as encoder:
-        coming = encoder.submit(write_film, frames(), path, spec, film_text(recipes, spec))
-        try:
-            while not coming.done():
-                if AUDIENCE.silence(owner) > PATIENCE:
-                    raise Complaint("nobody-listens")
-                with suppress(Empty):
-                    yield progress.get(timeout=TELL_EVERY)
-            coming.result()
-        finally:
-            stopped.set()
+    coming = _encoders.submit(write_film, frames(), path, spec, film_text(recipes, spec))
+    try:
+        while not coming.done():
+            if AUDIENCE.silence(owner) > PATIENCE:
+                raise Complaint("nobody-listens")
+            with suppress(Empty):
+                yield progress.get(timeout=TELL_EVERY)
+        coming.result()
+    except BaseException:
+        stopped.set()
+        wait([coming])
+        context.files.drop(path)
+        raise
     yield context.files.keep(path, owner)
 
 

@@ -28,7 +28,7 @@ from artmodels.studio.context import (
     read_recipes_data,
 )
 from artmodels.studio.handlers import FIRST_COUNT, FIRST_SEED, FIRST_TRUNCATION
-from artmodels.studio.i18n import DEFAULT_LANGUAGE, translate
+from artmodels.studio.i18n import DEFAULT_LANGUAGE, style_word, translate
 
 FIRST_DISTANCE = 0.4
 MOMENT = 0.6  # seconds of painting after which a visitor sees what is there
@@ -57,8 +57,11 @@ class PaintPage:
 def style_choices(model: LoadedModel, designs: Any, language: str) -> list[tuple[str, str]]:
     """What the style radio offers: all in turn, the model's, and those that the visitor made of them."""
     own = [STAR + design["name"] for design in designs_of(model, designs)]
-    styles = [*model.generator.config.styles, *own]
-    return [(translate(language, "all-styles"), handlers.ALL_STYLES), *((style, style) for style in styles)]
+    return [
+        (translate(language, "all-styles"), handlers.ALL_STYLES),
+        *((style_word(style, language), style) for style in model.generator.config.styles),
+        *((name, name) for name in own),
+    ]
 
 
 def designs_of(model: LoadedModel, designs: Any) -> list[dict[str, Any]]:
@@ -91,18 +94,17 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
             value=handlers.ALL_STYLES,
             elem_id="style",
             elem_classes="pills",
+            show_label=False,
         )
-        with gr.Row(elem_id="dials"):
-            with gr.Row(elem_id="seed-row"):
-                seed = context.add(
-                    gr.Number,
-                    {"label": "seed", "info": "seed-info"},
-                    value=FIRST_SEED,
-                    precision=0,
-                    min_width=120,
-                    elem_id="seed",
-                )
-                dice = context.add(gr.Button, {"value": "dice"}, variant="primary", min_width=150, elem_id="dice")
+        with gr.Row(elem_id="dials", elem_classes="settings"):
+            seed = context.add(
+                gr.Number,
+                {"label": "seed", "info": "seed-info"},
+                value=FIRST_SEED,
+                precision=0,
+                min_width=120,
+                elem_id="seed",
+            )
             count = context.add(
                 gr.Slider,
                 {"label": "count", "info": "count-info"},
@@ -114,6 +116,7 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
             )
             truncation = truncation_slider(context, "truncation")
     with gr.Row(elem_id="wall-bar"):
+        dice = context.add(gr.Button, {"value": "dice"}, size="sm", variant="primary", min_width=150, elem_id="dice")
         undo = context.add(gr.Button, {"value": "undo"}, size="sm", min_width=90, elem_id="undo", interactive=False)
         archive = context.add(gr.Button, {"value": "zip"}, size="sm", min_width=150, elem_id="zip")
         stop = context.add(
@@ -151,6 +154,7 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
         designs: Any,
         history: Any,
         hanging: Any,
+        picked: Any,
         language: str,
     ) -> Iterator[tuple[Any, ...]]:
         """Paint what the controls say; when it takes longer than a moment, the wall grows and may be stopped.
@@ -166,7 +170,7 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
                     seen = time.monotonic()
                     news = translate(language, "painting", done=len(grown), all=len(recipes))
                     yield (
-                        grown,
+                        context.hung(grown, wanted[: len(grown)], picked),
                         wanted[: len(grown)],
                         f'<p role="status">{news}</p>',
                         gr.Button(visible=True),
@@ -175,11 +179,20 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
                     )
         orders = _remember(history, _order(style, seed, count, truncation, near, distance))
         undo = gr.Button(interactive=len(orders) > 1)
-        yield *((grown, wanted) if grown else (gr.skip(), gr.skip())), "", gr.Button(visible=False), orders, undo
+        wall = (context.hung(grown, wanted, picked), wanted) if grown else (gr.skip(), gr.skip())
+        yield *wall, "", gr.Button(visible=False), orders, undo
 
     repainting: dict[str, Any] = {
         "fn": repaint,
-        "inputs": [*controls, context.current, context.designs, history, wall.recipes, context.language],
+        "inputs": [
+            *controls,
+            context.current,
+            context.designs,
+            history,
+            wall.recipes,
+            context.picked,
+            context.language,
+        ],
         "outputs": [*wall.parts, status, stop, history, undo],
         **PAINTING,
     }

@@ -13,6 +13,7 @@ from artmodels.generate.sampling import to_images
 from artmodels.hub.load import LoadedModel, on_cpu
 from artmodels.models.prompt import MAX_PROMPT, EncodedPrompt
 from artmodels.studio import handlers
+from artmodels.studio.computing import computed
 from artmodels.studio.context import (
     QUICK,
     RANDOM_SEED_JS,
@@ -124,10 +125,10 @@ def paint_words(
         raise Complaint("no-reader")
     model = on_cpu(model) if ON_ZERO_GPU else model  # there a GPU is lent to calls that only paint
     for place in range(0, len(seeds), TOGETHER):
-        done = paint_prompt(model, prompt_model, prompt, seeds[place : place + TOGETHER], truncation)
-        wall = handlers.hang(model, context.save, done.recipes, to_images(done.pictures))
+        done = computed(paint_prompt, model, prompt_model, prompt, seeds[place : place + TOGETHER], truncation)
+        wall = handlers.hang(model, context.save, done.recipes, computed(to_images, done.pictures))
         captioned = [
-            (path, translate(language, "fits", name=name, share=f"{match:.0%}"))
+            (path, translate(language, "fits", name=name, share=f"{min(match, 0.99):.0%}"))
             for (path, name), match in zip(wall, done.matches, strict=True)
         ]
         yield done, captioned

@@ -11,6 +11,7 @@ from gradio.events import Dependency
 
 from artmodels.hub.load import LoadedModel
 from artmodels.studio import handlers
+from artmodels.studio.computing import computed
 from artmodels.studio.context import (
     PAINTING,
     QUICK,
@@ -145,15 +146,21 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
                 gr.Button(visible=True),
                 gr.skip(),
             )
-            seen, last = time.monotonic(), None
-            for last in job.steps():
+            began = seen = time.monotonic()
+            last = None
+            steps = job.steps()
+            while step := computed(next, steps, None):
+                last = step
                 if visitor in stopping:
                     job.leave(last)
                     break
                 if time.monotonic() - seen > LOOK_EVERY:
                     seen = time.monotonic()
-                    (image,) = to_images(last.picture())
-                    words = progress_words(translate(language, "reworking"), last.step / last.steps)
+                    (image,) = computed(lambda: to_images(step.picture()))
+                    left = (seen - began) / last.step * (last.steps - last.step)
+                    words = progress_words(
+                        translate(language, "reworking-left", seconds=max(1, round(left))), last.step / last.steps
+                    )
                     shown = figure(context.save_image(image), translate(language, "work"), translate(language, "work"))
                     drawn = figure(
                         context.save_image(draw_curve(last.curve)),
@@ -161,7 +168,7 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
                         translate(language, "curve"),
                     )
                     yield words, shown, drawn, gr.skip(), gr.skip(), gr.skip()
-            done = job.finish()
+            done = computed(job.finish)
             assert last is not None  # a job that took no step cannot be finished
             path = context.save(done.png, f"artmodels-{way}.png")
         ended = translate(language, "stopped-early", why=last.stopped) if last.stopped else ""

@@ -1,0 +1,136 @@
+"""Who asks, whether anybody listens, and whose turn it is."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from gradio.queueing import Event, EventQueue, Queue
+
+from artmodels.studio import visitors
+from artmodels.studio.blocks import LeanSession, LeanSessions
+from artmodels.studio.served_files import HOUSE
+from artmodels.studio.traffic import FairQueue, session_of
+from artmodels.studio.visitors import Audience, address_of
+
+
+@pytest.mark.parametrize(
+    ("client", "forwarded", "expected"),
+    [
+        (("8.8.8.8", 1), "", "8.8.8.8"),
+        (("8.8.8.8", 1), "9.9.9.9", "8.8.8.8"),  # whoever comes directly is believed in nothing else
+        (("10.0.0.7", 1), "9.9.9.9", "9.9.9.9"),
+        (("10.0.0.7", 1), "1.1.1.1, 9.9.9.9", "9.9.9.9"),  # the front may be forged
+        (("10.0.0.7", 1), "9.9.9.9, 10.0.0.3, 192.168.1.1", "9.9.9.9"),
+        (("10.0.0.7", 1), "2001:4860:4860::8888", "2001:4860:4860::8888"),
+        (("10.0.0.7", 1), "x, <script>, ", "10.0.0.7"),
+        (("192.168.1.4", 1), "", "192.168.1.4"),
+        (None, "", ""),
+    ],
+)
+def test_the_nearest_public_address_is_the_visitors(client, forwarded, expected):
+    assert address_of(client, {"x-forwarded-for": forwarded} if forwarded else {}) == expected
+
+
+def test_nobody_listens_from_the_last_goodbye_on(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(visitors.time, "monotonic", lambda: now)
+    audience = Audience()
+    with audience.listening("ann"):
+        with audience.listening("ann"):
+            now += 50
+        assert audience.silence("ann") == 0  # one of two connections is left
+        now += 7
+    now += 3
+    assert audience.silence("ann") == 3
+    assert audience.silence("bob") == 0  # never seen: counted from the first question on
+    now += 9
+    assert audience.silence("bob") == 9 and audience.silence(HOUSE) == 0
+    with audience.listening("bob"):
+        assert audience.silence("bob") == 0
+
+
+def test_what_is_remembered_of_visitors_is_bounded(monkeypatch):
+    monkeypatch.setattr(visitors, "REMEMBERED", 10)
+    audience = Audience()
+    for number in range(100):
+        with audience.listening(f"{number}"):
+            pass
+        audience.silence(f"never heard {number}")
+    assert len(audience.heard) == 10 and not audience.present
+
+
+def test_which_session_a_request_listens_to():
+    assert session_of("/gradio_api/queue/data", b"session_hash=abc&x=1") == "abc"
+    assert session_of("/gradio_api/call/film/event7", b"") == "event7"
+    for path in ("/gradio_api/queue/data", "/gradio_api/call/film", "/gradio_api/call/film/a/b", "/", "/config"):
+        assert session_of(path, b"") is None
+
+
+def turns(waiting: list[str], at_work: list[str], limit: int = 24) -> list[str]:
+    """The addresses whose events begin one after the other, until none may, while none ends."""
+
+    async def begin() -> list[str]:
+        queue = Queue(False, 40, 1.0, None, SimpleNamespace())  # type: ignore[arg-type]
+        FairQueue.fair(queue)
+        queue.active_jobs = []
+        kind = queue.event_queue_per_concurrency_id["painting"] = EventQueue("painting", limit)
+        fn = SimpleNamespace(concurrency_id="painting")
+        for address in waiting + at_work:
+            event = Event(None, fn, None, None)  # type: ignore[arg-type]
+            queue.addresses[event] = address
+            kind.queue.append(event)
+        while at_work and len(kind.queue) > len(waiting):
+            queue.active_jobs.append([kind.queue.pop()])
+        kind.current_concurrency = len(at_work)
+        begun = []
+        while found := queue.get_events():
+            (event,), _, _ = found
+            queue.active_jobs.append([event])
+            kind.current_concurrency += 1
+            begun.append(queue.addresses[event])
+        return begun
+
+    return asyncio.run(begin())
+
+
+def test_addresses_take_turns_whoever_came_first():
+    assert turns(["a"] * 5 + ["b", "c"], []) == ["a", "b", "c", "a", "a", "a", "a"]
+    assert turns(["a", "a", "b"], ["a", "b", "b"]) == ["a", "a", "b"]
+
+
+def test_one_address_leaves_a_third_of_the_slots_to_others():
+    assert turns(["a"] * 40, []) == ["a"] * 16
+    assert turns(["a"] * 40 + ["b"] * 40, []).count("b") == 12
+    assert turns(["a"] * 5, [], limit=1) == ["a"]  # of a single slot there is no third
+    assert turns(["a"], ["b"], limit=1) == []
+
+
+def test_a_session_is_lean_and_keeps_what_is_its_own():
+    block = SimpleNamespace(stateful=False)
+
+    class Config:
+        def __init__(self) -> None:
+            self.blocks = {1: block}
+
+        def __copy__(self) -> "Config":
+            own = Config()
+            own.blocks = dict(self.blocks)
+            return own
+
+        def config_for_block(self, *_: object) -> dict:
+            raise AssertionError("the properties of all components were copied")
+
+    blocks = SimpleNamespace(default_config=Config(), blocks={1: block}, state_session_capacity=3)
+    sessions = LeanSessions()
+    sessions.set_blocks(blocks)  # type: ignore[arg-type]
+    first, second = sessions["ann"], sessions["bob"]
+    assert isinstance(first, LeanSession) and first is sessions["ann"] and first.config_values == {}
+    first.blocks_config.blocks[1] = SimpleNamespace(stateful=False, mine=True)
+    assert second[1] is block is not first[1]
+    first._update_value_in_config(1, "a value")
+    sessions.forget("ann")
+    sessions.forget("nobody")
+    assert "ann" not in sessions and "bob" in sessions
+    for number in range(9):
+        sessions[f"{number}"]
+    assert len(sessions.session_data) == 3
