@@ -2,6 +2,7 @@
 
 import asyncio
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from gradio.queueing import Event, EventQueue, Queue
@@ -70,7 +71,7 @@ def turns(waiting: list[str], at_work: list[str], limit: int = 24) -> list[str]:
     """The addresses whose events begin one after the other, until none may, while none ends."""
 
     async def begin() -> list[str]:
-        queue = Queue(False, 40, 1.0, None, SimpleNamespace())  # type: ignore[arg-type]
+        queue: Any = Queue(False, 40, 1.0, None, SimpleNamespace())  # type: ignore[arg-type]
         FairQueue.fair(queue)
         queue.active_jobs = []
         kind = queue.event_queue_per_concurrency_id["painting"] = EventQueue("painting", limit)
@@ -123,7 +124,8 @@ def test_a_session_is_lean_and_keeps_what_is_its_own():
     blocks = SimpleNamespace(default_config=Config(), blocks={1: block}, state_session_capacity=3)
     sessions = LeanSessions()
     sessions.set_blocks(blocks)  # type: ignore[arg-type]
-    first, second = sessions["ann"], sessions["bob"]
+    first: Any = sessions["ann"]
+    second: Any = sessions["bob"]
     assert isinstance(first, LeanSession) and first is sessions["ann"] and first.config_values == {}
     first.blocks_config.blocks[1] = SimpleNamespace(stateful=False, mine=True)
     assert second[1] is block is not first[1]
