@@ -127,7 +127,8 @@ def test_a_session_is_lean_and_keeps_what_is_its_own():
     first: Any = sessions["ann"]
     second: Any = sessions["bob"]
     assert isinstance(first, LeanSession) and first is sessions["ann"] and first.config_values == {}
-    first.blocks_config.blocks[1] = SimpleNamespace(stateful=False, mine=True)
+    mine: Any = SimpleNamespace(stateful=False)
+    first.blocks_config.blocks[1] = mine
     assert second[1] is block is not first[1]
     first._update_value_in_config(1, "a value")
     sessions.forget("ann")
