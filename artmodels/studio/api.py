@@ -86,7 +86,7 @@ def build_api(context: StudioContext, first: LoadedModel) -> None:
                 if picture
                 else handlers.recipe_of_text(read_text("text", text), first)[0]
             )
-            painter = context.model_of(hub_label(found.model, found.revision))
+            painter = model_named(context, hub_label(found.model, found.revision))
             return found.to_data(), handlers.picture_file(painter, context.save, found, 1, context.paint)
 
     def models() -> list[dict[str, Any]]:

@@ -69,8 +69,9 @@ class FrontPage:
             root = address_of_studio(scope)
             query = scope["query_string"].decode("latin-1")
             tags = self.preview.tags(root, f"{root}/?{query}" if query else f"{root}/")
-            text = GRADIO_TAGS.sub("", body.decode("utf-8"))
-            body = HEAD.sub(lambda found: found[0] + "\n" + tags, text, count=1).encode()
+            start, script, rest = body.partition(b"<script>")  # what follows is large, and none of it a tag
+            text = GRADIO_TAGS.sub("", start.decode("utf-8"))
+            body = HEAD.sub(lambda found: found[0] + "\n" + tags, text, count=1).encode() + script + rest
             headers["content-length"] = str(len(body))
         await send(head)
         await send({"type": "http.response.body", "body": body})

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -51,6 +52,7 @@ class FileStore:
         self.served, self.uploads = root / "served", root / "uploads"
         self.seconds, self.budget = seconds, budget
         self.entries: dict[Path, Entry] = {}  # the oldest first
+        self.held: Counter[str] = Counter()  # bytes of each owner but the studio itself
         self.placed: set[Path] = set()  # folders in which something is being written
         self.lock = threading.Lock()
         self.in_use: FileLock | None = None  # held until the process ends, however it ends
@@ -83,15 +85,17 @@ class FileStore:
         """Count a file that was written to a `place`."""
         with self.lock:
             until = time.monotonic() + self.seconds
-            self.entries[path] = Entry(owner, path.stat().st_size, until, until)
+            self.entries[path] = entry = Entry(owner, path.stat().st_size, until, until)
             self.placed.discard(path.parent)
+            if owner != HOUSE:
+                self.held[owner] += entry.size
         self._hold_budget(path)
         return path
 
     def drop(self, path: Path) -> None:
         """Delete a file and its folder, if they are there."""
         with self.lock:
-            self.entries.pop(path, None)
+            self._forget(path)
             self.placed.discard(path.parent)
         with suppress(OSError):
             path.unlink()
@@ -169,26 +173,27 @@ class FileStore:
     def size(self) -> int:
         """Bytes of all files but those of the studio itself."""
         with self.lock:
-            return sum(entry.size for entry in self.entries.values() if entry.owner != HOUSE)
+            return self.held.total()
+
+    def _forget(self, path: Path) -> None:
+        """Count a file no more; whoever calls holds the lock."""
+        entry = self.entries.pop(path, None)
+        if entry and entry.owner != HOUSE:
+            self.held[entry.owner] -= entry.size
+            if not self.held[entry.owner]:
+                del self.held[entry.owner]
 
     def _hold_budget(self, newest: Path) -> None:
         """Delete the oldest of whoever has most, until all fit; never the newest file."""
+        gone: list[Path] = []
         with self.lock:
-            held: dict[str, int] = {}
-            for entry in self.entries.values():
-                if entry.owner != HOUSE:
-                    held[entry.owner] = held.get(entry.owner, 0) + entry.size
-            gone: list[Path] = []
-            over = sum(held.values()) - self.budget
-            while over > 0:
-                most = max(held, key=lambda owner: held[owner])
+            while self.held.total() > self.budget:
+                most = max(self.held, key=lambda owner: self.held[owner])
                 mine = (path for path, entry in self.entries.items() if entry.owner == most and path != newest)
                 oldest = next(mine, None)
                 if oldest is None:
                     break
-                size = self.entries.pop(oldest).size
-                held[most] -= size
-                over -= size
+                self._forget(oldest)
                 gone.append(oldest)
         for path in gone:
             self.drop(path)

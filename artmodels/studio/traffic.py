@@ -74,7 +74,6 @@ class Gate:
     async def _limited(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         """Pass on at most so many bytes of a request."""
         length, seen = Headers(scope=scope).get("content-length", ""), 0
-        refusal = refuse(413, f"a request here has at most {most // 10**6} MB: send less at once")
 
         async def counted() -> Message:
             nonlocal seen
@@ -88,12 +87,12 @@ class Gate:
             if seen <= most:  # else the app answers that it could not read on
                 await send(message)
 
-        if length.isdigit() and int(length) > most:
-            await refusal(scope, receive, send)
-            return
-        with suppress(TooLarge):
-            await self.app(scope, counted, noted)
-        if seen > most:
+        too_large = length.isdigit() and int(length) > most
+        if not too_large:
+            with suppress(TooLarge):
+                await self.app(scope, counted, noted)
+        if too_large or seen > most:
+            refusal = refuse(413, f"a request here has at most {most // 10**6} MB: send less at once")
             await refusal(scope, receive, send)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -23,6 +23,8 @@ _decoding = threading.BoundedSemaphore(AT_ONCE)
 def opened(store: FileStore, path: str | None, *, keep: bool = False) -> Iterator[Path]:
     """The file of an upload while it is decoded; then it is deleted, unless it is needed again.
 
+    What is said of the file within does not tell where it lies.
+
     Raises:
         ValueError: nothing was uploaded, or not here, or it has been deleted since.
     """
@@ -34,6 +36,10 @@ def opened(store: FileStore, path: str | None, *, keep: bool = False) -> Iterato
     try:
         with _decoding:
             yield file
+    except ValueError as error:
+        if str(file) not in str(error):
+            raise
+        raise ValueError(str(error).replace(str(file), file.name[:60])) from error
     finally:
         if not keep:
             store.drop(file)
@@ -74,5 +80,3 @@ def take_recipe(store: FileStore, path: str | None) -> Recipe:
             return read_recipes(file)[0]
         except NoRecipe as error:
             raise Complaint("no-recipe", name=name) from error
-        except ValueError as error:
-            raise ValueError(str(error).replace(str(file), name)) from error

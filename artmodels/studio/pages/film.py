@@ -256,8 +256,8 @@ def film_steps(
     """
     check_film(len(recipes), Path(f"film.{kind}"), spec)
     owner = visitor() if owner is None else owner
-    path = context.files.place(f"artmodels-film.{kind}")
     rows = film_rows(computed(handlers.rows_of_all, model, recipes), spec.frames, spec.loop, spec.easing)
+    path = context.files.place(f"artmodels-film.{kind}")
     progress: SimpleQueue[float] = SimpleQueue()
     stopped = Event()
 

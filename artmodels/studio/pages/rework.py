@@ -221,10 +221,7 @@ def input_of(files: FileStore, path: str) -> "Input":
     from artmodels.optimize.descent import read_input
 
     with opened(files, path, keep=True) as file:
-        try:
-            return read_input(file, MAX_PIXELS)
-        except ValueError as error:
-            raise ValueError(str(error).replace(str(file), file.name[:60])) from error
+        return read_input(file, MAX_PIXELS)
 
 
 def job_for(
