@@ -247,4 +247,5 @@ def pick_from(context: StudioContext, pictures: Pictures) -> Dependency:
     def pick(recipes: list[dict[str, Any]], event: gr.SelectData) -> dict[str, Any]:
         return recipes[event.index] if event.index < len(recipes) else gr.skip()
 
-    return pictures.gallery.select(pick, pictures.recipes, context.picked, **QUICK)
+    # Each of several quick picks counts, not only the first of them until it is answered.
+    return pictures.gallery.select(pick, pictures.recipes, context.picked, trigger_mode="multiple", **QUICK)

@@ -21,6 +21,7 @@ from artmodels.studio.context import (
     as_data,
     clear_errors,
     figure,
+    gentle,
     pick_from,
     read_picked,
     read_recipes_data,
@@ -85,9 +86,13 @@ class Panel:
                 gr.Button(label),
             )
 
-        outputs = [self.body, self.image, self.caption, self.link, self.download, self.keep]
-        inputs = [context.picked, self.factor, context.kept, context.current, context.language]
-        return event.success(show, inputs, outputs, **PAINTING).success(
+        showing = {
+            "fn": show,
+            "inputs": [context.picked, self.factor, context.kept, context.current, context.language],
+            "outputs": [self.body, self.image, self.caption, self.link, self.download, self.keep],
+            **PAINTING,
+        }
+        return event.success(**gentle(showing), trigger_mode="always_last").success(
             None, self.link, self.link, js=PICKED_JS, api_visibility="private"
         )
 
