@@ -118,7 +118,7 @@ def take_all(browser) -> None:
     page.locator("#use-kept").click()
     page.locator("#reel img").first.wait_for()
     page.locator("#make-film").click()
-    page.locator("#film video").wait_for()
+    page.locator("#film-download").wait_for()  # a film of the wall plays already
     settle(page)
     shoot(page, "film")
 
