@@ -128,7 +128,9 @@ def look_at_real(train: ArtDataset, test: ArtDataset, samples: int, device: torc
         places=known,
         of_style={style: torch.from_numpy(rows) for style, rows in of_style.items()},
         floor=torch.from_numpy(floor),
-        floor_figures=compare(train_features[torch.from_numpy(floor)], floor_pictures, test_features, test_pictures),
+        floor_figures=compare(
+            train_features[torch.from_numpy(floor)], floor_pictures, test_features, test_pictures, device
+        ),
         outside=view,
     )
 
@@ -190,7 +192,8 @@ def evaluate(
             "variety": (mean_pairwise_distance(seeds) / mean_pairwise_distance(of_train)).item(),
         }
     overall: dict[str, Any] = {"samples": samples, "test_pictures": len(real.test), "floor_pictures": len(real.floor)}
-    overall |= beside_floor(compare(painted, pictures, real.test, real.test_pictures), real.floor_figures)
+    device = real.judge.stem.weight.device
+    overall |= beside_floor(compare(painted, pictures, real.test, real.test_pictures, device), real.floor_figures)
     overall["memorisation"] = None
     with suppress(ValueError):  # held-out pictures that are training pictures too
         overall["memorisation"] = memorisation(painted, real.test, real.train)
@@ -238,12 +241,14 @@ def paint_and_look(
     return [torch.cat(seen) for seen in features], torch.cat(pictures)
 
 
-def compare(features: Tensor, pictures: Tensor, test: Tensor, test_pictures: Tensor) -> dict[str, Any]:
+def compare(
+    features: Tensor, pictures: Tensor, test: Tensor, test_pictures: Tensor, device: torch.device | str
+) -> dict[str, Any]:
     """Every figure of one set, painted or real, against the test set: features `[., D]`, pictures `[., 3, H, W]`.
 
-    The sliced Wasserstein distance is in parts by level, in px.
+    The sliced Wasserstein distance is in parts by level, in px; it is found on `device`.
     """
-    levels = sliced_wasserstein(test_pictures, pictures)  # no generator paints below its 16 px
+    levels = sliced_wasserstein(test_pictures.to(device), pictures.to(device))  # no generator paints below its 16 px
     return {
         **compare_features(features, test),
         "sliced_wasserstein": {str(level): distance for level, distance in levels.items()},

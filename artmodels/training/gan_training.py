@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,6 +103,10 @@ class GanTraining(Training):
     def planned(self) -> bool:  # type: ignore[override]
         return self.budget is None
 
+    def stopped(self, kind: str) -> AbstractContextManager:
+        """What tells the time budget, while it is not planned, that no steps are taken."""
+        return self.budget.stopped(kind) if self.budget else nullcontext()
+
     @property
     def augment(self) -> AugmentShare:
         return self.checkpointer.progress.augment
@@ -128,6 +132,8 @@ class GanTraining(Training):
             latents = keep_latents(
                 self.output, projector, self.dataset, self.labels, config.latent_dim, config.flip, quiet
             )
+        if self.budget and self.checkpointer.monitor and accelerator.is_main_process:
+            self.checkpointer.monitor.look_at_real()  # else the first checkpoint, by which the rest is planned, would
         passes, processes = prepare_passes(accelerator, self.nets, config.compile), accelerator.num_processes
         self.source = BatchSource(
             config, self.dataset, self.labels, latents, accelerator.device, accelerator.process_index, processes
@@ -174,14 +180,16 @@ class GanTraining(Training):
     def look(self, now: Moment) -> None:
         self.painter = None
         if self.log and (now.saving or now.due(self.config.sample_every)):
-            self.painter = export_generator(self.nets.ema, self.config, self.labels)
-            self.log.save_samples(self.painter, now.images)
+            with self.stopped("sheet"):
+                self.painter = export_generator(self.nets.ema, self.config, self.labels)
+                self.log.save_samples(self.painter, now.images)
 
     def measure(self, now: Moment, record: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         looking = now.due(self.config.variety_every)
         if looking:
-            found |= self.gauge.measure(self.nets.ema, now.images // self.config.variety_every - 1)
+            with self.stopped("look"):
+                found |= self.gauge.measure(self.nets.ema, now.images // self.config.variety_every - 1)
         if now.saving and self.painter:
             in_haste = now.stopping and not (now.due(self.config.checkpoint_every) or now.last)
             found |= self.checkpointer.measure(self.nets, self.painter, now.images, in_haste)

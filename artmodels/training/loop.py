@@ -159,7 +159,7 @@ def run_training(training: Training, accelerator: Accelerator, output: Path, res
                 now = Moment(images, config.batch_size, last=images >= config.images)
                 ending = stop.agreed(accelerator, look=now.due(config.log_every))
                 wanted = training.wants_checkpoint(now)  # in every process and after every step: it may ask the others
-                saving = wanted or now.due(config.checkpoint_every) or ending or now.last
+                saving = wanted or (training.planned and now.due(config.checkpoint_every)) or ending or now.last
                 now = replace(now, stopping=ending, saving=saving)
                 training.agree(now)
                 if log:

@@ -49,9 +49,13 @@ class Monitor:
 
     def measure(self, painter: ArtGenerator) -> dict[str, Any]:
         """All of `evaluate`'s figures of `samples` paintings at truncation 1."""
+        return {**evaluate(painter, self.look_at_real(), self.samples), "command": self.command}
+
+    def look_at_real(self) -> RealPictures:
+        """What paintings are measured by, looked at once."""
         if self.real is None:
             self.real = look_at_real(self.train, self.test, self.samples, self.device)
-        return {**evaluate(painter, self.real, self.samples), "command": self.command}
+        return self.real
 
 
 def measuring_command(data: str | None, test_data: str | None, samples: int | None, model: str = "MODEL") -> str:

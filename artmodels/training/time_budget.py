@@ -1,17 +1,25 @@
 """A budget in time: how many images a run can see in so many minutes, planned once it is known how fast it is."""
 
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import torch
 
 from artmodels.io.files import write_json
 from artmodels.io.safetensors_io import read_json
 from artmodels.training.config import RUN_CONFIG_NAME, TrainConfig
 
-SETTLED = 0.04  # of the time, over which the speed is measured
+SETTLED, LONGEST_SETTLED = 0.04, 60.0  # share of the time over which the speed is measured, and seconds at most
 LATEST = 0.4  # of the time, after which a plan is made of whatever is known
 FINISH = 0.25  # of the images, over which the rates fall to nothing
-CHECKPOINTS = 3  # that are measured after the plan is made, the last one at the end
+CHECKPOINTS = 3  # that are measured after the plan is made, at least; the last one at the end
+MEASURED = 0.05  # of the time left, which measuring more of them may take
 SHEETS = 10
+LOOKS = 60  # at how varied the paintings are: six in the first tenth
+LINES = 400  # of the log, at most: each waits for the device
 MARGIN = 0.97  # of the time that is left, for what nobody foresees
 
 
@@ -20,18 +28,32 @@ class TimeBudget:
     """Watches a run that has minutes instead of images, until it can be planned. Every time is in seconds."""
 
     minutes: float
-    settled: tuple[int, float] | None = None  # images and seconds when the steps had become what they will be
+    settled: tuple[int, float] | None = None  # images and seconds of steps when these had become what they will be
     rate: float = 0.0  # images/s
+    aside: float = 0.0  # spent on sheets and looks, when no step was taken
+    took: dict[str, float] = field(default_factory=dict)  # the last one of each kind
+
+    @contextmanager
+    def stopped(self, kind: str) -> Iterator[None]:
+        """Count the time of a sheet or a look, which is none of the steps'."""
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        began = time.monotonic()
+        yield
+        self.took[kind] = time.monotonic() - began
+        self.aside += self.took[kind]
 
     def ready(self, images: int, seconds: float, settled: bool) -> bool:
         """Whether a plan can be made, after so many images and seconds; `settled`: steps are what they will be."""
+        stepping = max(seconds - self.aside, 1e-6)
         if self.settled is None:
-            self.rate = images / seconds
+            self.rate = images / stepping
             if settled:
-                self.settled = (images, seconds)
+                self.settled = (images, stepping)
         elif images > self.settled[0]:
-            self.rate = (images - self.settled[0]) / (seconds - self.settled[1])
-            if seconds - self.settled[1] >= SETTLED * 60 * self.minutes:
+            taken = stepping - self.settled[1]
+            self.rate = (images - self.settled[0]) / max(taken, 1e-6)
+            if taken >= min(SETTLED * 60 * self.minutes, LONGEST_SETTLED):
                 return True
         return seconds >= LATEST * 60 * self.minutes
 
@@ -40,15 +62,21 @@ class TimeBudget:
 
         `images` and `seconds` are those so far, `measuring` what saving and measuring a checkpoint takes.
         """
-        left = MARGIN * max(60 * self.minutes - seconds - (CHECKPOINTS + 1) * measuring, 0.0)  # one more for the end
-        batches = max(1, int(self.rate * left / config.batch_size))
+        left = max(60 * self.minutes - seconds, 0.0)
+        checkpoints = max(CHECKPOINTS, int(MEASURED * left / max(measuring, 1e-3)))
+        other = (checkpoints + 1) * measuring  # one more for the end
+        other += SHEETS * self.took.get("sheet", 0.0) + LOOKS * self.took.get("look", 0.0)
+        batches = max(1, int(self.rate * MARGIN * max(left - other, 0.0) / config.batch_size))
         total = images + batches * config.batch_size
+        fewest, most = (-(-batches // count) * config.batch_size for count in (checkpoints, CHECKPOINTS))
         return replace(
             config,
             images=total,
             finish=int(FINISH * total),
-            checkpoint_every=min(config.checkpoint_every, -(-batches // CHECKPOINTS) * config.batch_size),
-            sample_every=min(config.sample_every, max(1, total // SHEETS)),
+            checkpoint_every=min(max(config.checkpoint_every, fewest), most),
+            sample_every=max(1, total // SHEETS),
+            variety_every=max(config.variety_every, total // LOOKS),
+            log_every=max(config.log_every, total // LINES),
             planned_at=images,
         )
 

@@ -10,7 +10,7 @@ from training_runs import UNMEASURED, train, train_here
 
 from artmodels.training.checkpoint import list_checkpoints
 from artmodels.training.config import cpu, tiny
-from artmodels.training.time_budget import CHECKPOINTS, FINISH, TimeBudget
+from artmodels.training.time_budget import CHECKPOINTS, FINISH, LOOKS, SHEETS, TimeBudget
 
 
 def test_a_plan_waits_for_a_speed_that_will_last_and_uses_up_the_time():
@@ -26,6 +26,23 @@ def test_a_plan_waits_for_a_speed_that_will_last_and_uses_up_the_time():
     assert plan.finish == int(FINISH * plan.images)
     checkpoints = [n for n in range(5120, plan.images + 1) if n % plan.checkpoint_every == 0]
     assert CHECKPOINTS - 1 <= len(checkpoints) <= CHECKPOINTS + 1
+
+
+def test_a_plan_leaves_time_for_what_is_no_step():
+    budget = TimeBudget(10)
+    budget.ready(3840, 170.0, settled=True)
+    with budget.stopped("sheet"):
+        pass
+    budget.aside, budget.took = 50.0, {"sheet": 5.0, "look": 0.5}
+    assert budget.ready(5120, 252.0, settled=True)  # 40 images/s over 32 seconds, as before, and 50 of other things
+    assert budget.rate == pytest.approx(40)
+    config = replace(cpu(), images=10**9)
+    for measuring, most in ((8.0, CHECKPOINTS), (0.5, 340 / 0.5)):  # many, where measuring is a matter of a moment
+        plan = budget.plan(replace(config, checkpoint_every=64), 5120, 260.0, measuring)
+        checkpoints = sum(n % plan.checkpoint_every == 0 for n in range(5121, plan.images + 1))
+        assert CHECKPOINTS <= checkpoints <= 1 + 0.05 * most if most > CHECKPOINTS else checkpoints == CHECKPOINTS
+        ends = 260 + (plan.images - 5120) / 40 + (checkpoints + 1) * measuring + SHEETS * 5 + LOOKS * 0.5
+        assert 580 < ends <= 600
 
 
 def test_a_slow_start_is_planned_by_what_is_known():
