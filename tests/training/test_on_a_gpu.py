@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from helpers import draw_pictures
+from training_runs import as_if_alone
 
 from artmodels.data.dataset import load_dataset
 from artmodels.training.batches import BatchSource
@@ -18,6 +19,13 @@ from artmodels.training.gan_training import prepare_passes
 from artmodels.training.latents import PictureLatents
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU that PyTorch computes on")
+
+
+@pytest.fixture(autouse=True)
+def accelerate_of_its_own():
+    """Each test has its own precision; accelerate would keep the first one's for all."""
+    with as_if_alone():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +106,7 @@ def test_without_a_gpu_every_step_is_taken_as_it_is(dataset):
 
 
 @needs_gpu
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_host_never_waits_in_a_step(dataset, precision):
     setting = Setting(dataset, "cuda", precision=precision)
