@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+LONGEST_SHAPE = 2  # times its shorter side is as long as `decode_whole` leaves a picture
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF")  # no format whose decoder starts other programs
 MIN_SIDE = 16  # px; less is an icon, not an artwork
 STRIP_PIXELS = 4_000_000  # that are RGB at once while a large picture is reduced
@@ -57,7 +58,7 @@ def decode_whole(content: bytes, longest: int, multiple: int = 8, most: int = MA
     """
 
     def size(width: int, height: int) -> tuple[int, int]:
-        share = max(min(width, height) / max(width, height), 0.5)
+        share = max(min(width, height) / max(width, height), 1 / LONGEST_SHAPE)
         shorter = max(round(longest * share / multiple), 1) * multiple
         return (longest, shorter) if width >= height else (shorter, longest)
 

@@ -1,6 +1,7 @@
 """What gradient descent on pictures and latents shares: the loop, its curve, and the pictures that strangers bring."""
 
 import hashlib
+import io
 import math
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from artmodels.data.collection import MAX_FILE_BYTES
-from artmodels.data.decode import MAX_PIXELS, decode_picture, decode_whole, to_tensor
+from artmodels.data.decode import FORMATS, LONGEST_SHAPE, MAX_PIXELS, decode_picture, decode_whole, to_tensor
 from artmodels.data.sources import read_file
 
 STEPS_WITHOUT_PROGRESS = 60  # steps without progress after which a descent ends
@@ -199,6 +200,19 @@ class Input:
             ValueError: it is no picture, or too small or too large.
         """
         return self._tensor(lambda: decode_whole(self.content, longest, most=self.most))
+
+    def cut_off(self) -> float:
+        """The share of its longer side, 0 to 1, that `whole` leaves out.
+
+        Raises:
+            ValueError: it is no picture.
+        """
+        try:
+            with Image.open(io.BytesIO(self.content), formats=FORMATS) as opened:
+                shorter, longer = sorted(opened.size)
+        except (OSError, ValueError, SyntaxError) as error:
+            raise ValueError(f"{self.name}: not a readable picture") from error
+        return max(0.0, 1 - LONGEST_SHAPE * shorter / longer)
 
     def _tensor(self, decode: Callable[[], np.ndarray]) -> Tensor:
         try:

@@ -20,7 +20,7 @@ from artmodels.optimize.deep_dream import DreamSettings, dream
 from artmodels.optimize.descent import DescentStep, Input
 from artmodels.optimize.projection import Projected, ProjectionSettings, project
 from artmodels.optimize.provenance import Provenance
-from artmodels.optimize.style_transfer import TransferSettings, style_representations, transfer
+from artmodels.optimize.style_transfer import TransferSettings, share_of_time, style_representations, transfer
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Job:
 
     descent: Generator[DescentStep, None, Any]
     write: Callable[[Any, int | None], JobResult]  # of what was found, and of the step at which somebody stopped it
+    share_done: Callable[[float], float] = float  # of the time, after a share of the steps
     result: Any = None
     stopped_after: int | None = None
 
@@ -90,7 +91,7 @@ def transfer_job(
             )
         representations = model.style_statistics.representation(style)
         recipe = _derived("transfer", {"picture": picture}, settings, model, style, model.style_statistics.sha256)
-    return Job(transfer(network, photo, representations, settings), _writer(recipe))
+    return Job(transfer(network, photo, representations, settings), _writer(recipe), share_of_time)
 
 
 def dream_job(picture: Input, model: LoadedModel, style: str, settings: DreamSettings) -> Job:

@@ -27,6 +27,7 @@ from artmodels.studio.pages.breed import build_breed_page
 from artmodels.studio.pages.explain import build_explain_page
 from artmodels.studio.pages.film import build_film_page
 from artmodels.studio.pages.paint import PaintPage, build_paint_page, near_words
+from artmodels.studio.pages.photo import build_photo_page
 from artmodels.studio.pages.prompt import build_prompt_page
 from artmodels.studio.pages.rework import build_rework_page
 from artmodels.studio.pages.steer import build_steer_page
@@ -103,11 +104,13 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
                     with context.add(gr.Tab, {"label": "page-paint"}, id="paint"):
                         paint_page = build_paint_page(context, first, first_wall)
                     rooms = {}
-                    for name in ("say", "blend", "breed", "steer", "film", "rework", "explain"):
+                    for name in ("photo", "say", "blend", "breed", "steer", "film", "rework", "explain"):
                         rooms[name] = context.add(gr.Tab, {"label": f"page-{name}"}, id=name, render_children=True)
                 colophon = gr.HTML(colophon_words(first, DEFAULT_LANGUAGE), elem_id="colophon")
             with gr.Column(scale=1, min_width=280, elem_id="panel"):
                 panel = build_panel(context)
+        with rooms["photo"]:
+            photo_page = build_photo_page(context, first, DEFAULT_LANGUAGE)
         with rooms["say"]:
             say_page = build_prompt_page(context, first, DEFAULT_LANGUAGE, panel)
         with rooms["blend"]:
@@ -125,7 +128,9 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
             explain_page = build_explain_page(context, panel, rooms["explain"], paint_page.wall.recipes)
         rooms["blend"].select(**blend_page.repaint)
         build_api(context, first)
-        pages = Pages(paint_page, blend_page, breed_page, steer_page, reel, say_page, rework_page, explain_page, panel)
+        pages = Pages(
+            paint_page, photo_page, blend_page, breed_page, steer_page, reel, say_page, rework_page, explain_page, panel
+        )
         opener = RecipeOpener(context, paint_page, blend_page, steer_page, panel, *bar)
         connect_recipe_opener(opener)
         _connect_panel(context, paint_page, panel)

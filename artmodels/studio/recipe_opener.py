@@ -22,7 +22,7 @@ from artmodels.studio.pages.steer import SteerPage
 from artmodels.studio.panel import Panel
 from artmodels.studio.uploads import take_recipe
 
-PAGES = ("paint", "blend", "breed", "steer", "film", "say", "rework", "explain")
+PAGES = ("paint", "photo", "blend", "breed", "steer", "film", "say", "rework", "explain")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class RecipeOpener:
         if page not in PAGES:
             steered = any(isinstance(edit, Shift) for edit in recipe.edits)
             page = "steer" if steered else "blend" if len(weights) > 1 else "paint"
-        names, sliders = slot_updates(model, weights)
+        names, sliders = slot_updates(model, weights, language)
         truncation = recipe.truncation
         return (
             as_data([recipe])[0],

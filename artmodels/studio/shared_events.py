@@ -25,11 +25,12 @@ from artmodels.studio.context import (
     read_picked,
     warn,
 )
-from artmodels.studio.i18n import DEFAULT_LANGUAGE, LANGUAGES, translate, translate_error
+from artmodels.studio.i18n import DEFAULT_LANGUAGE, LANGUAGES, style_word, translate, translate_error
 from artmodels.studio.pages.blend import BlendPage, design_updates, first_mix, slot_updates
 from artmodels.studio.pages.breed import BreedPage
 from artmodels.studio.pages.explain import ExplainPage
-from artmodels.studio.pages.paint import PaintPage, designs_of, style_choices
+from artmodels.studio.pages.paint import PaintPage, designs_of, named_styles, style_choices
+from artmodels.studio.pages.photo import PhotoPage
 from artmodels.studio.pages.prompt import PromptPage, hint_words
 from artmodels.studio.pages.rework import ReworkPage, hint_of_way, way_choices
 from artmodels.studio.pages.steer import SteerPage, direction_word, effects_table, names_of, steer_updates
@@ -59,6 +60,7 @@ class Pages:
     """All pages, for what concerns them together."""
 
     paint: PaintPage
+    photo: PhotoPage
     blend: BlendPage
     breed: BreedPage
     steer: SteerPage
@@ -109,10 +111,10 @@ def connect_models(
         if current == served:  # nothing has changed, or the fetching failed
             return "", *(gr.skip(),) * (len(anew) - 1)
         model = context.model_of(current)
-        names, sliders = slot_updates(model, first_mix(model))
+        names, sliders = slot_updates(model, first_mix(model), language)
         mine, style = design_updates(model, designs, None, language, handlers.ALL_STYLES)
         all_styles = list(model.generator.config.styles)
-        slots = gr.Dropdown(choices=all_styles, value=names, visible=len(all_styles) > len(sliders))
+        slots = gr.Dropdown(choices=named_styles(model, language), value=names, visible=len(all_styles) > len(sliders))
         return (
             current,
             current,
@@ -170,6 +172,7 @@ def connect_models(
         pages.explain.tell_after(begun)
         pages.prompt.begin_anew_after(begun)
         pages.rework.begin_anew_after(begun)
+        pages.photo.begin_anew_after(begun)
 
     def open_waiting(waiting: Any, current: str, language: str) -> tuple[Any, ...]:
         if not waiting:
@@ -206,9 +209,9 @@ def connect_language(
     words: list[gr.HTML],
 ) -> None:
     """Whoever comes is spoken to as the browser or an earlier visit says, and finds what the link carries."""
-    sliders = pages.steer.sliders
+    sliders, mixers = pages.steer.sliders, pages.blend.sliders
 
-    def speak(language: str, style: str, way: str, current: str, designs: Any) -> tuple[Any, ...]:
+    def speak(language: str, style: str, way: str, slots: list[str], current: str, designs: Any) -> tuple[Any, ...]:
         model = context.model_of(current)
         properties: list[dict[str, Any]] = [
             {name: translate(language, key) for name, key in keys.items()} for _, keys in context.spoken
@@ -223,23 +226,37 @@ def connect_language(
             colophon_words(model, language),
             effects_table(model.directions, language),
             *labels,
+            *(
+                gr.Slider(label=style_word(slots[place], language)) if place < len(slots) else gr.skip()
+                for place in range(len(mixers))
+            ),
+            gr.Dropdown(choices=named_styles(model, language)),
             gr.Radio(choices=way_choices(language), value=way),
             hint_of_way(way, language),
+            gr.Dropdown(choices=named_styles(model, language)),
             hint_words(model, language),
+            pages.photo.shelf(current, language),
         )
 
     spoken = {
         "fn": speak,
-        "inputs": [context.language, pages.paint.style, pages.rework.way, context.current, context.designs],
+        "inputs": [
+            *(context.language, pages.paint.style, pages.rework.way, pages.blend.slots),
+            *(context.current, context.designs),
+        ],
         "outputs": [
             *(part for part, _ in context.spoken),
             pages.paint.style,
             *words,
             pages.steer.table,
             *sliders,
+            *mixers,
+            pages.blend.chosen_slots,
             pages.rework.way,
             pages.rework.hint,
+            pages.rework.style,
             pages.prompt.hint,
+            pages.photo.styles,
         ],
         **QUICK,
     }

@@ -135,6 +135,12 @@
     share(link) {
       navigator.share?.({ title: document.title, url: link }).catch(() => {});
     },
+    async sharePicture(path) {  // the picture itself, where the browser has something to send it with
+      const answer = await fetch('gradio_api/file=' + encodeURI(path));
+      const file = new File([await answer.blob()], path.split('/').pop(), { type: 'image/png' });
+      const what = navigator.canShare?.({ files: [file] }) ? { files: [file] } : { title: document.title, url: location.href };
+      navigator.share?.(what).catch(() => {});
+    },
     follow(link) {
       if (!link?.startsWith('recipe=')) return;
       if (!following) {

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
@@ -11,6 +12,9 @@ from artmodels.data.decode import decode_picture
 from artmodels.generate.recipe import NoRecipe, Recipe, read_recipes
 from artmodels.studio.i18n import Complaint
 from artmodels.studio.served_files import FileStore
+
+if TYPE_CHECKING:
+    from artmodels.optimize.descent import Input
 
 MAX_PIXELS = 40_000_000
 TAKEN_SIDE = 256  # px to which a visitor's picture is brought
@@ -59,6 +63,18 @@ def take_picture(store: FileStore, path: str | None) -> tuple[Image.Image, str]:
             return Image.fromarray(decode_picture(file.read_bytes(), TAKEN_SIDE, MAX_PIXELS)), name
         except ValueError as error:
             raise Complaint("not-a-picture", name=name, why=error) from error
+
+
+def input_of(store: FileStore, path: str) -> "Input":
+    """A picture that a visitor uploaded, to be worked on; it stays for the next try.
+
+    Raises:
+        ValueError: it cannot be read, or has been deleted since.
+    """
+    from artmodels.optimize.descent import read_input
+
+    with opened(store, path, keep=True) as file:
+        return read_input(file, MAX_PIXELS)
 
 
 def take_recipe(store: FileStore, path: str | None) -> Recipe:

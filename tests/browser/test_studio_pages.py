@@ -12,7 +12,7 @@ from PIL import Image
 
 from artmodels.generate.recipe import LayerMix, Shift, parse_recipes, read_recipes
 
-PAGES = ("Paint", "Say", "Blend", "Breed", "Steer", "Film", "Rework", "Explain")
+PAGES = ("Paint", "Your photo", "Say", "Blend", "Breed", "Steer", "Film", "Rework", "Explain")
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
 
@@ -511,6 +511,8 @@ def test_a_prompt_is_painted_and_its_words_are_told(page):
     page.locator("#phrase input, #phrase textarea").fill("zeppelin")
     page.locator("#say-it").click()
     says(page, "this model never read zeppelin")
+    page.get_by_text("0 of 8 pictures are painted").wait_for(state="hidden")
+    page.locator("#say-stop").wait_for(state="hidden")
     page.locator("#phrase input, #phrase textarea").fill("a dark blue zeppelin <b>at</b> sea")
     page.locator("#phrase input, #phrase textarea").press("Enter")
     until(page, "c.length === 8 && c.every(text => /fits better than [0-9]+%/.test(text))", "#say-wall")
@@ -523,6 +525,51 @@ def test_a_prompt_is_painted_and_its_words_are_told(page):
     assert len(picked_recipe(page).latents) > 1
     page.locator("#say-dice").click()
     until(page, f"c.length === 8 && c.join() !== {json.dumps(','.join(first))}", "#say-wall")
+
+
+def test_a_photo_is_repainted_in_three_clicks(page):
+    go(page, "Your photo")
+    says(page, "An example: drag the line")
+    page.locator("#photo-compared img").first.wait_for()
+    page.locator("#photo-samples .thumbnail-item").nth(1).click()
+    says(page, "All of it will be repainted")
+    page.locator("#photo-styles .thumbnail-item").nth(1).click()
+    page.locator("#photo-stop").wait_for(timeout=60_000)
+    page.locator("#photo-stop").click()
+    says(page, "this is what was reached")
+    page.locator("#photo-download").wait_for()
+    with page.expect_download() as coming:
+        page.locator("#photo-download").click()
+    assert coming.value.suggested_filename == "coffee-mosaic.png"
+    with Image.open(coming.value.path()) as repainted:
+        told = json.loads(repainted.info["artmodels"])
+    assert repainted.size == (512, 344) and told["made_by"] == "transfer" and told["style"] == "mosaic"
+    page.locator("#photo-compared img[src$='coffee-mosaic.png']").wait_for()
+
+
+def test_another_style_ends_the_one_that_is_being_painted(page):
+    go(page, "Your photo")
+    page.get_by_text("Size and strength").click()
+    page.locator("#photo-size").get_by_label("256").check()
+    page.locator("#photo-styles .thumbnail-item").first.click()
+    page.locator("#photo-stop").wait_for(timeout=60_000)
+    page.locator("#photo-styles .thumbnail-item").nth(2).click()
+    page.get_by_text("Done, in the style Op-art").wait_for(timeout=180_000)
+    assert not page.get_by_text("this is what was reached").is_visible()
+    with page.expect_download() as coming:
+        page.locator("#photo-download").click()
+    assert coming.value.suggested_filename == "cat-op-art.png"
+
+
+def test_what_is_cut_off_a_long_photo_is_said_before(page, tmp_path):
+    go(page, "Your photo")
+    Image.effect_noise((900, 300), 80).convert("RGB").save(tmp_path / "panorama of us.jpg")
+    hand_in(page, "#photo-file", tmp_path / "panorama of us.jpg")
+    says(page, "33% of its length, at both ends, will be cut off")
+    (tmp_path / "page.jpg").write_text("<script>alert(1)</script>")
+    page.locator("#photo-file button[aria-label*='lear']").first.click()
+    hand_in(page, "#photo-file", tmp_path / "page.jpg")
+    says(page, "page.jpg: not a readable picture")
 
 
 def test_a_picture_is_reworked_watched_and_stopped(page, tmp_path):

@@ -26,8 +26,15 @@ from artmodels.studio.context import (
     read_picked,
 )
 from artmodels.studio.handlers import FIRST_SEED
-from artmodels.studio.i18n import Complaint, translate
-from artmodels.studio.pages.paint import MAX_DESIGNS, PaintPage, designs_of, style_choices, truncation_slider
+from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint, style_word, translate
+from artmodels.studio.pages.paint import (
+    MAX_DESIGNS,
+    PaintPage,
+    designs_of,
+    named_styles,
+    style_choices,
+    truncation_slider,
+)
 from artmodels.studio.panel import LINK_JS, Panel, link_field, link_of
 
 SLOTS = 12  # styles that one mix can hold
@@ -57,12 +64,13 @@ def first_mix(model: LoadedModel) -> dict[str, float]:
     return {style: 0.5 for style in styles[-2:]}
 
 
-def slot_updates(model: LoadedModel, weights: dict[str, float]) -> tuple[list[str], list[Any]]:
+def slot_updates(model: LoadedModel, weights: dict[str, float], language: str) -> tuple[list[str], list[Any]]:
     """The style of each slider, with all that the mix holds, and an update for each slider."""
     styles = model.generator.config.styles
     chosen = set(sorted(styles, key=lambda style: -weights.get(style, 0.0))[:SLOTS])
     names = [style for style in styles if style in chosen]
-    sliders = bank(names, [weights.get(name, 0.0) for name in names], SLOTS)
+    labels = [style_word(name, language) for name in names]
+    sliders = bank(labels, [weights.get(name, 0.0) for name in names], SLOTS)
     return names, [gr.Slider(**slider) for slider in sliders]
 
 
@@ -74,7 +82,7 @@ def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: Pai
     others = context.add(
         gr.Dropdown,
         {"label": "slots", "info": "slots-info"},
-        choices=list(first.generator.config.styles),
+        choices=named_styles(first, DEFAULT_LANGUAGE),
         value=names,
         multiselect=True,
         max_choices=SLOTS,
@@ -85,7 +93,7 @@ def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: Pai
         with gr.Column(min_width=260, elem_id="mixer"):
             sliders = [
                 gr.Slider(0, 1, step=0.01, elem_classes="mix", **slider)
-                for slider in bank(names, [mix.get(name, 0.0) for name in names], SLOTS)
+                for slider in bank([style_word(name) for name in names], [mix.get(name, 0.0) for name in names], SLOTS)
             ]
             with gr.Row():
                 surprise = context.add(gr.Button, {"value": "surprise"}, min_width=110, elem_id="surprise")
@@ -134,7 +142,7 @@ def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: Pai
             if as_data(recipes) != hanging:
                 shown, data = context.show(model, recipes)
                 hung = context.hung(shown, data, picked), data
-            return *hung, share_bar(weights), link
+            return *hung, share_bar(weights, language), link
 
     repainting: dict[str, Any] = {
         "fn": repaint,
@@ -149,23 +157,23 @@ def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: Pai
     def linked(event: Dependency) -> None:
         event.success(None, style_link, style_link, js=LINK_JS, api_visibility="private")
 
-    def set_mix(weights: dict[str, float], current: str) -> tuple[Any, ...]:
-        names, updates = slot_updates(context.model_of(current), weights)
+    def set_mix(weights: dict[str, float], current: str, language: str) -> tuple[Any, ...]:
+        names, updates = slot_updates(context.model_of(current), weights, language)
         return names, *updates
 
-    def surprise_mix(current: str) -> tuple[Any, ...]:
+    def surprise_mix(current: str, language: str) -> tuple[Any, ...]:
         styles = context.model_of(current).generator.config.styles
         drawn = random.sample(styles, min(len(styles), random.randint(2, 4)))
-        return set_mix({style: round(random.uniform(0.15, 1), 2) for style in drawn}, current)
+        return set_mix({style: round(random.uniform(0.15, 1), 2) for style in drawn}, current, language)
 
-    def even_mix(slots: list[str], current: str) -> tuple[Any, ...]:
-        return set_mix(dict.fromkeys(slots, 0.5), current)
+    def even_mix(slots: list[str], current: str, language: str) -> tuple[Any, ...]:
+        return set_mix(dict.fromkeys(slots, 0.5), current, language)
 
     def choose_slots(chosen: list[str], current: str, language: str, *values: float) -> tuple[Any, ...]:
         with clear_errors(language):
             if not chosen:
                 raise Complaint("all-zero")
-        return set_mix(dict.fromkeys(chosen, 0.5), current)
+        return set_mix(dict.fromkeys(chosen, 0.5), current, language)
 
     def save_style(
         name: str, slots: list[str], designs: Any, current: str, language: str, *values: float
@@ -190,11 +198,11 @@ def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: Pai
         stored = [design for design in designs or [] if design not in gone]
         return stored, *design_updates(model, stored, None, language)
 
-    def load_style(name: str | None, designs: Any, current: str) -> tuple[Any, ...]:
+    def load_style(name: str | None, designs: Any, current: str, language: str) -> tuple[Any, ...]:
         model = context.model_of(current)
         for design in designs_of(model, designs):
             if design["name"] == name:
-                return name, *set_mix(design["weights"], current)
+                return name, *set_mix(design["weights"], current, language)
         return (gr.skip(),) * (2 + SLOTS)
 
     def cut(coarse: Any, fine: Any, current: str, language: str) -> tuple[Any, ...]:
@@ -222,8 +230,8 @@ def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: Pai
         )
     )
     linked(dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private").then(**repainting))
-    linked(surprise.click(surprise_mix, context.current, mixed, **QUICK).then(**repainting))
-    linked(even.click(even_mix, [slots, context.current], mixed, **QUICK).then(**repainting))
+    linked(surprise.click(surprise_mix, [context.current, context.language], mixed, **QUICK).then(**repainting))
+    linked(even.click(even_mix, [slots, context.current, context.language], mixed, **QUICK).then(**repainting))
     linked(
         others.input(choose_slots, [others, context.current, context.language, *sliders], mixed, **QUICK).success(
             **repainting
@@ -235,7 +243,8 @@ def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: Pai
             save_style, [name, slots, context.designs, context.current, context.language, *sliders], naming, **QUICK
         ).success(**repainting)
     )
-    linked(mine.input(load_style, [mine, context.designs, context.current], [name, *mixed], **QUICK).then(**repainting))
+    loading = [mine, context.designs, context.current, context.language]
+    linked(mine.input(load_style, loading, [name, *mixed], **QUICK).then(**repainting))
     forget.click(forget_style, [mine, context.designs, context.current, context.language], naming, **QUICK)
     for pictures in (wall, cuts):
         panel.show_after(pick_from(context, pictures))
@@ -274,7 +283,8 @@ def same_design(other: Any, design: dict[str, Any]) -> bool:
     return isinstance(other, dict) and all(other.get(key) == design[key] for key in ("name", "weights_sha256"))
 
 
-def share_bar(weights: dict[str, float]) -> str:
+def share_bar(weights: dict[str, float], language: str) -> str:
     """The mix in words."""
     shares = sorted(weights.items(), key=lambda item: -item[1])
-    return "<p>" + " + ".join(f"<strong>{share:.0%}</strong> {html.escape(style)}" for style, share in shares) + "</p>"
+    words = (f"<strong>{share:.0%}</strong> {html.escape(style_word(style, language))}" for style, share in shares)
+    return f"<p>{' + '.join(words)}</p>"

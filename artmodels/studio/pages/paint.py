@@ -54,12 +54,17 @@ class PaintPage:
         return event.then(**self.repaint)
 
 
+def named_styles(model: LoadedModel, language: str) -> list[tuple[str, str]]:
+    """The model's styles, each after what it is called."""
+    return [(style_word(style, language), style) for style in model.generator.config.styles]
+
+
 def style_choices(model: LoadedModel, designs: Any, language: str) -> list[tuple[str, str]]:
     """What the style radio offers: all in turn, the model's, and those that the visitor made of them."""
     own = [STAR + design["name"] for design in designs_of(model, designs)]
     return [
         (translate(language, "all-styles"), handlers.ALL_STYLES),
-        *((style_word(style, language), style) for style in model.generator.config.styles),
+        *named_styles(model, language),
         *((name, name) for name in own),
     ]
 

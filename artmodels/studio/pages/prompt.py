@@ -23,6 +23,7 @@ from artmodels.studio.context import (
     as_data,
     clear_errors,
     pick_from,
+    warn,
 )
 from artmodels.studio.handlers import FIRST_SEED, FIRST_TRUNCATION
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint, translate
@@ -82,8 +83,8 @@ def build_prompt_page(context: StudioContext, first: LoadedModel, language: str,
     page = PromptPage(context, wall, news, hint)
 
     def paint(prompt: str, seed: float, current: str, language: str) -> Iterator[tuple[Any, ...]]:
-        """Two pictures after the other, each with how well it fits."""
-        with clear_errors(language):
+        """Two pictures after the other, each with how well it fits; words that say nothing change nothing."""
+        try:
             model, hung, recipes = context.model_of(current), [], []
             seeds = handlers.seeds_from(seed, COUNT)
             yield gr.skip(), gr.skip(), working_words(language, 0), gr.Button(visible=True)
@@ -93,6 +94,9 @@ def build_prompt_page(context: StudioContext, first: LoadedModel, language: str,
                 words = reading_words(done.encoded, language)
                 busy = working_words(language, len(hung)) if len(hung) < COUNT else ""
                 yield list(hung), list(recipes), words + busy, gr.Button(visible=len(hung) < COUNT)
+        except (ValueError, OSError) as error:
+            warn(error, language)
+            yield gr.skip(), gr.skip(), "", gr.Button(visible=False)
 
     painting: dict[str, Any] = {
         "fn": paint,
@@ -152,4 +156,4 @@ def reading_words(encoded: EncodedPrompt, language: str) -> str:
         translate(language, "unknown-words", words=html.escape(", ".join(encoded.unknown))) if encoded.unknown else ""
     )
     named = {style: share for style, share in encoded.style_weights.items() if share >= SHOWN_SHARE}
-    return f"<p>{known} {unknown}</p>{share_bar(named)}"
+    return f"<p>{known} {unknown}</p>{share_bar(named, language)}"

@@ -1,6 +1,5 @@
 """A page where gradient descent works on a picture: in another style, found among the model's own, or dreamt on."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from gradio.events import Dependency
 
 from artmodels.hub.load import LoadedModel
 from artmodels.studio import handlers
-from artmodels.studio.computing import computed
 from artmodels.studio.context import (
     PAINTING,
     QUICK,
@@ -22,16 +20,16 @@ from artmodels.studio.context import (
     read_picked,
 )
 from artmodels.studio.i18n import Complaint, translate
+from artmodels.studio.pages.paint import named_styles
 from artmodels.studio.panel import Panel
-from artmodels.studio.served_files import FileStore
-from artmodels.studio.uploads import MAX_PIXELS, opened
+from artmodels.studio.uploads import input_of
+from artmodels.studio.watching import Watched
 
 if TYPE_CHECKING:
     from artmodels.optimize.descent import Input
     from artmodels.optimize.jobs import Job
 
 WAYS = ("manner", "find", "dream")
-LOOK_EVERY = 0.8  # seconds between two looks at a picture that is being worked on
 SIZE = 256  # px
 
 
@@ -50,8 +48,8 @@ class ReworkPage:
 
         def begin(current: str, language: str) -> tuple[Any, ...]:
             with clear_errors(language):
-                styles = list(self.context.model_of(current).generator.config.styles)
-            return gr.Dropdown(choices=styles, value=styles[-1]), "", "", "", gr.DownloadButton(visible=False)
+                styles = named_styles(self.context.model_of(current), language)
+            return gr.Dropdown(choices=styles, value=styles[-1][1]), "", "", "", gr.DownloadButton(visible=False)
 
         inputs = [self.context.current, self.context.language]
         return event.success(begin, inputs, [self.style, *self.shown], **QUICK)
@@ -59,7 +57,7 @@ class ReworkPage:
 
 def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, language: str) -> ReworkPage:
     context.add(gr.HTML, {"value": "rework-intro"}, elem_classes="intro", padding=False)
-    styles = list(first.generator.config.styles)
+    styles = named_styles(first, language)
     with gr.Row(elem_id="rework"):
         with gr.Column(scale=2, min_width=300):
             mine = context.add(
@@ -76,7 +74,7 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
             )
             hint = gr.HTML(hint_of_way(WAYS[0], language), elem_id="way-hint", padding=False)
             style = context.add(
-                gr.Dropdown, {"label": "rework-style"}, choices=styles, value=styles[-1], elem_id="rework-style"
+                gr.Dropdown, {"label": "rework-style"}, choices=styles, value=styles[-1][1], elem_id="rework-style"
             )
             style_picture = context.add(
                 gr.File, {"label": "manner-file"}, file_types=["image"], height=150, elem_id="manner-file"
@@ -119,12 +117,10 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
         request: gr.Request,
     ) -> Iterator[tuple[Any, ...]]:
         """Show the picture while it is worked on, to its end or until its visitor says stop."""
-        from artmodels.generate.sampling import to_images
         from artmodels.optimize.descent import draw_curve
         from artmodels.optimize.jobs import input_from_bytes
 
         visitor = request.session_hash
-        stopping.discard(visitor)
         with clear_errors(language):
             model = context.model_of(current)
             if mine:
@@ -146,35 +142,19 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
                 gr.Button(visible=True),
                 gr.skip(),
             )
-            began = seen = time.monotonic()
-            last = None
-            steps = job.steps()
-            while step := computed(next, steps, None):
-                last = step
-                if visitor in stopping:
-                    job.leave(last)
-                    break
-                if time.monotonic() - seen > LOOK_EVERY:
-                    seen = time.monotonic()
-                    (image,) = computed(lambda: to_images(step.picture()))
-                    left = (seen - began) / last.step * (last.steps - last.step)
-                    words = progress_words(
-                        translate(language, "reworking-left", seconds=max(1, round(left))), last.step / last.steps
-                    )
-                    shown = figure(context.save_image(image), translate(language, "work"), translate(language, "work"))
-                    drawn = figure(
-                        context.save_image(draw_curve(last.curve)),
-                        translate(language, "curve"),
-                        translate(language, "curve"),
-                    )
-                    yield words, shown, drawn, gr.skip(), gr.skip(), gr.skip()
-            done = computed(job.finish)
-            assert last is not None  # a job that took no step cannot be finished
+            watched = Watched(job, visitor, stopping)
+            for look in watched:
+                shown = figure(context.save_image(look.image), translate(language, "work"), translate(language, "work"))
+                drawn = figure(
+                    context.save_image(draw_curve(look.step.curve)),
+                    translate(language, "curve"),
+                    translate(language, "curve"),
+                )
+                yield look.words(language), shown, drawn, gr.skip(), gr.skip(), gr.skip()
+            done = watched.finish()
             path = context.save(done.png, f"artmodels-{way}.png")
-        ended = translate(language, "stopped-early", why=last.stopped) if last.stopped else ""
-        if visitor in stopping:
-            stopping.discard(visitor)
-            ended = translate(language, "stopped-here", done=last.step, all=last.steps)
+        ended, last = watched.ended(language), watched.last
+        assert last is not None
         words = translate(language, "found-it" if done.recipe else "reworked")
         yield (
             f'<p role="status">{words} {ended}</p>',
@@ -212,22 +192,16 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
     return page
 
 
-def input_of(files: FileStore, path: str) -> "Input":
-    """A picture that a visitor uploaded, which stays for the next try.
-
-    Raises:
-        ValueError: it cannot be read, or has been deleted since.
-    """
-    from artmodels.optimize.descent import read_input
-
-    with opened(files, path, keep=True) as file:
-        return read_input(file, MAX_PIXELS)
-
-
 def job_for(
-    way: str, model: LoadedModel, picture: "Input", pattern: "Input | None", style: str, strength: float
+    way: str,
+    model: LoadedModel,
+    picture: "Input",
+    pattern: "Input | None",
+    style: str,
+    strength: float,
+    size: int = SIZE,
 ) -> "Job":
-    """The `optimize.jobs.Job` of a way, on inputs as `optimize.descent` reads them.
+    """The `optimize.jobs.Job` of a way, on inputs as `optimize.descent` reads them; `size` is in px.
 
     Raises:
         ValueError: no such way, no picture, or a model without what the way needs.
@@ -240,12 +214,12 @@ def job_for(
     if way == "manner":
         if pattern is None and model.style_statistics is None:
             raise Complaint("no-manners")
-        settings = TransferSettings(SIZE, strength=strength)
+        settings = TransferSettings(size, strength=strength)
         return jobs.transfer_job(picture, pattern, model, style, settings)
     if way == "dream":
         if model.classifier is None:
             raise Complaint("no-eye-to-dream")
-        return jobs.dream_job(picture, model, style, DreamSettings(SIZE, strength=strength))
+        return jobs.dream_job(picture, model, style, DreamSettings(size, strength=strength))
     return jobs.projection_job(picture, model, ProjectionSettings())
 
 
