@@ -126,7 +126,7 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
             rework_page = build_rework_page(context, first, panel, DEFAULT_LANGUAGE)
         with rooms["explain"]:
             explain_page = build_explain_page(context, panel, rooms["explain"], paint_page.wall.recipes)
-        rooms["blend"].select(**blend_page.repaint)
+        blend_page.linked(rooms["blend"].select(**blend_page.repaint))
         build_api(context, first)
         pages = Pages(
             paint_page, photo_page, blend_page, breed_page, steer_page, reel, say_page, rework_page, explain_page, panel

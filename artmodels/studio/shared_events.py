@@ -165,7 +165,7 @@ def connect_models(
             open_waiting, [opener.waiting, context.current, context.language], opener.outputs, **QUICK
         )
         waited.then(**only_if(changed, paint.repaint))
-        waited.then(**only_if(changed, blend.repaint))
+        blend.linked(waited.then(**only_if(changed, blend.repaint)))
         panel.show_kept_after(waited)
         pages.breed.show_family_after(waited)
         panel.show_after(waited)

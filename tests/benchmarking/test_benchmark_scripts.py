@@ -247,6 +247,44 @@ def test_details_are_told_at_each_size_and_band(start, data, whole_folder):
     assert all(np.isfinite(float(cell)) for row in (*printed[1:5], *printed[6:]) for cell in row[1:]), printed
 
 
+def test_faults_are_counted_beside_those_of_real_pictures(start, data, whole_folder):
+    heading, *lines = rows(start("artefacts", *data, "--samples", 8, whole_folder))
+    assert [line[0] for line in lines] == ["real, of training", "real, held out", str(whole_folder)]
+    assert all(len(line) == len(heading) == 7 for line in lines) and float(lines[2][6]) > 0
+    assert all(np.isfinite(float(cell)) for line in lines for cell in line[1:6]), lines
+
+
+def test_each_fault_is_seen_where_it_is_and_nowhere_else():
+    faults, side = script("artefacts"), 64
+    across = torch.arange(side).expand(1, side, side)
+    sawtooth = (across % 8) / 8.0  # rises slowly, falls at once
+    assert faults.relief(sawtooth) > 1.5
+    assert faults.relief(torch.cat([sawtooth, sawtooth.flip(2)])) < 0.05  # from both sides alike
+    noise = torch.rand(4, side, side, generator=torch.Generator().manual_seed(0))
+    assert faults.plaid(sawtooth) > 0.95 and faults.plaid(noise) < 0.15
+    grey = torch.full((1, side, side), 0.5)
+    spot = grey.clone()
+    spot[:, 20:26, 20:26] = 1.0
+    assert faults.glare(spot) == pytest.approx(36 / side**2) and faults.glare(grey) == 0
+    assert faults.glare(torch.ones(1, side, side)) == 0  # paper, not glare
+    framed = grey.clone()
+    framed[:, :2] = framed[:, -2:] = 1.0
+    framed[:, :, :2] = framed[:, :, -2:] = 1.0
+    edge, corner = faults.frame(framed)
+    assert edge > 0.45 and corner > 0.1 and faults.frame(grey) == (0.0, 0.0)
+
+
+def test_speed_is_measured_beside_another_version(start, train, tmp_path):
+    out = tmp_path / "speed.json"
+    flags = ("--preset", "tiny", "--batch-size", 4, "--steps", 1, "--feature-resolutions", 32, 64, "--out", out)
+    printed = start("training_speed", "--other", ROOT, "--data", train, *flags)
+    assert printed.count("times as fast as the other") == 2 and "features at 64 px" in printed
+    found = json.loads(out.read_text())
+    named = {(each["version"], each["feature_resolution"]) for each in found["versions"]}
+    assert named == {("this", 32), ("other", 32), ("this", 64), ("other", 64)}
+    assert all(each["measured"][0]["images_per_second"] > 0 for each in found["versions"])
+
+
 def test_styles_are_told_apart_of_real_and_painted_pictures(start, monkeypatch, data, whole_folder):
     monkeypatch.setattr(script("tell_styles_apart"), "SEEDS", range(3))
     heading, *shares = rows(start("tell_styles_apart", *data, whole_folder))

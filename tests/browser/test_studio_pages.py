@@ -653,6 +653,31 @@ def test_a_phone_shows_each_page_without_sideways_scrolling(page):
     assert len(widths) == 24
 
 
+SMALL = """() => [...document.querySelectorAll('button, .pills label')].filter(e => e.offsetParent &&
+    !e.closest('.out-of-sight') && getComputedStyle(e).visibility !== 'hidden').map(e => [e.getBoundingClientRect(), e])
+    .filter(([r, e]) => r.width && (r.height < 39.5 || r.width < 39.5)).map(([r, e]) => e.outerHTML.slice(0, 120))"""
+
+
+def test_fingers_find_everything(visit):
+    page = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    for name in PAGES:
+        go(page, name)
+        page.wait_for_timeout(300)
+        assert page.evaluate(SMALL) == [], name
+
+
+def test_the_link_of_a_mix_holds_the_address_from_the_start(page):
+    field = page.locator("#style-link textarea, #style-link input")
+    for _ in range(2):
+        go(page, "Blend")
+        page.wait_for_function(
+            "() => document.querySelector('#style-link textarea, #style-link input').value.startsWith('http')"
+        )
+        page.wait_for_timeout(1000)
+        assert field.input_value().startswith("http")
+        go(page, "Paint")
+
+
 WHOLE = """least => [...document.querySelectorAll('#wall img')].map(e => e.getBoundingClientRect()).filter(r =>
     r.width >= 140 && r.top >= 0 && r.left >= 0 && r.bottom <= innerHeight && r.right <= innerWidth).length >= least"""
 

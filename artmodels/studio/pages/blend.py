@@ -55,7 +55,12 @@ class BlendPage:
     truncation: gr.Slider
     wall: Pictures
     cuts: Pictures
+    link: gr.Textbox
     repaint: dict[str, Any]
+
+    def linked(self, event: Dependency) -> Dependency:
+        """After a repaint: the link gets the address of the page before it."""
+        return event.success(None, self.link, self.link, js=LINK_JS, api_visibility="private")
 
 
 def first_mix(model: LoadedModel) -> dict[str, float]:
@@ -154,9 +159,6 @@ def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: Pai
         **PAINTING,
     }
 
-    def linked(event: Dependency) -> None:
-        event.success(None, style_link, style_link, js=LINK_JS, api_visibility="private")
-
     def set_mix(weights: dict[str, float], current: str, language: str) -> tuple[Any, ...]:
         names, updates = slot_updates(context.model_of(current), weights, language)
         return names, *updates
@@ -221,7 +223,8 @@ def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: Pai
             for place, (path, _) in enumerate(wall)
         ], recipes
 
-    mixed = [slots, *sliders]
+    page = BlendPage(slots, others, sliders, name, mine, seed, truncation, wall, cuts, style_link, repainting)
+    mixed, linked = [slots, *sliders], page.linked
     linked(
         gr.on(
             [*(slider.input for slider in sliders), seed.submit, seed.blur, truncation.input],
@@ -256,7 +259,7 @@ def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: Pai
             lambda picked: (picked, context.go("blend")), context.picked, [slot, context.tabs], **QUICK
         ).then(_shown(context, title), [slot, context.current, context.language], image, **PAINTING)
         put.success(cut, [coarse, fine, context.current, context.language], cuts.parts, **PAINTING)
-    return BlendPage(slots, others, sliders, name, mine, seed, truncation, wall, cuts, repainting)
+    return page
 
 
 def _shown(context: StudioContext, title: str) -> Any:
