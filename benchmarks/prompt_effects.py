@@ -5,6 +5,7 @@ python benchmarks/prompt_effects.py --data train.zip --test-data test.zip --shee
 Without a prompt, the seeds are painted in the styles in turn. The measures owe nothing to the prompt model: closed
 formulas for colours, and for styles and subjects the log-odds of linear classifiers on EfficientNet-Lite2 features,
 fitted to training pictures. The effect is Cohen's d, the difference of the means over the pooled standard deviation.
+`--save` keeps the phrases that are strong enough beside the model: the studio offers those that do most.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +27,7 @@ from artmodels.cli.arguments import OneLineParser, natural
 from artmodels.data.dataset import ArtDataset, load_dataset
 from artmodels.generate.prompt import paint_prompt
 from artmodels.generate.sampling import contact_sheet, draw_latents, paint, to_images
-from artmodels.hub.companions.prompt import load_prompt
+from artmodels.hub.companions.prompt import MAX_PHRASES, PROMPT_NAME, load_prompt, save_prompt
 from artmodels.hub.load import load_model
 from artmodels.io.errors import main_with_clear_errors
 from artmodels.metrics.classification import fit_head
@@ -120,6 +122,11 @@ def compare(chosen: argparse.Namespace) -> None:
     print(f"\n{len(rows)} prompts, {len(seeds)} seeds each, truncation {TRUNCATION:g}; short of {ENOUGH}: {short}.")
     print(f"The judges name held-out real pictures rightly by these shares: {told}.")
     print(f"{seconds / len(rows) / len(seeds):.2f} s a picture, judged too.")
+    if chosen.save:
+        strong = sorted((row for row in rows if row[1] >= ENOUGH), key=lambda row: -row[1])[:MAX_PHRASES]
+        figures = prompt_model.figures | {"phrases": [prompt for prompt, _ in strong]}
+        save_prompt(model.folder, replace(prompt_model, figures=figures))
+        print(f"{len(strong)} phrases are kept in {model.folder / PROMPT_NAME}.")
     if chosen.sheet:
         lines = [image for painted in sheets.values() for image in to_images(painted[:SHEET])]
         contact_sheet(lines, columns=SHEET).save(chosen.sheet)
@@ -164,6 +171,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--data", required=True, help="training pictures with captions")
     parser.add_argument("--test-data", required=True, help="held-out ones, on which the judges are judged")
     parser.add_argument("--seeds", type=natural, default=64, help="pictures of each prompt (default: 64)")
+    parser.add_argument("--save", action="store_true", help="keep the phrases that work beside the model")
     parser.add_argument("--sheet", type=Path, help="PNG to paint the first ones of each prompt into")
     return parser.parse_args()
 

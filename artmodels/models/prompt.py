@@ -197,6 +197,11 @@ class PromptModel:
         return EncodedPrompt(tuple(dict.fromkeys(known)), unknown, vectors[0], weights)
 
     @property
+    def phrases(self) -> tuple[str, ...]:
+        """Phrases that were measured to move pictures towards what they say, the strongest first."""
+        return tuple(self.figures.get("phrases", ()))
+
+    @property
     def some_words(self) -> str:
         """Some of the words it knows: of styles, of colours, and usual ones of captions, which come in this order."""
         telling = [word for word in self.config.words if len(word) > 3][:60] or self.config.words

@@ -21,6 +21,7 @@ from artmodels.studio.served_files import FileStore
 from artmodels.studio.visitors import visitor
 
 Part = TypeVar("Part", bound=gr.blocks.Block)
+Updates = dict[gr.blocks.Block, Any]  # what an event changes; the outputs that are not in it stay as they are
 
 PAINTERS = 24  # visitors served at once: they wait for the painter, who takes them together
 PAINTING: dict[str, Any] = {
@@ -157,19 +158,18 @@ def gentle(event: dict[str, Any]) -> dict[str, Any]:
     For events whose trigger mode is `always_last`: after an error Gradio's page forgets the request that waits for the
     event to end, so that whoever mends a wrong value at once would wait for ever.
     """
-    nothing = (gr.skip(),) * len(event["outputs"])
 
-    def warned(*values: Any) -> Iterator[tuple[Any, ...]]:
+    def warned(*values: Any) -> Iterator[Any]:
         try:
             yield from results_of(event, values)
         except gr.Error as error:
             gr.Warning(error.message, error.duration, title=error.title)
-            yield nothing
+            yield gr.skip()
 
     return {**event, "fn": warned}
 
 
-def results_of(event: dict[str, Any], values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+def results_of(event: dict[str, Any], values: Sequence[Any]) -> Iterator[Any]:
     """What the function of an event gives, whether once or many times."""
     done = event["fn"](*values)
     yield from done if isinstance(done, Iterator) else [done]
@@ -233,10 +233,9 @@ def only_if(flag: gr.Textbox, event: dict[str, Any]) -> dict[str, Any]:
     Most visitors come without a link, and a model that does not come changes nothing: no wall is painted for that, and
     none comes late over one that the visitor asked for meanwhile.
     """
-    nothing = (gr.skip(),) * len(event["outputs"])
 
-    def if_flagged(flagged: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        yield from results_of(event, values) if flagged else [nothing]
+    def if_flagged(flagged: str, *values: Any) -> Iterator[Any]:
+        yield from results_of(event, values) if flagged else [gr.skip()]
 
     return {**event, "fn": if_flagged, "inputs": [flag, *event["inputs"]]}
 

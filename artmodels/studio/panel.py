@@ -18,6 +18,7 @@ from artmodels.studio.context import (
     QUICK,
     Pictures,
     StudioContext,
+    Updates,
     as_data,
     clear_errors,
     figure,
@@ -64,9 +65,9 @@ class Panel:
         """Once something is picked, the panel shows it."""
         context = self.context
 
-        def show(picked: Any, factor: int, kept: Any, current: str, language: str) -> tuple[Any, ...]:
+        def show(picked: Any, factor: int, kept: Any, current: str, language: str) -> Updates:
             if not picked:
-                return (gr.skip(),) * 6
+                return gr.skip()
             with clear_errors(language):
                 recipe = read_picked(picked)
                 model = context.model_of(current)
@@ -77,14 +78,14 @@ class Panel:
                 shown, path = files[large_factor(model)], files[factor]
                 link = link_of(recipe, language)
             label = translate(language, "kept-already" if recipe in read_recipes_data(kept) else "keep")
-            return (
-                gr.Column(visible=True),
-                figure(shown, handlers.caption(recipe), translate(language, "picked")),
-                picked_words(model, recipe, factor, language),
-                link,
-                gr.DownloadButton(value=path),
-                gr.Button(label),
-            )
+            return {
+                self.body: gr.Column(visible=True),
+                self.image: figure(shown, handlers.caption(recipe), translate(language, "picked")),
+                self.caption: picked_words(model, recipe, factor, language),
+                self.link: link,
+                self.download: gr.DownloadButton(value=path),
+                self.keep: gr.Button(label),
+            }
 
         showing = {
             "fn": show,

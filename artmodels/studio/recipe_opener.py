@@ -14,9 +14,19 @@ from artmodels.generate.recipe import Recipe, Shift
 from artmodels.hub.download import hub_label, parse_hub_id
 from artmodels.hub.load import LoadedModel
 from artmodels.studio import handlers
-from artmodels.studio.context import PAINTING, QUICK, StudioContext, as_data, clear_errors, only_if, read_picked, warn
+from artmodels.studio.context import (
+    PAINTING,
+    QUICK,
+    StudioContext,
+    Updates,
+    as_data,
+    clear_errors,
+    only_if,
+    read_picked,
+    warn,
+)
 from artmodels.studio.i18n import translate
-from artmodels.studio.pages.blend import MAX_NAME, BlendPage, slot_updates
+from artmodels.studio.pages.blend import MAX_NAME, BlendPage
 from artmodels.studio.pages.paint import PaintPage
 from artmodels.studio.pages.steer import SteerPage
 from artmodels.studio.panel import Panel
@@ -66,10 +76,7 @@ class RecipeOpener:
             blend.name,
         ]
 
-    def nothing(self) -> tuple[Any, ...]:
-        return (gr.skip(),) * len(self.outputs)
-
-    def open(self, recipe: Recipe, parts: Mapping[str, str], model: LoadedModel, language: str) -> tuple[Any, ...]:
+    def open(self, recipe: Recipe, parts: Mapping[str, str], model: LoadedModel, language: str) -> Updates:
         """Updates of `outputs`: the recipe's controls, or an offer where it is another model's.
 
         Raises:
@@ -83,44 +90,38 @@ class RecipeOpener:
         if page not in PAGES:
             steered = any(isinstance(edit, Shift) for edit in recipe.edits)
             page = "steer" if steered else "blend" if len(weights) > 1 else "paint"
-        names, sliders = slot_updates(model, weights, language)
-        truncation = recipe.truncation
-        return (
-            as_data([recipe])[0],
-            None,
-            page,
-            gr.Row(visible=False),
-            "",
-            gr.skip(),
-            gr.skip(),
-            self.context.go(page),
-            gr.Radio(value=main) if len(weights) == 1 else gr.skip(),
-            seed,
-            truncation,
-            None,
-            gr.Row(visible=False),
-            names,
-            *sliders,
-            seed,
-            truncation,
-            parts.get("name", "")[:MAX_NAME],
-        )
+        paint, blend, truncation = self.paint_page, self.blend_page, recipe.truncation
+        updates: Updates = {
+            self.context.picked: as_data([recipe])[0],
+            self.waiting: None,
+            self.opened: page,
+            self.bar: gr.Row(visible=False),
+            self.offer: "",
+            self.context.tabs: self.context.go(page),
+            paint.seed: seed,
+            paint.truncation: truncation,
+            paint.near: None,
+            paint.near_bar: gr.Row(visible=False),
+            **blend.mixed(model, weights, language),
+            blend.seed: seed,
+            blend.truncation: truncation,
+            blend.name: parts.get("name", "")[:MAX_NAME],
+        }
+        return updates | ({paint.style: gr.Radio(value=main)} if len(weights) == 1 else {})
 
-    def _offered(self, recipe: Recipe, model: LoadedModel, language: str) -> tuple[Any, ...]:
+    def _offered(self, recipe: Recipe, model: LoadedModel, language: str) -> Updates:
         wanted = hub_label(recipe.model, recipe.revision)
         replaced = recipe.model == model.name and recipe.revision == model.revision
         key = "offer-replaced" if replaced else "offer-load" if self.can_load(recipe) else "offer-none"
         words = translate(language, key, wanted=html.escape(wanted[:150]), model=html.escape(model.name))
-        nothing = list(self.nothing())
-        nothing[1:7] = [
-            as_data([recipe])[0],
-            "",
-            gr.Row(visible=True),
-            f'<p role="status">{words}</p>',
-            gr.Button(visible=key == "offer-load"),
-            gr.Button(visible=key != "offer-load"),
-        ]
-        return tuple(nothing)
+        return {
+            self.waiting: as_data([recipe])[0],
+            self.opened: "",
+            self.bar: gr.Row(visible=True),
+            self.offer: f'<p role="status">{words}</p>',
+            self.load: gr.Button(visible=key == "offer-load"),
+            self.repaint: gr.Button(visible=key != "offer-load"),
+        }
 
     def can_load(self, recipe: Recipe) -> bool:
         """Whether its model is one of the app's, or has the form of one on the Hub."""
@@ -138,10 +139,8 @@ class RecipeOpener:
         steer_page = self.steer_page
         context = self.context
 
-        def put(opened: str, picked: Any, current: str, language: str) -> Any:
-            if opened != "steer":
-                return (gr.skip(),) * len(steer_page.put_outputs)
-            return steer_page.put(picked, current, language)
+        def put(opened: str, picked: Any, current: str, language: str) -> Updates:
+            return steer_page.put(picked, current, language) if opened == "steer" else gr.skip()
 
         event.success(
             put, [self.opened, context.picked, context.current, context.language], steer_page.put_outputs, **PAINTING
@@ -168,21 +167,22 @@ def connect_recipe_opener(opener: RecipeOpener) -> None:
     """What happens on an upload, on a pasted link, and on the offer to repaint."""
     context, panel = opener.context, opener.panel
 
-    def open_file(path: str | None, current: str, language: str) -> tuple[Any, ...]:
+    def open_file(path: str | None, current: str, language: str) -> Updates:
         if not path:
-            return *opener.nothing(), gr.skip()
+            return gr.skip()
         try:
-            return *opener.open(take_recipe(context.files, path), {}, context.model_of(current), language), None
+            opened = opener.open(take_recipe(context.files, path), {}, context.model_of(current), language)
+            return {**opened, panel.opener: None}
         except (ValueError, OSError) as error:  # told, and the field is empty for the next try
             warn(error, language)
-            return *opener.nothing(), None
+            return {panel.opener: None}
 
-    def open_link(text: str, current: str, language: str) -> tuple[Any, ...]:
+    def open_link(text: str, current: str, language: str) -> Updates:
         with clear_errors(language):
             model = context.model_of(current)
-            return *opener.open(*handlers.recipe_of_text(text, model), model, language), ""
+            return {**opener.open(*handlers.recipe_of_text(text, model), model, language), panel.link_box: ""}
 
-    def repaint_with_today(waiting: Any, current: str, language: str) -> tuple[Any, ...]:
+    def repaint_with_today(waiting: Any, current: str, language: str) -> Updates:
         """The recipe as if this model's weights were its own; what does not fit them is left out."""
         with clear_errors(language):
             recipe, model = read_picked(waiting), context.model_of(current)
@@ -208,13 +208,13 @@ def connect_recipe_opener(opener: RecipeOpener) -> None:
     opener.show_after(opener.repaint.click(repaint_with_today, [opener.waiting, *inputs], opener.outputs, **QUICK))
 
 
-def open_query(opener: RecipeOpener, query: str, current: str, language: str) -> tuple[Any, ...]:
+def open_query(opener: RecipeOpener, query: str, current: str, language: str) -> Updates:
     """What the address of the page asks for; a damaged link is told and changes nothing."""
     if not (dict(parse_qsl((query or "").lstrip("?"))).keys() & {"recipe", *handlers.SHORT_LINK}):
-        return opener.nothing()
+        return gr.skip()
     try:
         model = opener.context.model_of(current)
         return opener.open(*handlers.recipe_of_text(query, model), model, language)
     except (ValueError, OSError) as error:
         warn(error, language)
-        return opener.nothing()
+        return gr.skip()

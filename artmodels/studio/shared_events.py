@@ -19,6 +19,7 @@ from artmodels.studio.context import (
     QUICK,
     Pictures,
     StudioContext,
+    Updates,
     clear_errors,
     only_if,
     progress_words,
@@ -26,14 +27,14 @@ from artmodels.studio.context import (
     warn,
 )
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, LANGUAGES, style_word, translate, translate_error
-from artmodels.studio.pages.blend import BlendPage, design_updates, first_mix, slot_updates
+from artmodels.studio.pages.blend import BlendPage, design_updates, first_mix
 from artmodels.studio.pages.breed import BreedPage
 from artmodels.studio.pages.explain import ExplainPage
 from artmodels.studio.pages.paint import PaintPage, designs_of, named_styles, style_choices
 from artmodels.studio.pages.photo import PhotoPage
 from artmodels.studio.pages.prompt import PromptPage, hint_words
 from artmodels.studio.pages.rework import ReworkPage, hint_of_way, way_choices
-from artmodels.studio.pages.steer import SteerPage, direction_word, effects_table, names_of, steer_updates
+from artmodels.studio.pages.steer import SteerPage, direction_word, effects_table, names_of
 from artmodels.studio.panel import Panel
 from artmodels.studio.recipe_opener import RecipeOpener, open_query
 
@@ -77,15 +78,15 @@ def connect_models(
     """Another model: it is fetched while the page goes on, then every page begins anew with it."""
     loaders = ThreadPoolExecutor(LOADERS, "loader")
 
-    def change_model(chosen: str, current: str, language: str) -> Iterator[tuple[Any, ...]]:
+    def change_model(chosen: str, current: str, language: str) -> Iterator[Updates]:
         """Fetch a model, telling how far it is; on a failure the current one stays."""
         if not chosen or chosen == current:
-            yield "", gr.skip(), gr.skip()
+            yield {news: ""}
             return
         progress: SimpleQueue[float] = SimpleQueue()
         coming = loaders.submit(context.models.load, chosen, progress.put)
         share = 0.0
-        yield fetching_words(chosen, share, language), gr.skip(), gr.skip()
+        yield {news: fetching_words(chosen, share, language)}
         while not coming.done():
             try:
                 share = progress.get(timeout=LOOK_EVERY)
@@ -93,48 +94,48 @@ def connect_models(
                     share = progress.get()
             except Empty:
                 continue
-            yield fetching_words(chosen, share, language), gr.skip(), gr.skip()
+            yield {news: fetching_words(chosen, share, language)}
         try:
             model = coming.result()
         except (ValueError, OSError) as error:
-            yield trouble_words(error, language), gr.Dropdown(value=current), gr.skip()
+            yield {news: trouble_words(error, language), choice: gr.Dropdown(value=current)}
             return
         name, names = model.label, context.models.names
         choices = choices_of(names if name in names else [*names, name])
-        yield "", gr.Dropdown(value=name, choices=choices), name
+        yield {news: "", choice: gr.Dropdown(value=name, choices=choices), context.current: name}
 
     paint, blend, steer, panel = pages.paint, pages.blend, pages.steer, pages.panel
     galleries = (pages.breed.parents, pages.breed.litter, pages.reel, blend.cuts)
     emptied = [part for gallery in galleries for part in gallery.parts]
 
-    def begin_anew(current: str, served: str, designs: Any, language: str) -> tuple[Any, ...]:
-        if current == served:  # nothing has changed, or the fetching failed
-            return "", *(gr.skip(),) * (len(anew) - 1)
+    def begin_anew(current: str, before: str, designs: Any, language: str) -> Updates:
+        if current == before:  # nothing has changed, or the fetching failed
+            return {changed: ""}
         model = context.model_of(current)
-        names, sliders = slot_updates(model, first_mix(model), language)
+        mixed = blend.mixed(model, first_mix(model), language)
         mine, style = design_updates(model, designs, None, language, handlers.ALL_STYLES)
-        all_styles = list(model.generator.config.styles)
-        slots = gr.Dropdown(choices=named_styles(model, language), value=names, visible=len(all_styles) > len(sliders))
-        return (
-            current,
-            current,
-            style,
-            mine,
-            slots,
-            names,
-            *sliders,
-            *steer_updates(model, language),
-            None,
-            "",
-            "",
-            None,
-            gr.Row(visible=False),
-            None,
-            gr.Column(visible=False),
-            *([],) * len(emptied),
-            masthead_words(model, language),
-            colophon_words(model, language),
-        )
+        styles = named_styles(model, language)
+        slots = gr.Dropdown(choices=styles, value=mixed[blend.slots], visible=len(styles) > len(blend.sliders))
+        masthead, colophon = words
+        return {
+            changed: current,
+            served: current,
+            paint.style: style,
+            blend.mine: mine,
+            blend.chosen_slots: slots,
+            **mixed,
+            **steer.levelled(model, language),
+            steer.base: None,
+            steer.before: "",
+            steer.after: "",
+            paint.near: None,
+            paint.near_bar: gr.Row(visible=False),
+            context.picked: None,
+            panel.body: gr.Column(visible=False),
+            **{part: [] for part in emptied},
+            masthead: masthead_words(model, language),
+            colophon: colophon_words(model, language),
+        }
 
     served = gr.Textbox(context.models.names[0], visible=False)  # the model that the pages stand on
     changed = gr.Textbox("", visible=False)  # the model that has just come, empty if none has
@@ -174,9 +175,9 @@ def connect_models(
         pages.rework.begin_anew_after(begun)
         pages.photo.begin_anew_after(begun)
 
-    def open_waiting(waiting: Any, current: str, language: str) -> tuple[Any, ...]:
+    def open_waiting(waiting: Any, current: str, language: str) -> Updates:
         if not waiting:
-            return opener.nothing()
+            return gr.skip()
         with clear_errors(language):
             return opener.open(read_picked(waiting), {}, context.model_of(current), language)
 
@@ -209,34 +210,29 @@ def connect_language(
     words: list[gr.HTML],
 ) -> None:
     """Whoever comes is spoken to as the browser or an earlier visit says, and finds what the link carries."""
-    sliders, mixers = pages.steer.sliders, pages.blend.sliders
 
-    def speak(language: str, style: str, way: str, slots: list[str], current: str, designs: Any) -> tuple[Any, ...]:
+    def speak(language: str, style: str, way: str, slots: list[str], current: str, designs: Any) -> Updates:
         model = context.model_of(current)
-        properties: list[dict[str, Any]] = [
-            {name: translate(language, key) for name, key in keys.items()} for _, keys in context.spoken
-        ]
-        said = [gr.update(**each) for each in properties]
-        names = [direction_word(name, language) for name in names_of(model)]
-        labels = [gr.Slider(label=names[place]) if place < len(names) else gr.skip() for place in range(len(sliders))]
-        return (
-            *said,
-            gr.Radio(choices=style_choices(model, designs, language), value=style),
-            masthead_words(model, language),
-            colophon_words(model, language),
-            effects_table(model.directions, language),
-            *labels,
-            *(
-                gr.Slider(label=style_word(slots[place], language)) if place < len(slots) else gr.skip()
-                for place in range(len(mixers))
-            ),
-            gr.Dropdown(choices=named_styles(model, language)),
-            gr.Radio(choices=way_choices(language), value=way),
-            hint_of_way(way, language),
-            gr.Dropdown(choices=named_styles(model, language)),
-            hint_words(model, language),
-            pages.photo.shelf(current, language),
-        )
+        rework, masthead, colophon = pages.rework, *words
+        styles = named_styles(model, language)
+        turned = [direction_word(name, language) for name in names_of(model)]
+        mixed = [style_word(name, language) for name in slots]
+        said = {part: _said(keys, language) for part, keys in context.spoken}
+        besides: dict[gr.blocks.Block, dict[str, Any]] = {
+            pages.paint.style: {"choices": style_choices(model, designs, language), "value": style},
+            pages.photo.styles: {"value": pages.photo.shelf(current, language)},
+            masthead: {"value": masthead_words(model, language)},
+            colophon: {"value": colophon_words(model, language)},
+            pages.steer.table: {"value": effects_table(model.directions, language)},
+            **{slider: {"label": name} for slider, name in zip(pages.steer.sliders, turned, strict=False)},
+            **{slider: {"label": name} for slider, name in zip(pages.blend.sliders, mixed, strict=False)},
+            pages.blend.chosen_slots: {"choices": styles},
+            rework.way: {"choices": way_choices(language), "value": way},
+            rework.hint: {"value": hint_of_way(way, language)},
+            rework.style: {"choices": styles},
+            pages.prompt.hint: {"value": hint_words(model, language)},
+        }
+        return {part: gr.update(**said.get(part, {}), **besides.get(part, {})) for part in said | besides}
 
     spoken = {
         "fn": speak,
@@ -244,20 +240,16 @@ def connect_language(
             *(context.language, pages.paint.style, pages.rework.way, pages.blend.slots),
             *(context.current, context.designs),
         ],
-        "outputs": [
-            *(part for part, _ in context.spoken),
-            pages.paint.style,
-            *words,
-            pages.steer.table,
-            *sliders,
-            *mixers,
-            pages.blend.chosen_slots,
-            pages.rework.way,
-            pages.rework.hint,
-            pages.rework.style,
-            pages.prompt.hint,
-            pages.photo.styles,
-        ],
+        "outputs": list(
+            dict.fromkeys(
+                [
+                    *(part for part, _ in context.spoken),
+                    *(pages.paint.style, pages.photo.styles, pages.steer.table, pages.blend.chosen_slots),
+                    *(pages.rework.way, pages.rework.hint, pages.rework.style, pages.prompt.hint),
+                    *(*words, *pages.steer.sliders, *pages.blend.sliders),
+                ]
+            )
+        ),
         **QUICK,
     }
     switched = tongue.input(lambda code: code, tongue, context.language, js=LANGUAGE_JS, **QUICK).then(**spoken)
@@ -265,18 +257,21 @@ def connect_language(
     pages.panel.show_kept_after(switched)
     pages.explain.tell_after(switched)
 
-    def arrive(query: str, code: str, current: str, designs: Any) -> tuple[Any, ...]:
+    def arrive(asked: str, code: str, current: str, designs: Any) -> Updates:
         """Only what differs from the page as it came is set: the visitor may have begun already."""
-        language = code if code in LANGUAGES else DEFAULT_LANGUAGE
-        tongue = language if language != DEFAULT_LANGUAGE else gr.skip()
-        model = context.model_of(current)
-        mine = design_updates(model, designs, None, language) if designs_of(model, designs) else (gr.skip(), gr.skip())
-        return query, tongue, tongue, *mine
+        language, model = code if code in LANGUAGES else DEFAULT_LANGUAGE, context.model_of(current)
+        updates: Updates = {query: asked}
+        if language != DEFAULT_LANGUAGE:
+            updates |= {context.language: language, tongue: language}
+        if designs_of(model, designs):
+            mine, style = design_updates(model, designs, None, language)
+            updates |= {pages.blend.mine: mine, pages.paint.style: style}
+        return updates
 
-    def speak_if_foreign(language: str, *state: Any) -> tuple[Any, ...]:
-        return speak(language, *state) if language != DEFAULT_LANGUAGE else (gr.skip(),) * len(spoken["outputs"])
+    def speak_if_foreign(language: str, *state: Any) -> Updates:
+        return speak(language, *state) if language != DEFAULT_LANGUAGE else gr.skip()
 
-    def follow_link(query: str, current: str, language: str) -> tuple[Any, ...]:
+    def follow_link(query: str, current: str, language: str) -> Updates:
         return open_query(opener, query, current, language)
 
     def pick_again(query: str, current: str, language: str) -> Any:
@@ -306,6 +301,11 @@ def connect_language(
     back = gr.Button("↩", elem_id="address", elem_classes="out-of-sight")  # the page presses it when one goes back
     inputs = [query, context.current, context.language]
     pages.panel.show_after(back.click(pick_again, inputs, context.picked, js=BACK_JS, **QUICK))
+
+
+def _said(words: dict[str, str], language: str) -> dict[str, Any]:
+    """The properties of a component that are words."""
+    return {name: translate(language, key) for name, key in words.items()}
 
 
 def choices_of(names: list[str]) -> list[tuple[str, str]]:

@@ -30,7 +30,7 @@ from sample_models import add_companions, make_generator
 import train as train_script
 from artmodels.hub.companions.classifier import load_classifier
 from artmodels.hub.companions.directions import load_directions
-from artmodels.hub.companions.prompt import save_prompt
+from artmodels.hub.companions.prompt import load_prompt, save_prompt
 from artmodels.hub.load import load_model
 from artmodels.io.files import sha256
 from artmodels.metrics.sliced_wasserstein import sliced_wasserstein
@@ -300,13 +300,20 @@ def test_styles_are_told_apart_of_real_and_painted_pictures(start, monkeypatch, 
 def test_prompts_are_measured_by_colours_styles_and_subjects(start, monkeypatch, data, whole_folder, tmp_path):
     monkeypatch.setattr(script("prompt_effects"), "COMMON", 2)
     sheet = tmp_path / "sheet.png"
-    printed = start("prompt_effects", *data, "--seeds", 3, "--sheet", sheet, whole_folder)
+    own = tmp_path / "painter"
+    shutil.copytree(whole_folder, own)
+    printed = start("prompt_effects", *data, "--seeds", 3, "--sheet", sheet, "--save", own)
     heading, *effects = rows(printed)
     colours = ["blue", "red", "dark", "bright", "black and white"]
     assert [row[0] for row in effects] == [*colours, "flow field", "mosaic", "op art", *sorted(SUBJECTS.values())]
     assert heading[0] == "prompt" and all(row[-1] == ("yes" if float(row[4]) >= 0.5 else "no") for row in effects)
     assert "11 prompts, 3 seeds each" in printed and "style 1.00, subject 1.00" in printed
     assert size_of(sheet) == sheet_size(16, -(-12 * 3 // 16))
+    kept = load_prompt(own, STYLES)
+    strong = sorted((row for row in effects if row[-1] == "yes"), key=lambda row: -float(row[4]))
+    assert kept and {row[0] for row in strong} == set(kept.phrases)
+    before = load_prompt(whole_folder, STYLES)
+    assert before and torch.equal(before.reference, kept.reference) and before.phrases == ()
 
 
 # --- directions and enlargements -------------------------------------------------------------------------------------

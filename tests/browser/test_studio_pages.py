@@ -507,7 +507,9 @@ def test_a_picture_is_explained_and_so_is_the_model(visit, tmp_path):
 
 def test_a_prompt_is_painted_and_its_words_are_told(page):
     go(page, "Say")
-    says(page, "It knows, for example: blue, dark, mosaic.")
+    page.locator("#say-phrases").get_by_label("mosaic").check()
+    until(page, "c.length === 8", "#say-wall")
+    assert page.locator("#phrase input, #phrase textarea").input_value() == "mosaic"
     page.locator("#phrase input, #phrase textarea").fill("zeppelin")
     page.locator("#say-it").click()
     says(page, "this model never read zeppelin")

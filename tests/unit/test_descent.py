@@ -151,7 +151,11 @@ def test_inputs_of_all_kinds_become_upright_rgb_in_their_own_shape(tmp_path):
 
 def test_a_long_picture_is_cropped_to_twice_its_width(tmp_path):
     (tmp_path / "long.png").write_bytes(saved(Image.new("RGB", (600, 40)), "PNG"))
-    assert read_input(tmp_path / "long.png").whole(128).shape == (1, 3, 64, 128)
+    long = read_input(tmp_path / "long.png")
+    assert long.whole(128).shape == (1, 3, 64, 128)
+    with Image.open(tmp_path / "long.png") as picture:
+        kept = 2 * picture.height / picture.width
+    assert long.cut_off() == pytest.approx(1 - kept) and kept < 1
 
 
 def test_what_is_no_picture_is_said(tmp_path):

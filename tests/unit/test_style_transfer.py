@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -29,10 +30,12 @@ from artmodels.models.efficientnet import load_efficientnet, texture_channels
 from artmodels.optimize.descent import finish
 from artmodels.optimize.provenance import Provenance, parse_provenance
 from artmodels.optimize.style_transfer import (
+    COARSE_TIME,
     TransferSettings,
     content_distance,
     find_style_representations,
     recolour,
+    share_of_time,
     style_distance,
     style_representation,
     style_representations,
@@ -45,6 +48,13 @@ SETTINGS = TransferSettings(64, 12, 1.0, 3)
 
 def drawn(style: str, index: int, side: int = 64) -> torch.Tensor:
     return to_tensor(procedural.draw(style, index, side)[None].copy())
+
+
+def test_the_share_of_the_time_counts_the_two_sizes():
+    assert share_of_time(0) == 0 and share_of_time(1) == pytest.approx(1)
+    shares = [share_of_time(step / 130) for step in range(1, 131)]
+    steps = [later - earlier for earlier, later in pairwise(shares)]
+    assert min(steps) > 0 and steps[-1] / steps[0] == pytest.approx(1 / COARSE_TIME)
 
 
 @pytest.fixture(scope="module")

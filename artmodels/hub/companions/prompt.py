@@ -19,6 +19,7 @@ from artmodels.models.prompt import PromptConfig, PromptModel, PromptNetwork
 
 PROMPT_NAME = "prompt.safetensors"
 MAX_REFERENCE = 4096  # pictures that a match is compared with
+MAX_PHRASES = 40
 MAX_METADATA = 1_000_000  # characters of JSON
 REFERENCE, METADATA_KEY = "reference", "prompt"  # the tensor's name, and that of the JSON beside the tensors
 REMEDY = "train the prompt model anew (train.py --task prompt), or delete the file"
@@ -73,6 +74,7 @@ class Figures(Schema):
 
     pictures: Count
     recall: Annotated[dict[Name, tuple[Share, Share, Share]], Field(max_length=10)]
+    phrases: Annotated[tuple[Name, ...], Field(max_length=MAX_PHRASES)] = ()  # that were seen to move pictures
 
 
 def _read_metadata(text: Any) -> tuple[PromptConfig, dict[str, Any], str]:

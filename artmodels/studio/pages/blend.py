@@ -17,6 +17,7 @@ from artmodels.studio.context import (
     RANDOM_SEED_JS,
     Pictures,
     StudioContext,
+    Updates,
     as_data,
     bank,
     clear_errors,
@@ -58,6 +59,16 @@ class BlendPage:
     link: gr.Textbox
     repaint: dict[str, Any]
 
+    def mixed(self, model: LoadedModel, weights: dict[str, float], language: str) -> Updates:
+        """The sliders of a mix, with all styles that it holds."""
+        styles = model.generator.config.styles
+        chosen = set(sorted(styles, key=lambda style: -weights.get(style, 0.0))[:SLOTS])
+        names = [style for style in styles if style in chosen]
+        labels = [style_word(name, language) for name in names]
+        sliders = bank(labels, [weights.get(name, 0.0) for name in names], SLOTS)
+        updates: Updates = {slider: gr.Slider(**each) for slider, each in zip(self.sliders, sliders, strict=True)}
+        return updates | {self.slots: names}
+
     def linked(self, event: Dependency) -> Dependency:
         """After a repaint: the link gets the address of the page before it."""
         return event.success(None, self.link, self.link, js=LINK_JS, api_visibility="private")
@@ -67,16 +78,6 @@ def first_mix(model: LoadedModel) -> dict[str, float]:
     """Two styles in halves, or the only one."""
     styles = model.generator.config.styles
     return {style: 0.5 for style in styles[-2:]}
-
-
-def slot_updates(model: LoadedModel, weights: dict[str, float], language: str) -> tuple[list[str], list[Any]]:
-    """The style of each slider, with all that the mix holds, and an update for each slider."""
-    styles = model.generator.config.styles
-    chosen = set(sorted(styles, key=lambda style: -weights.get(style, 0.0))[:SLOTS])
-    names = [style for style in styles if style in chosen]
-    labels = [style_word(name, language) for name in names]
-    sliders = bank(labels, [weights.get(name, 0.0) for name in names], SLOTS)
-    return names, [gr.Slider(**slider) for slider in sliders]
 
 
 def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: PaintPage, panel: Panel) -> BlendPage:
@@ -136,18 +137,18 @@ def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: Pai
         current: str,
         language: str,
         *values: float,
-    ) -> tuple[Any, ...]:
+    ) -> Updates:
         with clear_errors(language):
             model = context.model_of(current)
             mix = dict(zip(slots, values, strict=False))
             recipes = handlers.recipes_of_seeds(model, mix, seed, BLEND_COUNT, truncation)
             weights = recipes[0].style_weights
             link = link_of(recipes[0], language, open="blend", **({"name": name[:MAX_NAME]} if name else {}))
-            hung: tuple[Any, ...] = gr.skip(), gr.skip()
+            updates: Updates = {shares: share_bar(weights, language), style_link: link}
             if as_data(recipes) != hanging:
                 shown, data = context.show(model, recipes)
-                hung = context.hung(shown, data, picked), data
-            return *hung, share_bar(weights, language), link
+                updates |= {wall.gallery: context.hung(shown, data, picked), wall.recipes: data}
+            return updates
 
     repainting: dict[str, Any] = {
         "fn": repaint,
@@ -159,19 +160,18 @@ def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: Pai
         **PAINTING,
     }
 
-    def set_mix(weights: dict[str, float], current: str, language: str) -> tuple[Any, ...]:
-        names, updates = slot_updates(context.model_of(current), weights, language)
-        return names, *updates
+    def set_mix(weights: dict[str, float], current: str, language: str) -> Updates:
+        return page.mixed(context.model_of(current), weights, language)
 
-    def surprise_mix(current: str, language: str) -> tuple[Any, ...]:
+    def surprise_mix(current: str, language: str) -> Updates:
         styles = context.model_of(current).generator.config.styles
         drawn = random.sample(styles, min(len(styles), random.randint(2, 4)))
         return set_mix({style: round(random.uniform(0.15, 1), 2) for style in drawn}, current, language)
 
-    def even_mix(slots: list[str], current: str, language: str) -> tuple[Any, ...]:
+    def even_mix(slots: list[str], current: str, language: str) -> Updates:
         return set_mix(dict.fromkeys(slots, 0.5), current, language)
 
-    def choose_slots(chosen: list[str], current: str, language: str, *values: float) -> tuple[Any, ...]:
+    def choose_slots(chosen: list[str], current: str, language: str, *values: float) -> Updates:
         with clear_errors(language):
             if not chosen:
                 raise Complaint("all-zero")
@@ -200,17 +200,17 @@ def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: Pai
         stored = [design for design in designs or [] if design not in gone]
         return stored, *design_updates(model, stored, None, language)
 
-    def load_style(name: str | None, designs: Any, current: str, language: str) -> tuple[Any, ...]:
+    def load_style(chosen: str | None, designs: Any, current: str, language: str) -> Updates:
         model = context.model_of(current)
         for design in designs_of(model, designs):
-            if design["name"] == name:
-                return name, *set_mix(design["weights"], current, language)
-        return (gr.skip(),) * (2 + SLOTS)
+            if design["name"] == chosen:
+                return {name: chosen, **set_mix(design["weights"], current, language)}
+        return gr.skip()
 
     def cut(coarse: Any, fine: Any, current: str, language: str) -> tuple[Any, ...]:
         """The coarse one with the fine one's rows from each block on: all places to cut, side by side."""
         if not coarse or not fine:
-            return gr.skip(), gr.skip()
+            return gr.skip()
         with clear_errors(language):
             model = context.model_of(current)
             pair = read_picked(coarse), read_picked(fine)

@@ -71,7 +71,7 @@ class BreedPage:
                 model = context.model_of(current)
                 chosen = [] if recipes else those_of(model, hanging)[: 2 * EXAMPLE_STEP : EXAMPLE_STEP]
                 if len(chosen) < MIN_PARENTS:
-                    return (gr.skip(),) * 5
+                    return gr.skip()
                 shown, data = context.show(model, chosen)
                 return shown, data, data, *context.show(model, children(chosen, LITTER, 0, FIRST_MUTATION))
 
@@ -140,7 +140,7 @@ def build_breed_page(context: StudioContext, panel: Panel) -> BreedPage:
             model = context.model_of(current)
             generations = generations_of(model, family)
             if event.index >= len(generations):
-                return (gr.skip(),) * 4
+                return gr.skip()
             chosen, born = members(generations[event.index])
             return *context.show(model, chosen), *context.show(model, born)
 

@@ -23,7 +23,7 @@ from artmodels.metrics.charts import clean_history, draw_evaluations, draw_steps
 from artmodels.metrics.explain import Originality, explain_styles, highlight, measure_originality
 from artmodels.studio import handlers
 from artmodels.studio.computing import computed
-from artmodels.studio.context import PAINTING, StudioContext, clear_errors, figure, read_picked
+from artmodels.studio.context import PAINTING, StudioContext, Updates, clear_errors, figure, read_picked
 from artmodels.studio.handlers import FIRST_TRUNCATION
 from artmodels.studio.i18n import translate
 from artmodels.studio.pages.steer import direction_word, names_of
@@ -94,16 +94,18 @@ def build_explain_page(context: StudioContext, panel: Panel, room: gr.Tab, wall:
             model, (image, name) = context.model_of(current), take_picture(context.files, path)
             return explain(context, model, image, name, language)
 
-    def tell(current: str, story: str, looked_at: str, hanging: Any, language: str) -> tuple[Any, ...]:
+    def tell(current: str, told: str, shown: str, hanging: Any, language: str) -> Updates:
         """The story of the model, once it is wanted, and before it the first picture of the wall, if none is there."""
-        if story:
-            return (gr.skip(),) * (2 + len(page.seen))
+        if told:
+            return gr.skip()
         with clear_errors(language):
-            model, seen = context.model_of(current), (gr.skip(),) * len(page.seen)
-            if not looked_at and (recipes := those_of(model, hanging)):
+            model = context.model_of(current)
+            updates: Updates = {wanted: "yes", story: tell_story(context, model, language)}
+            if not shown and (recipes := those_of(model, hanging)):
                 (image,) = handlers.paint_images(model, recipes[:1], context.paint)
                 seen = explain(context, model, image, handlers.caption(recipes[0]), language)
-            return "yes", tell_story(context, model, language), *seen
+                updates |= dict(zip(page.seen, seen, strict=True))
+            return updates
 
     panel.explain.click(
         look, [context.picked, context.current, context.language], [*page.seen, context.tabs], **PAINTING

@@ -34,6 +34,7 @@ from artmodels.studio.context import (
     QUICK,
     Pictures,
     StudioContext,
+    Updates,
     clear_errors,
     pick_from,
     progress_words,
@@ -132,7 +133,7 @@ def build_film_page(context: StudioContext, panel: Panel, room: gr.Tab, wall: gr
             model = context.model_of(current)
             chosen = [] if recipes else those_of(model, hanging)[: EXAMPLES * EXAMPLE_STEP : EXAMPLE_STEP]
             if len(chosen) < MIN_PICTURES:
-                return (gr.skip(),) * 3
+                return gr.skip()
             shown, data = context.show(model, chosen)
         return shown, data, data
 
@@ -170,7 +171,7 @@ def build_film_page(context: StudioContext, panel: Panel, room: gr.Tab, wall: gr
         smooth: bool,
         current: str,
         language: str,
-    ) -> Iterator[tuple[Any, ...]]:
+    ) -> Iterator[Updates]:
         """Paint and encode the film, telling how far it is; closed on the way, it leaves nothing behind."""
         with clear_errors(language):
             model = context.model_of(current)
@@ -180,22 +181,27 @@ def build_film_page(context: StudioContext, panel: Panel, room: gr.Tab, wall: gr
             whole = {"frames_per_second": int(rate), "size": int(size)}
             spec = FilmSpec(float(seconds), **whole, loop=bool(loop), easing="smooth" if smooth else "even")
             progress, path = 0.0, ""
-            words, nothing_yet = translate(language, "filming"), (gr.skip(),) * 3
-            none = gr.Video(visible=False), gr.Image(visible=False), gr.DownloadButton(visible=False)
-            yield progress_words(words, 0.0), gr.Button(visible=True), *none
+            words = translate(language, "filming")
+            yield {
+                news: progress_words(words, 0.0),
+                stop: gr.Button(visible=True),
+                video: gr.Video(visible=False),
+                moving: gr.Image(visible=False),
+                download: gr.DownloadButton(visible=False),
+            }
             for step in film_steps(context, model, chosen, spec, kind):
                 if isinstance(step, Path):
                     path = str(step)
                 elif step - progress > 0.04:
                     progress = step
-                    yield progress_words(words, step), gr.skip(), *nothing_yet
-        yield (
-            "",
-            gr.Button(visible=False),
-            gr.Video(value=path if kind == "mp4" else None, visible=kind == "mp4"),
-            gr.Image(value=path if kind == "webp" else None, visible=kind == "webp"),
-            gr.DownloadButton(value=path, visible=True),
-        )
+                    yield {news: progress_words(words, step)}
+        yield {
+            news: "",
+            stop: gr.Button(visible=False),
+            video: gr.Video(value=path if kind == "mp4" else None, visible=kind == "mp4"),
+            moving: gr.Image(value=path if kind == "webp" else None, visible=kind == "webp"),
+            download: gr.DownloadButton(value=path, visible=True),
+        }
 
     panel.film.click(
         add,

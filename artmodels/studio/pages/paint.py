@@ -21,6 +21,7 @@ from artmodels.studio.context import (
     RANDOM_SEED_JS,
     Pictures,
     StudioContext,
+    Updates,
     as_data,
     clear_errors,
     gentle,
@@ -157,11 +158,11 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
         distance: float,
         current: str,
         designs: Any,
-        history: Any,
+        orders: Any,
         hanging: Any,
         picked: Any,
         language: str,
-    ) -> Iterator[tuple[Any, ...]]:
+    ) -> Iterator[Updates]:
         """Paint what the controls say; when it takes longer than a moment, the wall grows and may be stopped.
 
         What hangs already stays: leaving the seed's field for the dice asks for the old wall beside the new one.
@@ -174,18 +175,22 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
                 if time.monotonic() - seen > MOMENT and len(grown) < len(recipes):
                     seen = time.monotonic()
                     news = translate(language, "painting", done=len(grown), all=len(recipes))
-                    yield (
-                        context.hung(grown, wanted[: len(grown)], picked),
-                        wanted[: len(grown)],
-                        f'<p role="status">{news}</p>',
-                        gr.Button(visible=True),
-                        gr.skip(),
-                        gr.skip(),
-                    )
-        orders = _remember(history, _order(style, seed, count, truncation, near, distance))
-        undo = gr.Button(interactive=len(orders) > 1)
-        wall = (context.hung(grown, wanted, picked), wanted) if grown else (gr.skip(), gr.skip())
-        yield *wall, "", gr.Button(visible=False), orders, undo
+                    yield {
+                        wall.gallery: context.hung(grown, wanted[: len(grown)], picked),
+                        wall.recipes: wanted[: len(grown)],
+                        status: f'<p role="status">{news}</p>',
+                        stop: gr.Button(visible=True),
+                    }
+        orders = _remember(orders, _order(style, seed, count, truncation, near, distance))
+        updates: Updates = {
+            status: "",
+            stop: gr.Button(visible=False),
+            history: orders,
+            undo: gr.Button(interactive=len(orders) > 1),
+        }
+        if grown:
+            updates |= {wall.gallery: context.hung(grown, wanted, picked), wall.recipes: wanted}
+        yield updates
 
     repainting: dict[str, Any] = {
         "fn": repaint,
@@ -204,7 +209,7 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
 
     def step_back(history: Any, current: str, designs: Any, language: str) -> tuple[Any, ...]:
         if not isinstance(history, list) or len(history) < 2:
-            return (gr.skip(),) * 9
+            return gr.skip()
         order, model = history[-2], context.model_of(current)
         known = [value for _, value in style_choices(model, designs, language)]
         style = order["style"] if order["style"] in known else handlers.ALL_STYLES

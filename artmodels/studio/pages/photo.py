@@ -15,7 +15,7 @@ from artmodels.generate.save import file_stems
 from artmodels.hub.load import LoadedModel
 from artmodels.studio import handlers
 from artmodels.studio.computing import computed
-from artmodels.studio.context import PAINTING, QUICK, StudioContext, clear_errors
+from artmodels.studio.context import PAINTING, QUICK, StudioContext, Updates, clear_errors
 from artmodels.studio.i18n import style_word, translate
 from artmodels.studio.pages.rework import job_for
 from artmodels.studio.served_files import HOUSE
@@ -194,7 +194,7 @@ def build_photo_page(context: StudioContext, first: LoadedModel, language: str) 
     def repaint(
         style: str, path: str | None, sample: str, size: float, strength: float, current: str, language: str,
         request: gr.Request,
-    ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
+    ) -> Iterator[Updates]:  # fmt: skip
         """Show the photo while it is repainted, to its end or until its visitor says stop."""
         with clear_errors(language):
             model = context.model_of(current)
@@ -203,22 +203,21 @@ def build_photo_page(context: StudioContext, first: LoadedModel, language: str) 
             pixels = int(size) if size in SIZES else SIZES[-1]
             job = job_for("manner", model, photo, None, style, strength, pixels)
             before = context.save_image(computed(lambda: to_images(photo.whole(pixels))[0]))
-            nothing = gr.skip(), gr.skip(), gr.skip()
             watched = Watched(job, request.session_hash, stopping)
-            yield gr.skip(), (before, before), gr.Button(visible=True), *nothing
+            yield {compared: (before, before), stop: gr.Button(visible=True)}
             for look in watched:
-                yield look.words(language), (before, context.save_image(look.image)), gr.skip(), *nothing
+                yield {news: look.words(language), compared: (before, context.save_image(look.image))}
             done, stems = watched.finish(), file_stems(model.generator.config.styles)
             result = context.save(done.png, f"{stem_of(photo.name)}-{stems[style]}.png")
         words = translate(language, "photo-done", style=style_word(style, language))
-        yield (
-            f'<p role="status">{words} {watched.ended(language)}</p>',
-            (before, result),
-            gr.Button(visible=False),
-            gr.DownloadButton(value=result, visible=True),
-            gr.Button(visible=True),
-            result,
-        )
+        yield {
+            news: f'<p role="status">{words} {watched.ended(language)}</p>',
+            compared: (before, result),
+            stop: gr.Button(visible=False),
+            download: gr.DownloadButton(value=result, visible=True),
+            share: gr.Button(visible=True),
+            made: result,
+        }
 
     showing = {
         "fn": show_photo,

@@ -20,6 +20,7 @@ from artmodels.studio.context import (
     READING,
     Pictures,
     StudioContext,
+    Updates,
     as_data,
     clear_errors,
     pick_from,
@@ -34,6 +35,7 @@ from artmodels.studio.zero_gpu import ON_ZERO_GPU
 COUNT = 8  # pictures of a prompt
 MAX_PROMPT_COUNT = 16  # that a program may ask for
 TOGETHER = 2  # of them, refined at once: then the visitor sees them
+PHRASES = 10  # that are offered
 SHOWN_SHARE = 0.05  # of a style that is worth naming
 
 
@@ -45,22 +47,32 @@ class PromptPage:
     wall: Pictures
     news: gr.HTML
     hint: gr.HTML
+    phrases: gr.Radio
 
     def begin_anew_after(self, event: Dependency) -> Dependency:
         """Another model or another language: what was painted goes, and the hint tells what this model reads."""
 
         def begin(current: str, language: str) -> tuple[Any, ...]:
             with clear_errors(language):
-                hint = hint_words(self.context.model_of(current), language)
-            return [], [], "", hint
+                model = self.context.model_of(current)
+            return [], [], "", hint_words(model, language), gr.Radio(choices=phrases_of(model), value=None)
 
         inputs = [self.context.current, self.context.language]
-        return event.success(begin, inputs, [*self.wall.parts, self.news, self.hint], **QUICK)
+        return event.success(begin, inputs, [*self.wall.parts, self.news, self.hint, self.phrases], **QUICK)
 
 
 def build_prompt_page(context: StudioContext, first: LoadedModel, language: str, panel: Panel) -> PromptPage:
     context.add(gr.HTML, {"value": "say-intro"}, elem_classes="intro", padding=False)
     hint = gr.HTML(hint_words(first, language), elem_id="say-hint", padding=False)
+    phrases = context.add(
+        gr.Radio,
+        {"label": "examples"},
+        choices=phrases_of(first),
+        value=None,
+        show_label=False,
+        elem_id="say-phrases",
+        elem_classes="pills",
+    )
     with gr.Row(elem_id="say-row"):
         prompt = context.add(
             gr.Textbox,
@@ -80,23 +92,28 @@ def build_prompt_page(context: StudioContext, first: LoadedModel, language: str,
         )
     news = gr.HTML("", elem_id="say-news", padding=False)
     wall = context.pictures("wall", "say-wall")
-    page = PromptPage(context, wall, news, hint)
+    page = PromptPage(context, wall, news, hint, phrases)
 
-    def paint(prompt: str, seed: float, current: str, language: str) -> Iterator[tuple[Any, ...]]:
+    def paint(prompt: str, seed: float, current: str, language: str) -> Iterator[Updates]:
         """Two pictures after the other, each with how well it fits; words that say nothing change nothing."""
         try:
             model, hung, recipes = context.model_of(current), [], []
             seeds = handlers.seeds_from(seed, COUNT)
-            yield gr.skip(), gr.skip(), working_words(language, 0), gr.Button(visible=True)
+            yield {news: working_words(language, 0), stop: gr.Button(visible=True)}
             for done, pictures in paint_words(context, model, prompt, seeds, FIRST_TRUNCATION, language):
                 hung += pictures
                 recipes += as_data(done.recipes)
                 words = reading_words(done.encoded, language)
                 busy = working_words(language, len(hung)) if len(hung) < COUNT else ""
-                yield list(hung), list(recipes), words + busy, gr.Button(visible=len(hung) < COUNT)
+                yield {
+                    wall.gallery: list(hung),
+                    wall.recipes: list(recipes),
+                    news: words + busy,
+                    stop: gr.Button(visible=len(hung) < COUNT),
+                }
         except (ValueError, OSError) as error:
             warn(error, language)
-            yield gr.skip(), gr.skip(), "", gr.Button(visible=False)
+            yield {news: "", stop: gr.Button(visible=False)}
 
     painting: dict[str, Any] = {
         "fn": paint,
@@ -105,8 +122,9 @@ def build_prompt_page(context: StudioContext, first: LoadedModel, language: str,
         **READING,
     }
     said = gr.on([prompt.submit, start.click, seed.submit], **painting)
+    taken = phrases.input(lambda phrase: phrase, phrases, prompt, **QUICK).then(**painting)
     rolled = dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private").then(**painting)
-    stop.click(lambda: gr.Button(visible=False), None, stop, cancels=[said, rolled], **QUICK)
+    stop.click(lambda: gr.Button(visible=False), None, stop, cancels=[said, taken, rolled], **QUICK)
     panel.show_after(pick_from(context, wall))
     return page
 
@@ -142,7 +160,14 @@ def hint_words(model: LoadedModel, language: str) -> str:
     """What this model reads, or that it does not."""
     if model.prompt is None:
         return f"<p>{translate(language, 'no-reader')}</p>"
-    return f"<p>{translate(language, 'reads', words=html.escape(model.prompt.some_words))}</p>"
+    return f"<p>{translate(language, 'phrases' if model.prompt.phrases else 'reads')}</p>"
+
+
+def phrases_of(model: LoadedModel) -> list[str]:
+    """Phrases to begin with: such as were measured to work, else words that the model knows."""
+    if model.prompt is None:
+        return []
+    return list(model.prompt.phrases[:PHRASES] or model.prompt.some_words.split(", "))
 
 
 def working_words(language: str, done: int) -> str:

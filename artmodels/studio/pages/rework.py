@@ -14,6 +14,7 @@ from artmodels.studio.context import (
     PAINTING,
     QUICK,
     StudioContext,
+    Updates,
     clear_errors,
     figure,
     progress_words,
@@ -115,7 +116,7 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
         current: str,
         language: str,
         request: gr.Request,
-    ) -> Iterator[tuple[Any, ...]]:
+    ) -> Iterator[Updates]:
         """Show the picture while it is worked on, to its end or until its visitor says stop."""
         from artmodels.optimize.descent import draw_curve
         from artmodels.optimize.jobs import input_from_bytes
@@ -134,14 +135,11 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
             strength = handlers.number_between("strength", strength, 0.2, 3)
             pattern = input_of(context.files, style_picture) if style_picture and way == "manner" else None
             job = job_for(way, model, picture, pattern, style, strength)
-            nothing = gr.skip(), gr.skip()
-            yield (
-                progress_words(translate(language, "reworking"), 0),
-                *nothing,
-                gr.DownloadButton(visible=False),
-                gr.Button(visible=True),
-                gr.skip(),
-            )
+            yield {
+                news: progress_words(translate(language, "reworking"), 0),
+                download: gr.DownloadButton(visible=False),
+                stop: gr.Button(visible=True),
+            }
             watched = Watched(job, visitor, stopping)
             for look in watched:
                 shown = figure(context.save_image(look.image), translate(language, "work"), translate(language, "work"))
@@ -150,22 +148,22 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
                     translate(language, "curve"),
                     translate(language, "curve"),
                 )
-                yield look.words(language), shown, drawn, gr.skip(), gr.skip(), gr.skip()
+                yield {news: look.words(language), work: shown, curve: drawn}
             done = watched.finish()
             path = context.save(done.png, f"artmodels-{way}.png")
         ended, last = watched.ended(language), watched.last
         assert last is not None
         words = translate(language, "found-it" if done.recipe else "reworked")
-        yield (
-            f'<p role="status">{words} {ended}</p>',
-            figure(path, translate(language, "work"), translate(language, "work")),
-            figure(
+        updates: Updates = {
+            news: f'<p role="status">{words} {ended}</p>',
+            work: figure(path, translate(language, "work"), translate(language, "work")),
+            curve: figure(
                 context.save_image(draw_curve(last.curve)), translate(language, "curve"), translate(language, "curve")
             ),
-            gr.DownloadButton(value=path, visible=True),
-            gr.Button(visible=False),
-            done.recipe.to_data() if done.recipe else gr.skip(),
-        )
+            download: gr.DownloadButton(value=path, visible=True),
+            stop: gr.Button(visible=False),
+        }
+        yield updates | ({context.picked: done.recipe.to_data()} if done.recipe else {})
 
     def halt(request: gr.Request) -> Any:
         stopping.add(request.session_hash)

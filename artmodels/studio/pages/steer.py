@@ -17,6 +17,7 @@ from artmodels.studio.context import (
     PAINTING,
     QUICK,
     StudioContext,
+    Updates,
     as_data,
     bank,
     clear_errors,
@@ -41,11 +42,18 @@ class SteerPage:
     after: gr.HTML
     sliders: list[gr.Slider]
     table: gr.HTML
-    put: Callable[..., tuple[Any, ...]]
+    put: Callable[..., Updates]
 
     @property
     def parts(self) -> list[gr.blocks.Block]:
         return [*self.sliders, self.table]
+
+    def levelled(self, model: LoadedModel, language: str) -> Updates:
+        """The sliders and the table of a model, with nothing turned."""
+        names = [direction_word(name, language) for name in names_of(model)]
+        sliders = bank(names, [0.0] * len(names), SLIDERS)
+        updates: Updates = {slider: gr.Slider(**each) for slider, each in zip(self.sliders, sliders, strict=True)}
+        return updates | {self.table: effects_table(model.directions, language)}
 
     @property
     def put_outputs(self) -> list[gr.blocks.Block]:
@@ -68,17 +76,21 @@ def build_steer_page(context: StudioContext, first: LoadedModel, panel: Panel) -
         table = gr.HTML(effects_table(first.directions, DEFAULT_LANGUAGE), elem_id="steer-table")
     base = gr.JSON(None, visible=False)
 
-    def put(picked: Any, current: str, language: str) -> tuple[Any, ...]:
+    def put(picked: Any, current: str, language: str) -> Updates:
         with clear_errors(language):
             model = context.model_of(current)
             recipe = read_picked(picked)
             names = names_of(model)
             plain = steer(recipe, {}, model.directions) if model.directions else recipe
-            (before, after), _ = context.show(model, [plain, recipe])
+            (level, turned), _ = context.show(model, [plain, recipe])
         amounts = handlers.amounts_of(recipe, names)
-        values = [gr.Slider(value=amounts[place]) if place < len(names) else gr.skip() for place in range(SLIDERS)]
-        figures = figure(*before, translate(language, "before")), figure(*after, translate(language, "after"))
-        return as_data([plain])[0], *figures, context.go("steer"), *values
+        updates: Updates = {
+            base: as_data([plain])[0],
+            before: figure(*level, translate(language, "before")),
+            after: figure(*turned, translate(language, "after")),
+            context.tabs: context.go("steer"),
+        }
+        return updates | {sliders[place]: gr.Slider(value=amounts[place]) for place in range(len(names))}
 
     def turn(base: Any, current: str, language: str, *values: float) -> tuple[Any, ...]:
         with clear_errors(language):
@@ -120,13 +132,6 @@ def steered(model: LoadedModel, recipe: Recipe, values: tuple[float, ...]) -> Re
         for name, value in zip(names_of(model), values, strict=False)
     }
     return steer(recipe, amounts, model.directions)
-
-
-def steer_updates(model: LoadedModel, language: str) -> list[Any]:
-    """Updates of the sliders and of the table for a model."""
-    names = [direction_word(name, language) for name in names_of(model)]
-    sliders = bank(names, [0.0] * len(names), SLIDERS)
-    return [*(gr.Slider(**slider) for slider in sliders), effects_table(model.directions, language)]
 
 
 def direction_word(name: str, language: str) -> str:
