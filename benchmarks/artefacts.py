@@ -7,8 +7,9 @@ python benchmarks/artefacts.py --data train.zip --test-data test.zip checkpoints
 - plaid: share of the power of brightness, from 8 cycles a picture on, that lies on the two axes of the spectrum.
 - glare: saturated white spots within darker surroundings, per mille of all pixels.
 - frame: mean step of brightness from the outermost pixels to those 4 px further in; corners: the same in the corners.
-- one composition: how far pictures of one seed differ between styles, over how far those of one style differ between
-  seeds, at 16 px, without brightness and contrast. 1: a style has compositions of its own; 0: they are the seed's.
+- layouts: how far pictures of one seed differ between styles, over how far those of one style differ between seeds, at
+  16 px, without brightness and contrast. 1: a style has compositions of its own; 0: they are the seed's. As pictures
+  are painted, and with shared layouts.
 
 All but the last are to be read beside the line of real pictures.
 """
@@ -47,10 +48,10 @@ def compare(chosen: argparse.Namespace) -> None:
         raise ValueError(f"the models paint at {[resolution, *others]} px: compare models of one resolution")
     train, test = (load_dataset(path, resolution) for path in (chosen.data, chosen.test_data))
     some = np.sort(np.random.default_rng(0).permutation(len(train))[: chosen.samples])
-    print("| pictures | relief | plaid | glare | frame | corners | one composition |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    print(line("real, of training", train.batch(some), None))
-    print(line("real, held out", test.batch(np.arange(min(len(test), chosen.samples))), None))
+    print("| pictures | relief | plaid | glare | frame | corners | layouts | shared layouts |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print(line("real, of training", train.batch(some)))
+    print(line("real, held out", test.batch(np.arange(min(len(test), chosen.samples)))))
     for folder, model in zip(chosen.models, models, strict=True):
         styles = model.generator.config.styles
         if unknown := sorted(set(test.styles) - set(styles)):
@@ -59,10 +60,10 @@ def compare(chosen: argparse.Namespace) -> None:
         labels = torch.tensor([styles.index(test.styles[label]) for label in test.labels[in_turn]])
         latents = draw_latents(range(chosen.samples), model.generator.config.latent_dim)
         painted = paint(model.generator, latents, torch.eye(len(styles))[labels])
-        print(line(str(folder), painted, composition_of(model)), flush=True)
+        print(line(str(folder), painted, layouts_of(model, own=True), layouts_of(model, own=False)), flush=True)
 
 
-def line(name: str, pictures: Tensor, composition: float | None) -> str:
+def line(name: str, pictures: Tensor, *layouts: float | None) -> str:
     """A line of the table, of pictures `[N, 3, H, W]` in [-1, 1]."""
     light = luma(pictures)
     cells = [
@@ -70,7 +71,7 @@ def line(name: str, pictures: Tensor, composition: float | None) -> str:
         f"{plaid(light):.3f}",
         f"{1000 * glare(light):.2f}",
         *(f"{step:.3f}" for step in frame(light)),
-        "" if composition is None else f"{composition:.2f}",
+        *("" if ratio is None else f"{ratio:.2f}" for ratio in layouts or (None, None)),
     ]
     return f"| {name} | " + " | ".join(cells) + " |"
 
@@ -120,13 +121,19 @@ def frame(light: Tensor) -> tuple[float, float]:
     return torch.stack(edges).mean(dim=2).abs().mean().item(), torch.stack(corners).abs().mean().item()
 
 
-def composition_of(model: LoadedModel) -> float | None:
-    """Distance of one seed's compositions between styles over that of one style's between seeds; None for one style."""
+def layouts_of(model: LoadedModel, own: bool) -> float | None:
+    """Distance of one seed's compositions between styles over that of one style's between seeds; None for one style.
+
+    `own`: a seed has a layout of its own in each style.
+    """
     styles = model.generator.config.styles
     if len(styles) < 2:
         return None
-    latents = draw_latents(SEEDS, model.generator.config.latent_dim)
-    layouts = [layout(luma(paint(model.generator, latents, weights[None]))) for weights in torch.eye(len(styles))]
+    dim = model.generator.config.latent_dim
+    layouts = [
+        layout(luma(paint(model.generator, draw_latents(SEEDS, dim, style if own else None), weights[None])))
+        for style, weights in zip(styles, torch.eye(len(styles)), strict=True)
+    ]
     by_style = torch.stack(layouts)  # [styles, seeds, D]
     between_styles = torch.cat([torch.pdist(by_style[:, place]) for place in range(len(SEEDS))])
     between_seeds = torch.cat([torch.pdist(of_style) for of_style in by_style])

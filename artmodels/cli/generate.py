@@ -19,6 +19,7 @@ def add_generate(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--truncation", type=float, default=0.8, help="0 (the typical) to 1.5 (the wild); default 0.8")
     parser.add_argument("--out", type=Path, default=Path("pictures"), help="folder for the PNGs (default: pictures)")
     parser.add_argument("--grid", action="store_true", help="also a contact sheet, grid.png")
+    parser.add_argument("--shared-layouts", action="store_true", help="give a seed one layout in all styles")
     parser.add_argument(
         "--enlarge", type=int, choices=(1, 2, 4), default=1, help="1, 2 or 4 times as large (default: 1)"
     )
@@ -47,5 +48,14 @@ def _generate(chosen: argparse.Namespace) -> None:
             )
         )
         return
-    count = paint_to_folder(model, chosen.style, seeds, chosen.truncation, chosen.out, chosen.grid, chosen.enlarge)
+    count = paint_to_folder(
+        model,
+        chosen.style,
+        seeds,
+        chosen.truncation,
+        chosen.out,
+        chosen.grid,
+        chosen.enlarge,
+        chosen.shared_layouts,
+    )
     print(f"{count} pictures in {chosen.out}")

@@ -40,12 +40,14 @@ class Latent:
     """A seed and its share in the picture's latent; or a latent that was found for a picture, and its share.
 
     A found one has `rows` (see `pack_rows`): its z, and what is added to the modulations that the model gives this z.
-    Its seed is only a name.
+    Its seed is only a name. `of` names a style: a seed of it is a layout that no other style has at that seed; without,
+    the seed is the same layout in all styles.
     """
 
     seed: int
     weight: float = 1.0
     rows: str | None = None  # base64
+    of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -143,8 +145,9 @@ class Recipe:
             del data["projection"]
         for latents in (data["latents"], *(edit.get("latents", ()) for edit in data["edits"])):
             for latent in latents:
-                if latent["rows"] is None:
-                    del latent["rows"]
+                for name in ("rows", "of"):
+                    if latent[name] is None:
+                        del latent[name]
         return data
 
     @property
@@ -205,6 +208,8 @@ def _read_latents(latents: Any) -> tuple[Latent, ...]:
         _require(is_number(latent.weight) and abs(latent.weight) <= 100, "weight", "between -100 and 100")
         if latent.rows is not None:
             unpack_rows(latent.rows)
+        of = latent.of
+        _require(of is None or (isinstance(of, str) and 0 < len(of) <= MAX_NAME), "of", "the name of a style")
     _require(sum(latent.weight**2 for latent in read) > 1e-6, "weights", "not all (nearly) 0")
     return read
 

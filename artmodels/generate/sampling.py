@@ -2,6 +2,7 @@
 
 import math
 import re
+import zlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -53,19 +54,31 @@ def check_truncation(truncation: float) -> None:
 
 
 def seed_recipe(
-    model: str, weights_sha256: str, style: str, seed: int, truncation: float, revision: str | None = None
+    model: str,
+    weights_sha256: str,
+    style: str,
+    seed: int,
+    truncation: float,
+    revision: str | None = None,
+    shared: bool = False,
 ) -> Recipe:
-    """The recipe of one seed painted in one style."""
-    return Recipe(model, weights_sha256, (Latent(seed),), {style: 1.0}, truncation, revision=revision)
+    """The recipe of one seed painted in one style; `shared`: with the layout that the seed has in all styles."""
+    latent = Latent(seed) if shared else Latent(seed, of=style)
+    return Recipe(model, weights_sha256, (latent,), {style: 1.0}, truncation, revision=revision)
 
 
-def draw_latents(seeds: Sequence[int], latent_dim: int) -> Tensor:
-    """Latents `[len(seeds), latent_dim]` from a standard normal, on the CPU, each from a generator of its own."""
-    rows = []
+def draw_latents(seeds: Sequence[int], latent_dim: int, of: str | None = None) -> Tensor:
+    """Latents `[len(seeds), latent_dim]` from a standard normal, on the CPU, each from a generator of its own.
+
+    With the name of a style, those that the seeds have in this style alone: the generators' seeds are then further on,
+    by the name's CRC-32 modulo 2**32.
+    """
+    rows, further = [], zlib.crc32(of.encode()) if of is not None else 0
     for seed in seeds:
         if not 0 <= seed < SEED_LIMIT:
             raise ValueError(f"a seed must be at least 0 and below 2**32 = {SEED_LIMIT}, found {seed}")
-        rows.append(torch.randn(latent_dim, generator=torch.Generator().manual_seed(seed)))
+        generator = torch.Generator().manual_seed((seed + further) % SEED_LIMIT)
+        rows.append(torch.randn(latent_dim, generator=generator))
     return torch.stack(rows)
 
 
@@ -105,7 +118,7 @@ def mix_latents(latents: Sequence[Latent], latent_dim: int) -> Tensor:
 
 def _own_latent(latent: Latent, latent_dim: int) -> Tensor:
     if latent.rows is None:
-        return draw_latents([latent.seed], latent_dim)
+        return draw_latents([latent.seed], latent_dim, latent.of)
     return _found_rows(latent, latent_dim)[:1]
 
 
@@ -202,14 +215,14 @@ def paint(generator: ArtGenerator, latents: Tensor, weights: Tensor, truncation:
 def paint_seeds(
     generator: ArtGenerator, style: str, seeds: Sequence[int], truncation: float = 0.8
 ) -> list[Image.Image]:
-    """One Pillow image per seed, in one style: what a model's card shows first.
+    """One Pillow image per seed, in one style, each with a layout of this style's own: as on a model's card.
 
     Raises:
         ValueError: no such style, or a seed or the truncation out of bounds; the message says what to do.
     """
     check_truncation(truncation)
-    latents = draw_latents(seeds, generator.config.latent_dim)
-    return to_images(paint(generator, latents, one_hot(generator.config.styles, style), truncation))
+    weights = one_hot(generator.config.styles, style)
+    return to_images(paint(generator, draw_latents(seeds, generator.config.latent_dim, style), weights, truncation))
 
 
 def to_images(pictures: Tensor) -> list[Image.Image]:
@@ -229,8 +242,6 @@ def contact_sheet(images: Sequence[Image.Image], columns: int, gap: int = 2) -> 
 
 
 def style_sheet(generator: ArtGenerator, seeds: Sequence[int], truncation: float = 1.0) -> Image.Image:
-    """A contact sheet with one row per style, in label order, and one column per seed."""
-    latents = draw_latents(seeds, generator.config.latent_dim)
-    eye = torch.eye(len(generator.config.styles))
-    rows = [image for weights in eye for image in to_images(paint(generator, latents, weights[None], truncation))]
+    """A contact sheet with one row per style, in label order, and one column per seed, as `paint_seeds` paints them."""
+    rows = [image for style in generator.config.styles for image in paint_seeds(generator, style, seeds, truncation)]
     return contact_sheet(rows, columns=len(seeds))

@@ -38,10 +38,11 @@ def paint_to_folder(
     folder: Path,
     grid: bool,
     factor: int = 1,
+    shared: bool = False,
 ) -> int:
     """Write one PNG per style and seed, named after both, and on demand `grid.png`; returns the number of pictures.
 
-    Each is enlarged by a factor of 1, 2 or 4; not those in the grid.
+    Each is enlarged by a factor of 1, 2 or 4; not those in the grid. `shared`: a seed has one layout in all styles.
 
     Raises:
         ValueError: the model has no such style, or a grid of more than 1,000 pictures is asked for.
@@ -58,10 +59,11 @@ def paint_to_folder(
     for name in styles:
         for start in range(0, len(seeds), BATCH):
             part = seeds[start : start + BATCH]
-            latents = draw_latents(part, generator.config.latent_dim)
+            latents = draw_latents(part, generator.config.latent_dim, None if shared else name)
             images = to_images(paint(generator, latents, weights[name], truncation))
             recipes = [
-                seed_recipe(model.name, model.weights_sha256, name, seed, truncation, model.revision) for seed in part
+                seed_recipe(model.name, model.weights_sha256, name, seed, truncation, model.revision, shared)
+                for seed in part
             ]
             for seed, image, recipe in zip(part, images, recipes, strict=True):
                 large = enlarge(image, factor, model.best_upscaler)

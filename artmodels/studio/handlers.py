@@ -65,9 +65,16 @@ def first_recipes(model: LoadedModel) -> list[Recipe]:
 
 
 def recipes_of_seeds(
-    model: LoadedModel, style: str | Mapping[str, float], seed: float, count: float, truncation: float
+    model: LoadedModel,
+    style: str | Mapping[str, float],
+    seed: float,
+    count: float,
+    truncation: float,
+    shared: bool = False,
 ) -> list[Recipe]:
     """Recipes of consecutive seeds in one style, in all in turn, or in a mix of them.
+
+    A seed has a layout of its own in each style; `shared`, and in a mix, it has one in all of them.
 
     Raises:
         ValueError: an argument is out of bounds or no number; the message says what to do.
@@ -85,13 +92,19 @@ def recipes_of_seeds(
         Recipe(
             model.name,
             model.weights_sha256,
-            (Latent(seed),),
+            (latent_of(seed, turns[place % len(turns)], shared or isinstance(style, Mapping)),),
             turns[place % len(turns)],
             truncation,
             revision=model.revision,
         )
         for place, seed in enumerate(seeds)
     ]
+
+
+def latent_of(seed: int, weights: Mapping[str, float], shared: bool) -> Latent:
+    """A seed's layout: that of its style, or the one that it has in all."""
+    (style, *others) = weights
+    return Latent(seed) if shared or others else Latent(seed, of=style)
 
 
 def seeds_from(seed: float, count: int) -> list[int]:

@@ -67,6 +67,7 @@ class RecipeOpener:
             paint.style,
             paint.seed,
             paint.truncation,
+            paint.shared,
             paint.near,
             paint.near_bar,
             blend.slots,
@@ -107,7 +108,9 @@ class RecipeOpener:
             blend.truncation: truncation,
             blend.name: parts.get("name", "")[:MAX_NAME],
         }
-        return updates | ({paint.style: gr.Radio(value=main)} if len(weights) == 1 else {})
+        if len(weights) == 1:
+            updates |= {paint.style: gr.Radio(value=main), paint.shared: recipe.latents[0].of is None}
+        return updates
 
     def _offered(self, recipe: Recipe, model: LoadedModel, language: str) -> Updates:
         wanted = hub_label(recipe.model, recipe.revision)

@@ -32,7 +32,11 @@ from artmodels.generate.sampling import (
     mix_latents,
     one_hot,
     paint,
+    paint_rows,
+    paint_seeds,
     parse_seeds,
+    rows_of,
+    seed_recipe,
     style_sheet,
     to_images,
 )
@@ -93,6 +97,29 @@ def test_mixed_latents_keep_their_variance():
     assert torch.equal(mix_latents(one.latents, 64), draw_latents([7], 64))
     two = Recipe("m", "0" * 64, tuple(Latent(seed, 0.3) for seed in range(9)), {"a": 1.0}, 1.0)
     assert 0.9 < mix_latents(two.latents, 4096).std() < 1.1
+
+
+def test_a_seed_is_another_layout_in_each_style_or_the_same_in_all(generator):
+    own = draw_latents([7, 2**32 - 1], 16, "浮世絵")
+    further = zlib.crc32("浮世絵".encode())
+    assert torch.equal(own, draw_latents([(7 + further) % 2**32, (further - 1) % 2**32], 16))
+    here, there = (seed_recipe("m", "0" * 64, style, 7, 1.0) for style in ("mosaic", "op-art"))
+    assert not torch.equal(mix_latents(here.latents, 16), mix_latents(there.latents, 16))
+    shared = [seed_recipe("m", "0" * 64, style, 7, 1.0, shared=True) for style in ("mosaic", "op-art")]
+    assert all(torch.equal(mix_latents(each.latents, 16), draw_latents([7], 16)) for each in shared)
+    (first, *_) = paint_seeds(generator, "mosaic", [7], 1.0)
+    (again,) = to_images(paint_rows(generator, rows_of(generator, here)))
+    assert np.abs(np.asarray(first, int) - np.asarray(again, int)).max() <= 1
+
+
+def test_recipes_of_before_have_shared_layouts_and_stay_as_they_were():
+    text = RECIPE.to_json()
+    assert '"of"' not in text and parse_recipes(text)[0].latents == RECIPE.latents
+    own = replace(RECIPE, latents=(Latent(7, of="浮世絵"),))
+    assert from_link(own.to_link()) == own and parse_recipes(own.to_json()) == [own]
+    for wrong in ("", 7, "x" * 300, ["mosaic"]):
+        with pytest.raises(ValueError, match=r"of must be the name of a style|latents must look like"):
+            Recipe("m", "0" * 64, (Latent(7, of=wrong),), {"a": 1.0}, 1.0)
 
 
 def test_whole_numbers_are_weights_too():

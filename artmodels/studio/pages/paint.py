@@ -45,6 +45,7 @@ class PaintPage:
     style: gr.Radio
     seed: gr.Number
     truncation: gr.Slider
+    shared: gr.Checkbox
     near: gr.JSON
     near_bar: gr.Row
     near_news: gr.HTML
@@ -121,6 +122,7 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
                 elem_id="count",
             )
             truncation = truncation_slider(context, "truncation")
+            shared = context.add(gr.Checkbox, {"label": "shared", "info": "shared-info"}, value=False, elem_id="shared")
     with gr.Row(elem_id="wall-bar"):
         dice = context.add(gr.Button, {"value": "dice"}, size="sm", variant="primary", min_width=150, elem_id="dice")
         undo = context.add(gr.Button, {"value": "undo"}, size="sm", min_width=90, elem_id="undo", interactive=False)
@@ -145,15 +147,16 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
     near = gr.JSON(None, visible=False)
     recipes = handlers.first_recipes(first)
     wall = context.pictures("wall", "wall", handlers.hang(first, context.save, recipes, first_wall), recipes)
-    first_order = _order(handlers.ALL_STYLES, FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION, None, FIRST_DISTANCE)
+    first_order = _order(handlers.ALL_STYLES, FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION, False, None, FIRST_DISTANCE)
     history = gr.JSON([first_order], visible=False)
-    controls = [style, seed, count, truncation, near, distance]
+    controls = [style, seed, count, truncation, shared, near, distance]
 
     def repaint(
         style: str,
         seed: float,
         count: float,
         truncation: float,
+        shared: bool,
         near: Any,
         distance: float,
         current: str,
@@ -169,7 +172,8 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
         """
         with clear_errors(language):
             model = context.model_of(current)
-            recipes = _ordered(model, style_named(model, style, designs), seed, count, truncation, near, distance)
+            chosen = style_named(model, style, designs)
+            recipes = _ordered(model, chosen, seed, count, truncation, bool(shared), near, distance)
             seen, grown, wanted = time.monotonic(), [], as_data(recipes)
             for grown in handlers.paint_wall(model, context.save, recipes, context.paint) if wanted != hanging else ():
                 if time.monotonic() - seen > MOMENT and len(grown) < len(recipes):
@@ -181,7 +185,7 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
                         status: f'<p role="status">{news}</p>',
                         stop: gr.Button(visible=True),
                     }
-        orders = _remember(orders, _order(style, seed, count, truncation, near, distance))
+        orders = _remember(orders, _order(style, seed, count, truncation, bool(shared), near, distance))
         updates: Updates = {
             status: "",
             stop: gr.Button(visible=False),
@@ -218,6 +222,7 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
             order["seed"],
             order["count"],
             order["truncation"],
+            order["shared"],
             order["near"],
             order["distance"],
             gr.Row(visible=order["near"] is not None),
@@ -231,7 +236,7 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
         return context.save(content, "artmodels-wall.zip")
 
     changed = gr.on(
-        [style.input, seed.submit, seed.blur, count.input, truncation.input, distance.input],
+        [style.input, seed.submit, seed.blur, count.input, truncation.input, shared.input, distance.input],
         **gentle(repainting),
         trigger_mode="always_last",
     )
@@ -257,7 +262,7 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
         js="() => setTimeout(() => document.querySelector('#zip-file').click(), 150)",
         api_visibility="private",
     )
-    return PaintPage(style, seed, truncation, near, near_bar, near_news, repainting, wall)
+    return PaintPage(style, seed, truncation, shared, near, near_bar, near_news, repainting, wall)
 
 
 def truncation_slider(context: StudioContext, elem_id: str) -> gr.Slider:
@@ -282,22 +287,32 @@ def near_words(near: Any, language: str) -> str:
 
 
 def _ordered(
-    model: LoadedModel, style: Any, seed: float, count: float, truncation: float, near: Any, distance: float
+    model: LoadedModel,
+    style: Any,
+    seed: float,
+    count: float,
+    truncation: float,
+    shared: bool,
+    near: Any,
+    distance: float,
 ) -> list[Recipe]:
     if not near:
-        return handlers.recipes_of_seeds(model, style, seed, count, truncation)
+        return handlers.recipes_of_seeds(model, style, seed, count, truncation, shared)
     count = handlers.whole_number("count", count, 1, handlers.MAX_COUNT)
     centre = read_picked(near)
     distance = handlers.number_between("distance", distance, 0, 1)
     return [centre, *neighbours(centre, distance, handlers.seeds_from(seed, count - 1))]
 
 
-def _order(style: str, seed: float, count: float, truncation: float, near: Any, distance: float) -> dict[str, Any]:
+def _order(
+    style: str, seed: float, count: float, truncation: float, shared: bool, near: Any, distance: float
+) -> dict[str, Any]:
     return {
         "style": style,
         "seed": seed,
         "count": count,
         "truncation": truncation,
+        "shared": shared,
         "near": near or None,
         "distance": distance,
     }
