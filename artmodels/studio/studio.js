@@ -4,7 +4,7 @@
   const WORDS = {
     en: {
       large: 'The picture, large', before: 'The one before', next: 'The next one', close: 'Close',
-      copied: 'Copied', blocked: 'The browser does not let this page copy: the link is marked, press Ctrl+C',
+      copied: 'Copied', blocked: 'The browser does not let this page copy: the link is selected, press Ctrl+C',
       unkept: 'The browser does not let this page store anything: what you keep is gone when you leave',
     },
     zh: {

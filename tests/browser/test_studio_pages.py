@@ -283,7 +283,7 @@ def test_copying_says_so_and_falls_back_where_there_is_no_clipboard(visit, brows
     page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
     page.evaluate("document.execCommand = () => false")
     page.locator("#link-copy").click()
-    says(page, "the link is marked, press Ctrl+C")
+    says(page, "the link is selected, press Ctrl+C")
     assert page.evaluate("document.activeElement.value") == link
     assert page.evaluate("document.activeElement.selectionEnd") == len(link)
 
@@ -314,7 +314,7 @@ def test_a_png_dropped_on_the_page_brings_it_back_and_others_are_told(page, tmp_
     opener.set_input_files(tmp_path / "plain.png")
     says(page, "plain.png carries no recipe")
     page.locator("#opener input[type=file]").set_input_files(tmp_path / "drawing.png")
-    says(page, "drawing.png is no PNG")
+    says(page, "drawing.png is not a PNG")
     page.locator("#opener input[type=file]").set_input_files(tmp_path / "mine.png")
     until(page, "c[0] === 'Op-art No. 6'")
     assert picked_recipe(page) == recipe
@@ -594,7 +594,7 @@ def test_a_picture_is_reworked_watched_and_stopped(page, tmp_path):
     with Image.open(io.BytesIO(download(page, "#rework-download"))) as unfinished:
         told = json.loads(unfinished.info["artmodels"])
         assert unfinished.size == (256, 192) and 0 < told["stopped_after"] < told["settings"]["steps"]
-    page.get_by_label("Dream on").check()
+    page.get_by_label("Let it dream").check()
     says(page, "Pushed towards what the classifier takes for the style")
     page.locator("#begin").click()
     page.locator("#rework-download").wait_for(state="hidden")  # that of the one before
@@ -614,7 +614,7 @@ def test_a_picture_is_found_in_the_model_and_gone_on_from(page, tmp_path):
     page.locator("#begin").click()
     page.locator("#work img").wait_for()
     page.locator("#stop-rework").click()  # what is found by then is picked too
-    page.get_by_text("Found: it is the picked picture now").first.wait_for(timeout=180_000)
+    page.get_by_text("Found: it is now the selected picture").first.wait_for(timeout=180_000)
     page.locator("#picked img").wait_for()
     assert picked_recipe(page).projection is not None
     page.locator("#more-like").click()

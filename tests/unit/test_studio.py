@@ -217,9 +217,9 @@ LARGE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (20_000).to_bytes(4, "big") + (
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "picture.png is no PNG"),
-        (b"<html><script>alert(1)</script></html>", "picture.png is no PNG"),
-        (b"", "picture.png is no PNG"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "picture.png is not a PNG"),
+        (b"<html><script>alert(1)</script></html>", "picture.png is not a PNG"),
+        (b"", "picture.png is not a PNG"),
         (LARGE, "20000 × 10000 pixels are too many"),
         (png_of(Image.new("RGB", (8, 8))), "picture.png carries no recipe"),
         (png_of(Image.new("RGB", (8, 8)), pnginfo=forged_chunk()), "recipe: expected an object"),
