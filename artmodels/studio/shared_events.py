@@ -31,7 +31,7 @@ from artmodels.studio.pages.blend import BlendPage, design_updates, first_mix
 from artmodels.studio.pages.breed import BreedPage
 from artmodels.studio.pages.explain import ExplainPage
 from artmodels.studio.pages.paint import PaintPage, designs_of, named_styles, style_choices
-from artmodels.studio.pages.photo import PhotoPage
+from artmodels.studio.pages.photo import PhotoPage, sample_shelf
 from artmodels.studio.pages.prompt import PromptPage, hint_words
 from artmodels.studio.pages.rework import ReworkPage, hint_of_way, way_choices
 from artmodels.studio.pages.steer import SteerPage, direction_word, effects_table, names_of
@@ -171,9 +171,8 @@ def connect_models(
         pages.breed.show_family_after(waited)
         panel.show_after(waited)
         pages.explain.tell_after(begun)
-        pages.prompt.begin_anew_after(begun)
-        pages.rework.begin_anew_after(begun)
-        pages.photo.begin_anew_after(begun)
+        for page in (pages.prompt, pages.rework, pages.photo):
+            page.begin_anew_after(begun, changed)
 
     def open_waiting(waiting: Any, current: str, language: str) -> Updates:
         if not waiting:
@@ -211,7 +210,7 @@ def connect_language(
 ) -> None:
     """Whoever comes is spoken to as the browser or an earlier visit says, and finds what the link carries."""
 
-    def speak(language: str, style: str, way: str, slots: list[str], current: str, designs: Any) -> Updates:
+    def speak(language: str, style: str, way: str, slots: list[str], shelf: Any, current: str, designs: Any) -> Updates:
         model = context.model_of(current)
         rework, masthead, colophon = pages.rework, *words
         styles = named_styles(model, language)
@@ -220,7 +219,8 @@ def connect_language(
         said = {part: _said(keys, language) for part, keys in context.spoken}
         besides: dict[gr.blocks.Block, dict[str, Any]] = {
             pages.paint.style: {"choices": style_choices(model, designs, language), "value": style},
-            pages.photo.styles: {"value": pages.photo.shelf(current, language)},
+            pages.photo.styles: {"value": pages.photo.named_again(model, shelf, language)},
+            pages.photo.offered: {"value": sample_shelf(pages.photo.samples, language)},
             masthead: {"value": masthead_words(model, language)},
             colophon: {"value": colophon_words(model, language)},
             pages.steer.table: {"value": effects_table(model.directions, language)},
@@ -237,7 +237,7 @@ def connect_language(
     spoken = {
         "fn": speak,
         "inputs": [
-            *(context.language, pages.paint.style, pages.rework.way, pages.blend.slots),
+            *(context.language, pages.paint.style, pages.rework.way, pages.blend.slots, pages.photo.styles),
             *(context.current, context.designs),
         ],
         "outputs": list(

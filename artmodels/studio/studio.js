@@ -137,6 +137,7 @@
     },
     async sharePicture(path) {  // the picture itself, where the browser has something to send it with
       const answer = await fetch('gradio_api/file=' + encodeURI(path));
+      if (!answer.ok) { this.share(location.href); return; }  // it is deleted after a while
       const file = new File([await answer.blob()], path.split('/').pop(), { type: 'image/png' });
       const what = navigator.canShare?.({ files: [file] }) ? { files: [file] } : { title: document.title, url: location.href };
       navigator.share?.(what).catch(() => {});
@@ -166,12 +167,19 @@
     }
   });
 
+  // The slider would take each turn of the wheel, and each finger, for itself: the page could not be scrolled over it.
+  const past = (event) => {
+    if (!event.target.closest?.('#photo-compared') || event.target.closest('[data-testid=slider]')) return;
+    if (event.type === 'wheel' ? !event.ctrlKey : event.touches.length === 1) event.stopPropagation();
+  };
+  for (const kind of ['wheel', 'touchstart']) document.addEventListener(kind, past, { capture: true, passive: true });
+
   // Space paints anew, arrows move from picture to picture: when no control but a picture has the focus.
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.defaultPrevented) return;
     if (event.key === 'Escape' && !view().hidden) { event.preventDefault(); close(); return; }
     const focus = document.activeElement;
-    const inWall = focus?.closest?.('.thumbnail-item, #large');
+    const inWall = focus?.closest?.('.wall .thumbnail-item, #large');
     if (focus && focus !== document.body && !inWall) return;
     if (event.key === ' ') {
       const dice = seen('#dice, #blend-dice, #have-children');

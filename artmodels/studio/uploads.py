@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
+from torch import Tensor
 
 from artmodels.data.decode import decode_picture
 from artmodels.generate.recipe import NoRecipe, Recipe, read_recipes
+from artmodels.studio.computing import computed
 from artmodels.studio.i18n import Complaint
 from artmodels.studio.served_files import FileStore
 
@@ -75,6 +77,16 @@ def input_of(store: FileStore, path: str) -> "Input":
 
     with opened(store, path, keep=True) as file:
         return read_input(file, MAX_PIXELS)
+
+
+def decoded(picture: "Input", longest: int) -> Tensor:
+    """All of a picture, the longer side `longest` px, `[1, 3, H, W]` in [-1, 1]; a few are decoded at a time.
+
+    Raises:
+        ValueError: it is no picture, or too small or too large.
+    """
+    with _decoding:
+        return computed(picture.whole, longest)
 
 
 def take_recipe(store: FileStore, path: str | None) -> Recipe:

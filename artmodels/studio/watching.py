@@ -1,14 +1,16 @@
 """Work on a picture as a visitor watches it: a look now and then, the seconds that are left, and a way to stop it."""
 
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from artmodels.studio.computing import computed
-from artmodels.studio.context import progress_words
+from artmodels.studio.context import StudioContext, progress_words
 from artmodels.studio.i18n import translate
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from artmodels.optimize.jobs import Job, JobResult
 
 LOOK_EVERY = 0.8  # seconds between two looks at a picture that is being worked on
+LOOKS_KEPT = 3  # of each kind: what the page shows, and what it may still be fetching
 
 
 @dataclass(frozen=True)
@@ -36,21 +39,18 @@ class Watched:
     """A job with its looks; to be iterated, then `ended` tells how it came out."""
 
     job: "Job"
-    visitor: str | None
-    stopping: set[str | None]  # visitors who said stop
+    unwanted: Callable[[], bool]  # whether it is to stop
     last: "DescentStep | None" = field(default=None, init=False)
-    stopped: bool = field(default=False, init=False)  # by the visitor
+    stopped: bool = field(default=False, init=False)  # since it was unwanted
 
     def __iter__(self) -> Iterator[Look]:
         from artmodels.generate.sampling import to_images
 
-        self.stopping.discard(self.visitor)
         began = seen = time.monotonic()
         steps = self.job.steps()
         while step := computed(next, steps, None):
             self.last = step
-            if self.visitor in self.stopping:
-                self.stopping.discard(self.visitor)
+            if self.unwanted():
                 self.stopped = True
                 self.job.leave(step)
                 return
@@ -74,3 +74,18 @@ class Watched:
         if self.stopped:
             return translate(language, "stopped-here", done=self.last.step, all=self.last.steps)
         return translate(language, "stopped-early", why=self.last.stopped) if self.last.stopped else ""
+
+
+class Passing:
+    """Served pictures of which only the newest stay, so that an hour of looks does not fill a visitor's share."""
+
+    def __init__(self, context: StudioContext):
+        self.context = context
+        self.shown: deque[str] = deque()
+
+    def save(self, image: Image.Image) -> str:
+        path = self.context.save_image(image)
+        self.shown.append(path)
+        while len(self.shown) > LOOKS_KEPT:
+            self.context.files.drop(Path(self.shown.popleft()))
+        return path

@@ -1,8 +1,10 @@
 """A page that repaints a visitor's photo in a style of the model: before and after under one slider."""
 
+import html
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +16,12 @@ from artmodels.generate.sampling import to_images
 from artmodels.generate.save import file_stems
 from artmodels.hub.load import LoadedModel
 from artmodels.studio import handlers
-from artmodels.studio.computing import computed
-from artmodels.studio.context import PAINTING, QUICK, StudioContext, Updates, clear_errors
+from artmodels.studio.context import PAINTING, QUICK, StudioContext, Updates, clear_errors, only_if
 from artmodels.studio.i18n import style_word, translate
 from artmodels.studio.pages.rework import job_for
 from artmodels.studio.served_files import HOUSE
-from artmodels.studio.uploads import input_of
-from artmodels.studio.watching import Watched
+from artmodels.studio.uploads import decoded, input_of
+from artmodels.studio.watching import Passing, Watched
 
 if TYPE_CHECKING:
     from artmodels.optimize.descent import Input
@@ -29,7 +30,9 @@ PHOTOS = Path(__file__).parent.parent / "photos"
 SAMPLES = ("cat", "coffee", "astronaut", "rocket")  # free photos, see photos/README.md
 EXAMPLE = "cat-ukiyo-e"  # what the page opens with: the first sample, repainted
 SIZES = (256, 512)  # px of the longer side
+WORTH_SAYING = 0.005  # of a photo that is cut off
 SHARE_JS = "(path) => { window.artmodels.sharePicture(path); return []; }"
+EVERY: dict[str, Any] = {"trigger_mode": "multiple"}  # each of several quick clicks counts
 
 
 @dataclass(frozen=True)
@@ -37,28 +40,48 @@ class PhotoPage:
     """What other parts of the studio touch."""
 
     context: StudioContext
+    samples: dict[str, str]  # where each sample is served
+    offered: gr.Gallery  # the samples
     styles: gr.Gallery
     first: LoadedModel
     thumbnails: Sequence[str]  # of its styles
-    left: list[gr.blocks.Block] = field(default_factory=list)  # what the last work left
+    news: gr.HTML
+    download: gr.DownloadButton
+    share: gr.Button
 
-    def begin_anew_after(self, event: Dependency) -> Dependency:
+    def begin_anew_after(self, event: Dependency, changed: gr.Textbox) -> Dependency:
         """Another model has other styles."""
 
-        def begin(current: str, language: str) -> tuple[Any, ...]:
+        def begin(current: str, language: str) -> Updates:
             with clear_errors(language):
-                return self.shelf(current, language), "", gr.DownloadButton(visible=False), gr.Button(visible=False)
+                model = self.context.model_of(current)
+                return {
+                    self.styles: gr.Gallery(value=self.shelf(model, language)),
+                    self.news: no_styles(model, language),
+                    self.download: gr.DownloadButton(visible=False),
+                    self.share: gr.Button(visible=False),
+                }
 
-        return event.success(begin, [self.context.current, self.context.language], [self.styles, *self.left], **QUICK)
+        outputs = [self.styles, self.news, self.download, self.share]
+        beginning = {"fn": begin, "inputs": [self.context.current, self.context.language], "outputs": outputs}
+        return event.success(**only_if(changed, beginning), **QUICK)
 
-    def shelf(self, current: str, language: str) -> handlers.Wall:
+    def shelf(self, model: LoadedModel, language: str) -> handlers.Wall:
         """One painting and the name of each style that the model can repaint in."""
-        model = self.context.model_of(current)
-        paths: Sequence[str] = self.thumbnails
-        if model.weights_sha256 != self.first.weights_sha256:
+        paths = self.thumbnails
+        if (model.weights_sha256, styles_of(model)) != (self.first.weights_sha256, styles_of(self.first)):
             images = handlers.paint_images(model, example_recipes(model), self.context.paint)
             paths = [self.context.save_image(image) for image in images]
         return named(paths, model, language)
+
+    def named_again(self, model: LoadedModel, shown: Any, language: str) -> handlers.Wall:
+        """The paintings that hang there, with the styles' names in a language."""
+        return named([path for path, _ in shown or ()], model, language)
+
+
+def sample_shelf(samples: dict[str, str], language: str) -> handlers.Wall:
+    """The photos to try, with their names."""
+    return [(path, translate(language, f"sample-{name}")) for name, path in samples.items()]
 
 
 def styles_of(model: LoadedModel) -> tuple[str, ...]:
@@ -66,9 +89,14 @@ def styles_of(model: LoadedModel) -> tuple[str, ...]:
     return model.style_statistics.styles if model.style_statistics else ()
 
 
+def no_styles(model: LoadedModel, language: str) -> str:
+    """That a model cannot repaint, if it cannot."""
+    return "" if styles_of(model) else f'<p role="status">{translate(language, "photo-no-styles")}</p>'
+
+
 def named(paths: Sequence[str], model: LoadedModel, language: str) -> handlers.Wall:
     """Pictures of `styles_of`, with their names."""
-    return [(path, style_word(name, language)) for path, name in zip(paths, styles_of(model), strict=True)]
+    return [(path, style_word(name, language)) for path, name in zip(paths, styles_of(model), strict=False)]
 
 
 def example_recipes(model: LoadedModel) -> list[Recipe]:
@@ -81,11 +109,10 @@ def example_recipes(model: LoadedModel) -> list[Recipe]:
 
 
 def build_photo_page(context: StudioContext, first: LoadedModel, language: str) -> PhotoPage:
-    def served(path: Path) -> str:
-        return str(context.files.save(path.read_bytes(), path.name, HOUSE))
+    def served(name: str) -> str:
+        return str(context.files.save((PHOTOS / f"{name}.jpg").read_bytes(), f"{name}.jpg", HOUSE))
 
-    samples = {name: served(PHOTOS / f"{name}.jpg") for name in SAMPLES}
-    example = served(PHOTOS / f"{EXAMPLE}.jpg")
+    samples, example = {name: served(name) for name in SAMPLES}, served(EXAMPLE)
     thumbnails = [context.save_image(image) for image in handlers.paint_images(first, example_recipes(first))]
     context.add(gr.HTML, {"value": "photo-intro"}, elem_classes="intro", padding=False)
     with gr.Row(elem_id="photo"):
@@ -94,7 +121,7 @@ def build_photo_page(context: StudioContext, first: LoadedModel, language: str) 
             offered = context.add(
                 gr.Gallery,
                 {"label": "photo-samples"},
-                value=[(path, translate(language, f"sample-{name}")) for name, path in samples.items()],
+                value=sample_shelf(samples, language),
                 **gallery_options("photo-samples", columns=4),
             )
             context.add(gr.HTML, {"value": "photo-privacy"}, elem_classes="fine-print", padding=False)
@@ -123,7 +150,8 @@ def build_photo_page(context: StudioContext, first: LoadedModel, language: str) 
                     elem_id="photo-strength",
                 )
         with gr.Column(scale=3, min_width=320):
-            news = gr.HTML(f"<p>{translate(language, 'photo-example')}</p>", elem_id="photo-news", padding=False)
+            news = gr.HTML(no_styles(first, language), elem_id="photo-news", padding=False)
+            example_words = context.add(gr.HTML, {"value": "photo-example"}, elem_classes="fine-print", padding=False)
             compared = context.add(
                 gr.ImageSlider,
                 {"label": "photo-compared"},
@@ -156,11 +184,16 @@ def build_photo_page(context: StudioContext, first: LoadedModel, language: str) 
                     elem_classes="share",
                     elem_id="photo-share",
                 )
-    page = PhotoPage(context, styles, first, thumbnails, [news, download, share])
+    page = PhotoPage(context, samples, offered, styles, first, thumbnails, news, download, share)
     sample = gr.Textbox(SAMPLES[0], visible=False)  # which one stands for a photo of the visitor's own
     style = gr.Textbox("", visible=False)
+    wish = gr.Number(0, visible=False, precision=0)  # the number of the last wish of this visitor
     made = gr.Textbox("", visible=False)  # where the last one is served
-    stopping: set[str | None] = set()
+    wishes: Counter[str | None] = Counter()  # of each visitor: whatever is begun for an earlier one ends; below 0: all
+
+    def wished_anew(request: gr.Request) -> int:
+        wishes[request.session_hash] = abs(wishes[request.session_hash]) + 1
+        return wishes[request.session_hash]
 
     def source(path: str | None, sample: str) -> "Input":
         from artmodels.optimize.jobs import input_from_bytes
@@ -170,48 +203,74 @@ def build_photo_page(context: StudioContext, first: LoadedModel, language: str) 
         name = sample if sample in SAMPLES else SAMPLES[0]
         return input_from_bytes((PHOTOS / f"{name}.jpg").read_bytes(), f"{name}.jpg")
 
-    def show_photo(path: str | None, sample: str, language: str) -> tuple[Any, ...]:
-        """What was brought, as it will be repainted, and what of it will not be."""
+    def show_photo(path: str | None, sample: str, current: str, language: str, request: gr.Request) -> Updates:
+        """What was brought, as it will be repainted, and what of it will not be; what is being repainted ends."""
+        wished_anew(request)
         with clear_errors(language):
-            photo = source(path, sample)
-            before = context.save_image(computed(lambda: to_images(photo.whole(SIZES[-1]))[0]))
-        cut = photo.cut_off()
-        words = translate(language, "photo-cut", share=f"{cut:.0%}") if cut else translate(language, "photo-whole")
-        hidden = gr.DownloadButton(visible=False), gr.Button(visible=False)
-        return (before, before), f'<p role="status">{words} {translate(language, "photo-next")}</p>', *hidden
+            model, photo = context.model_of(current), source(path, sample)
+            before = context.save_image(to_images(decoded(photo, SIZES[-1]))[0])
+            cut = photo.cut_off()
+        words = translate(language, "photo-whole")
+        if cut >= WORTH_SAYING:
+            words = translate(language, "photo-cut", share=f"{cut:.0%}")
+        words += " " + translate(language, "photo-next")
+        return {
+            compared: (before, before),
+            news: no_styles(model, language) or f'<p role="status">{words}</p>',
+            example_words: gr.HTML(visible=False),
+            stop: gr.Button(visible=False),
+            download: gr.DownloadButton(visible=False),
+            share: gr.Button(visible=False),
+        }
 
-    def choose_sample(event: gr.SelectData) -> tuple[Any, ...]:
-        return None, SAMPLES[event.index]
+    def choose_sample(event: gr.SelectData) -> Updates:
+        return {mine: None, sample: SAMPLES[event.index]}
 
-    def choose_style(current: str, language: str, event: gr.SelectData, request: gr.Request) -> tuple[Any, ...]:
+    def choose_style(current: str, language: str, event: gr.SelectData, request: gr.Request) -> Updates:
         """What is being repainted for this visitor ends, and this begins."""
         with clear_errors(language):
             names = styles_of(context.model_of(current))
-        stopping.add(request.session_hash)
-        waiting = f'<p role="status">{translate(language, "photo-waiting")}</p>'
-        return names[event.index], waiting, gr.DownloadButton(visible=False), gr.Button(visible=False)
+        if event.index >= len(names):  # the thumbnails of the model before
+            return gr.skip()
+        return {
+            style: names[event.index],
+            wish: wished_anew(request),
+            news: f'<p role="status">{translate(language, "photo-waiting")}</p>',
+            example_words: gr.HTML(visible=False),
+            stop: gr.Button(visible=True),
+            download: gr.DownloadButton(visible=False),
+            share: gr.Button(visible=False),
+        }
 
     def repaint(
-        style: str, path: str | None, sample: str, size: float, strength: float, current: str, language: str,
-        request: gr.Request,
+        style: str, wish: float, path: str | None, sample: str, size: float, strength: float,
+        current: str, language: str, request: gr.Request,
     ) -> Iterator[Updates]:  # fmt: skip
-        """Show the photo while it is repainted, to its end or until its visitor says stop."""
+        """Show the photo while it is repainted, to its end or until its visitor says stop, or wishes something else."""
+        visitor = request.session_hash
+        if wishes[visitor] != wish:  # stopped before it began, or overtaken
+            yield {news: ""} if wishes[visitor] == -wish else gr.skip()
+            return
         with clear_errors(language):
-            model = context.model_of(current)
-            photo = source(path, sample)
+            model, photo = context.model_of(current), source(path, sample)
             strength = handlers.number_between("strength", strength, 0.2, 3)
             pixels = int(size) if size in SIZES else SIZES[-1]
             job = job_for("manner", model, photo, None, style, strength, pixels)
-            before = context.save_image(computed(lambda: to_images(photo.whole(pixels))[0]))
-            watched = Watched(job, request.session_hash, stopping)
-            yield {compared: (before, before), stop: gr.Button(visible=True)}
+            before = context.save_image(to_images(decoded(photo, pixels))[0])
+            watched, pictures = Watched(job, lambda: wishes[visitor] != wish), Passing(context)
+            yield {compared: (before, before)}
             for look in watched:
-                yield {news: look.words(language), compared: (before, context.save_image(look.image))}
+                yield {news: look.words(language), compared: (before, pictures.save(look.image))}
+            if watched.stopped and wishes[visitor] != -wish:  # for something else, which is shown already
+                yield gr.skip()
+                return
             done, stems = watched.finish(), file_stems(model.generator.config.styles)
             result = context.save(done.png, f"{stem_of(photo.name)}-{stems[style]}.png")
-        words = translate(language, "photo-done", style=style_word(style, language))
+        words = translate(language, "photo-done", style=html.escape(style_word(style, language)))
+        if watched.stopped:
+            words = watched.ended(language)
         yield {
-            news: f'<p role="status">{words} {watched.ended(language)}</p>',
+            news: f'<p role="status">{words}</p>',
             compared: (before, result),
             stop: gr.Button(visible=False),
             download: gr.DownloadButton(value=result, visible=True),
@@ -219,27 +278,33 @@ def build_photo_page(context: StudioContext, first: LoadedModel, language: str) 
             made: result,
         }
 
+    def halt(language: str, request: gr.Request) -> Updates:
+        """What is being repainted ends, and is shown as far as it came; what still waits does not begin."""
+        visitor = request.session_hash
+        wishes[visitor] = -abs(wishes[visitor])
+        return {stop: gr.Button(visible=False), news: f'<p role="status">{translate(language, "stopping")}</p>'}
+
+    left: list[gr.blocks.Block] = [news, example_words, stop, download, share]
     showing = {
         "fn": show_photo,
-        "inputs": [mine, sample, context.language],
-        "outputs": [compared, news, download, share],
+        "inputs": [mine, sample, context.current, context.language],
+        "outputs": [compared, *left],
         **PAINTING,
+        **EVERY,
     }
     mine.upload(**showing)
-    offered.select(choose_sample, None, [mine, sample], **QUICK).then(**showing)
-    chosen = styles.select(choose_style, [context.current, context.language], [style, news, download, share], **QUICK)
-    chosen.success(
+    mine.clear(**showing)
+    offered.select(choose_sample, None, [mine, sample], **QUICK, **EVERY).then(**showing)
+    chosen = styles.select(choose_style, [context.current, context.language], [style, wish, *left], **QUICK, **EVERY)
+    repainting = chosen.success(
         repaint,
-        [style, mine, sample, size, strength, context.current, context.language],
-        [news, compared, stop, download, share, made],
+        [style, wish, mine, sample, size, strength, context.current, context.language],
+        [compared, news, stop, download, share, made],
         **{**PAINTING, "concurrency_id": "descents", "concurrency_limit": 1},
+        **EVERY,
     )
-
-    def halt(request: gr.Request) -> Any:
-        stopping.add(request.session_hash)
-        return gr.Button(visible=False)
-
-    stop.click(halt, None, stop, **QUICK)
+    repainting.failure(lambda: ("", gr.Button(visible=False)), None, [news, stop], **QUICK)
+    stop.click(halt, context.language, [stop, news], **QUICK)
     share.click(None, made, None, js=SHARE_JS, api_visibility="private")
     return page
 

@@ -23,6 +23,7 @@ from artmodels.studio.context import (
     Updates,
     as_data,
     clear_errors,
+    only_if,
     pick_from,
     warn,
 )
@@ -49,7 +50,7 @@ class PromptPage:
     hint: gr.HTML
     phrases: gr.Radio
 
-    def begin_anew_after(self, event: Dependency) -> Dependency:
+    def begin_anew_after(self, event: Dependency, changed: gr.Textbox) -> Dependency:
         """Another model or another language: what was painted goes, and the hint tells what this model reads."""
 
         def begin(current: str, language: str) -> tuple[Any, ...]:
@@ -58,7 +59,8 @@ class PromptPage:
             return [], [], "", hint_words(model, language), gr.Radio(choices=phrases_of(model), value=None)
 
         inputs = [self.context.current, self.context.language]
-        return event.success(begin, inputs, [*self.wall.parts, self.news, self.hint, self.phrases], **QUICK)
+        outputs = [*self.wall.parts, self.news, self.hint, self.phrases]
+        return event.success(**only_if(changed, {"fn": begin, "inputs": inputs, "outputs": outputs}), **QUICK)
 
 
 def build_prompt_page(context: StudioContext, first: LoadedModel, language: str, panel: Panel) -> PromptPage:
@@ -122,7 +124,7 @@ def build_prompt_page(context: StudioContext, first: LoadedModel, language: str,
         **READING,
     }
     said = gr.on([prompt.submit, start.click, seed.submit], **painting)
-    taken = phrases.input(lambda phrase: phrase, phrases, prompt, **QUICK).then(**painting)
+    taken = phrases.input(lambda phrase: phrase, phrases, prompt, **QUICK).then(**painting, trigger_mode="always_last")
     rolled = dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private").then(**painting)
     stop.click(lambda: gr.Button(visible=False), None, stop, cancels=[said, taken, rolled], **QUICK)
     panel.show_after(pick_from(context, wall))

@@ -17,6 +17,7 @@ from artmodels.studio.context import (
     Updates,
     clear_errors,
     figure,
+    only_if,
     progress_words,
     read_picked,
 )
@@ -24,7 +25,7 @@ from artmodels.studio.i18n import Complaint, translate
 from artmodels.studio.pages.paint import named_styles
 from artmodels.studio.panel import Panel
 from artmodels.studio.uploads import input_of
-from artmodels.studio.watching import Watched
+from artmodels.studio.watching import Passing, Watched
 
 if TYPE_CHECKING:
     from artmodels.optimize.descent import Input
@@ -44,7 +45,7 @@ class ReworkPage:
     style: gr.Dropdown
     shown: list[gr.blocks.Block]  # what the last work left
 
-    def begin_anew_after(self, event: Dependency) -> Dependency:
+    def begin_anew_after(self, event: Dependency, changed: gr.Textbox) -> Dependency:
         """Another model has other styles."""
 
         def begin(current: str, language: str) -> tuple[Any, ...]:
@@ -53,7 +54,8 @@ class ReworkPage:
             return gr.Dropdown(choices=styles, value=styles[-1][1]), "", "", "", gr.DownloadButton(visible=False)
 
         inputs = [self.context.current, self.context.language]
-        return event.success(begin, inputs, [self.style, *self.shown], **QUICK)
+        outputs = [self.style, *self.shown]
+        return event.success(**only_if(changed, {"fn": begin, "inputs": inputs, "outputs": outputs}), **QUICK)
 
 
 def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, language: str) -> ReworkPage:
@@ -140,11 +142,12 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
                 download: gr.DownloadButton(visible=False),
                 stop: gr.Button(visible=True),
             }
-            watched = Watched(job, visitor, stopping)
+            stopping.discard(visitor)
+            watched, pictures, curves = Watched(job, lambda: visitor in stopping), Passing(context), Passing(context)
             for look in watched:
-                shown = figure(context.save_image(look.image), translate(language, "work"), translate(language, "work"))
+                shown = figure(pictures.save(look.image), translate(language, "work"), translate(language, "work"))
                 drawn = figure(
-                    context.save_image(draw_curve(look.step.curve)),
+                    curves.save(draw_curve(look.step.curve)),
                     translate(language, "curve"),
                     translate(language, "curve"),
                 )
