@@ -84,6 +84,9 @@
   document.addEventListener('click', (event) => {
     const item = event.target.closest?.('.wall .thumbnail-item');
     if (item) following = false;
+    if (event.target.closest?.('#photo-styles .thumbnail-item')) {
+      document.getElementById('photo-news').scrollIntoView({ block: innerWidth < 800 ? 'start' : 'nearest' });
+    }
     if (item?.closest(LARGE)) open(item);
     if (event.target.closest?.('#keep') && !stores()) say(document.getElementById('actions'), words().unkept);
     if (event.target.closest?.('#actions button:not(#keep)')) close();  // what it does is shown on a page

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -327,7 +328,7 @@ def test_a_visitor_designs_a_style_names_it_and_sends_it(visit):
     page = visit()
     go(page, "Blend")
     until(page, "c.length === 12", "#blend-wall")
-    for style, share in (("flow-field", "0"), ("mosaic", "1"), ("op-art", "0.25")):
+    for style, share in (("Flow-field", "0"), ("Mosaic", "1"), ("Op-art", "0.25")):
         set_slider(page, style, share)
     until(page, "c[0].startsWith('Mosaic 80 + Op-art 20')", "#blend-wall")
     page.get_by_label("Its name").fill("<img src=x onerror=alert(1)> dusk")
@@ -342,7 +343,7 @@ def test_a_visitor_designs_a_style_names_it_and_sends_it(visit):
     friend = visit(query_of(link))
     until(friend, "c[0].startsWith('Mosaic 80 + Op-art 20')", "#blend-wall")
     assert friend.get_by_label("Its name").input_value() == "<img src=x onerror=alert(1)> dusk"
-    assert friend.get_by_label("number input for mosaic", exact=True).input_value() == "0.8"
+    assert friend.get_by_label("number input for Mosaic", exact=True).input_value() == "0.8"
     go(page, "Blend")
     page.locator("#surprise").click()
     until(page, "!c[0].startsWith('mosaic 80')", "#blend-wall")
@@ -520,6 +521,8 @@ def test_a_prompt_is_painted_and_its_words_are_told(page):
     until(page, "c.length === 8 && c.every(text => /fits better than [0-9]+%/.test(text))", "#say-wall")
     says(page, "dark, blue, sea")
     says(page, "Not known: zeppelin")
+    page.get_by_text(re.compile("[0-9] of 8 pictures are painted")).wait_for(state="hidden", timeout=60_000)
+    until(page, "c.length === 8", "#say-wall")
     first = captions(page, "#say-wall")
     page.locator("#say-wall .thumbnail-item").nth(3).click()
     panel_shows(page, first[3].partition(" · fits")[0])

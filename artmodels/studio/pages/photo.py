@@ -117,7 +117,9 @@ def build_photo_page(context: StudioContext, first: LoadedModel, language: str) 
     context.add(gr.HTML, {"value": "photo-intro"}, elem_classes="intro", padding=False)
     with gr.Row(elem_id="photo"):
         with gr.Column(scale=2, min_width=300):
+            context.add(gr.HTML, {"value": "photo-first"}, elem_classes="step", padding=False)
             mine = context.add(gr.File, {"label": "photo-file"}, file_types=["image"], height=110, elem_id="photo-file")
+            context.add(gr.HTML, {"value": "photo-or"}, elem_classes="step", padding=False)
             offered = context.add(
                 gr.Gallery,
                 {"label": "photo-samples"},
@@ -125,6 +127,7 @@ def build_photo_page(context: StudioContext, first: LoadedModel, language: str) 
                 **gallery_options("photo-samples", columns=4),
             )
             context.add(gr.HTML, {"value": "photo-privacy"}, elem_classes="fine-print", padding=False)
+            context.add(gr.HTML, {"value": "photo-second"}, elem_classes="step", padding=False)
             styles = context.add(
                 gr.Gallery,
                 {"label": "photo-styles"},
@@ -319,6 +322,7 @@ def gallery_options(elem_id: str, columns: int) -> dict[str, Any]:
         "buttons": [],
         "allow_preview": False,
         "interactive": False,
+        "show_label": False,
         "type": "filepath",
         "elem_id": elem_id,
         "elem_classes": "choice",
