@@ -66,7 +66,7 @@ def test_a_recipe_is_printed_and_painted_again(model_folder, tmp_path, artmodels
     picture, again = tmp_path / "op-art-00005.png", tmp_path / "again.png"
     result = artmodels("recipe", picture, "--repaint", again, "--model", model_folder)
     assert result.returncode == 0, result.stderr
-    assert json.loads(result.stdout)["latents"] == [{"seed": 5, "weight": 1.0}]
+    assert json.loads(result.stdout)["latents"] == [{"of": "op-art", "seed": 5, "weight": 1.0}]
     assert abs(image_array(again) - image_array(picture)).max() <= 1
     assert read_recipes(again) == read_recipes(picture)
 

@@ -22,7 +22,7 @@ PROMISES = {
         (STRANGERS, "test_a_photo_and_all_that_was_made_of_it_are_deleted"),
         ("unit/test_studio.py", "test_an_upload_that_is_no_picture_of_ours_is_told_and_deleted"),
     ],
-    "whoever has most loses the oldest": [(STORE, "test_over_the_budget_whoever_has_most_loses_the_oldest")],
+    "the visitor who uses the most space loses their oldest files first": [(STORE, "test_over_the_budget_whoever_has_most_loses_the_oldest")],
     "Nobody can read or delete a file whose address they were not given": [
         (STORE, "test_nothing_but_an_upload_can_be_claimed"),
         (STRANGERS, "test_nobody_can_have_anything_deleted_but_their_own_upload"),
@@ -32,17 +32,17 @@ PROMISES = {
         (STORE, "test_what_a_killed_studio_leaves_goes_at_the_next_start_and_what_one_that_runs_has_stays"),
     ],
     # counting
-    "holds at most 100 requests of each": [
+    "holds at most 100 requests from each": [
         (STRANGERS, "test_one_address_cannot_fill_the_queue_nor_keep_all_others_waiting"),
         (STRANGERS, "test_only_a_few_films_wait_for_one_address"),
     ],
     "ends when nobody waits for it any more": [
         (STRANGERS, "test_a_film_that_nobody_waits_for_ends_and_lets_others_have_theirs"),
     ],
-    "Models that programs name are fetched a few at a time": [
+    "Models requested through the API are downloaded a few at a time": [
         (STRANGERS, "test_models_that_come_slowly_keep_nobody_else_waiting"),
     ],
-    "An upload has at most 20 MB, any other request 8": [
+    "Uploads are limited to 20 MB, other requests to 8 MB": [
         (STRANGERS, "test_an_upload_or_a_request_that_is_too_large_is_refused_in_a_line"),
     ],
     "Files that cannot be used are skipped, counted, and listed with the reason": [

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from artmodels.optimize.descent import Input
 
 PHOTOS = Path(__file__).parent.parent / "photos"
-SAMPLES = ("cat", "coffee", "astronaut", "rocket")  # free photos, see photos/README.md
+SAMPLES = ("cat", "coffee", "astronaut", "rocket")  # free photos, see photos/credits.toml
 EXAMPLE = "cat-ukiyo-e"  # what the page opens with: the first sample, repainted
 SIZES = (256, 512)  # px of the longer side
 WORTH_SAYING = 0.005  # of a photo that is cut off
