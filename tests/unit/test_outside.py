@@ -65,4 +65,13 @@ def test_evaluate_tells_what_it_sees_and_does_without_it(judge, tmp_path, monkey
 
 
 def test_a_wheel_is_spared_its_weights():
-    assert {path.suffix for path in source_files()} <= {".py", ".typed", ".css", ".js", ".jinja", ".jpg", ".svg", ".toml"}
+    assert {path.suffix for path in source_files()} <= {
+        ".py",
+        ".typed",
+        ".css",
+        ".js",
+        ".jinja",
+        ".jpg",
+        ".svg",
+        ".toml",
+    }

@@ -22,7 +22,9 @@ PROMISES = {
         (STRANGERS, "test_a_photo_and_all_that_was_made_of_it_are_deleted"),
         ("unit/test_studio.py", "test_an_upload_that_is_no_picture_of_ours_is_told_and_deleted"),
     ],
-    "the visitor who uses the most space loses their oldest files first": [(STORE, "test_over_the_budget_whoever_has_most_loses_the_oldest")],
+    "the visitor who uses the most space loses their oldest files first": [
+        (STORE, "test_over_the_budget_whoever_has_most_loses_the_oldest")
+    ],
     "Nobody can read or delete a file whose address they were not given": [
         (STORE, "test_nothing_but_an_upload_can_be_claimed"),
         (STRANGERS, "test_nobody_can_have_anything_deleted_but_their_own_upload"),
