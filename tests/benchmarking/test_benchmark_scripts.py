@@ -25,6 +25,7 @@ import pytest
 import torch
 from helpers import ROOT, STYLES, draw_pictures, run_here
 from PIL import Image
+from safetensors.torch import save_file
 from sample_models import add_companions, make_generator
 
 import train as train_script
@@ -36,6 +37,7 @@ from artmodels.io.files import sha256
 from artmodels.metrics.sliced_wasserstein import sliced_wasserstein
 from artmodels.models.prompt import PromptConfig, PromptModel, PromptNetwork
 from artmodels.optimize.deep_dream import DreamSettings
+from artmodels.training.config import tiny
 from artmodels.training.export import write_model_folder
 
 pytestmark = pytest.mark.slow
@@ -273,6 +275,29 @@ def test_each_fault_is_seen_where_it_is_and_nowhere_else():
     framed[:, :, :2] = framed[:, :, -2:] = 1.0
     edge, corner = faults.frame(framed)
     assert edge > 0.45 and corner > 0.1 and faults.frame(grey) == (0.0, 0.0)
+
+
+def test_checkpoints_are_averaged_and_the_mean_is_a_model(
+    start, monkeypatch, capsys, train, generator, whole_folder, tmp_path
+):
+    run, out = tmp_path / "run", tmp_path / "mean"
+    shutil.copytree(whole_folder, run / "model")
+    config = replace(tiny(), latent_dim=generator.config.latent_dim, unconditional=False)
+    (run / "config.json").write_text(json.dumps({"train": config.to_json()}))
+    (run / "metrics.jsonl").write_text('{"images": 100, "seconds": 2.0}\n{"images": 200, "seconds": 5.5}\n')
+    for images, factor in ((100, 1.0), (200, 2.0)):
+        (run / f"images-{images:08d}").mkdir()
+        state = {name: tensor * factor for name, tensor in generator.state_dict().items()}
+        save_file(state, run / f"images-{images:08d}" / "ema.safetensors")
+    assert "the mean of 2 checkpoints" in start("average_checkpoints", run, "--data", train, "--out", out)
+    averaged = load_model(out)
+    weight = averaged.generator.map_in.weight
+    assert torch.allclose(weight, 1.5 * generator.map_in.weight, rtol=2e-3)
+    told = json.loads((out / "metrics.json").read_text())["training"]
+    assert told["images"] == 200 and told["seconds"] == 5.5 and "100, 200 images" in told["note"]
+    monkeypatch.setattr(sys, "argv", ["average_checkpoints.py", str(run), "--data", str(train), "--out", str(out)])
+    result = run_here(script("average_checkpoints").main)
+    assert result.returncode == 2 and "name a new folder" in result.stderr
 
 
 def test_speed_is_measured_beside_another_version(start, train, tmp_path):
