@@ -264,7 +264,7 @@ class Real:
     def figures(self, pictures: np.ndarray) -> dict[str, Any]:
         """All our figures of pictures `uint8 [N, H, W, 3]` against the held-out ones."""
         painted = to_tensor(pictures)
-        figures = compare(look(self.judge, painted), painted, self.features, self.pictures)
+        figures = compare(look(self.judge, painted), painted, self.features, self.pictures, "cpu")
         patches = figures["sliced_wasserstein"]
         mean = sum(patches.values()) / len(patches)
         return {**figures, "samples": len(pictures), "sliced_wasserstein": mean, "sliced_wasserstein_levels": patches}

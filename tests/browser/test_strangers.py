@@ -122,10 +122,19 @@ def test_nothing_of_any_visitor_is_left_after_a_while(web, folder, server):
     def files() -> set[str]:
         return {str(path) for path in folder.rglob("*") if path.is_file() and path.suffix}
 
-    assert len(files()) > len(wall) > 0
-    for_all = {*wall, *(path for path in files() if path.endswith("preview.jpg"))}  # of links to the studio
+    shown = paths_in(httpx.get(f"{server}config").json())  # what the page begins with: the wall, sample photos, styles
+    for_all = {*shown, *(path for path in files() if path.endswith("preview.jpg"))}  # and a link to the studio shows
+    assert len(files()) > len(for_all) > len(wall) > 0
     wait_until(lambda: {path for path in files() if "uploads" not in path} == for_all)
-    assert all(status(web, path) == 200 for path in wall)
+    assert all(status(web, path) == 200 for path in shown)
+
+
+def paths_in(part: Any) -> set[str]:
+    """All served files that a page's config names."""
+    if isinstance(part, dict):
+        own = {part["path"]} if isinstance(part.get("path"), str) and "/served/" in part["path"] else set()
+        return own.union(*map(paths_in, part.values()))
+    return set().union(*map(paths_in, part)) if isinstance(part, list) else set()
 
 
 def wall_of(server: str) -> list[dict[str, Any]]:
@@ -173,7 +182,10 @@ def test_a_shared_link_shows_the_studios_own_title_and_picture(server):
     told = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "user-space.hf.space"}
     page = httpx.get(f"{server}?style=mosaic&seed=7&x=%22%3E%3Cscript%3E", headers=told).text
     tags = dict(re.findall(r'<meta (?:property|name)="((?:og|twitter):[^"]*)" content="([^"]*)">', page))
-    assert tags["og:title"] == tags["twitter:title"] == "ArtModels" and "paints its own" in tags["og:description"]
+    assert (
+        tags["og:title"] == tags["twitter:title"] == "ArtModels"
+        and "by a small neural network" in tags["og:description"]
+    )
     assert tags["og:url"] == "https://user-space.hf.space/?style=mosaic&amp;seed=7&amp;x=%22%3E%3Cscript%3E"
     assert page.count('"og:title"') == 1 and "header-image.jpg" not in page and '"{url}"' not in page
     image = httpx.get(server + tags["og:image"].removeprefix("https://user-space.hf.space/"))

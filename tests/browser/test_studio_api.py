@@ -168,4 +168,4 @@ def test_mcp_is_there_or_its_absence_is_told(server):
     with urllib.request.urlopen(server) as response:
         page = response.read().decode()
     there = importlib.util.find_spec("mcp") is not None
-    assert ("gradio_api/mcp" in page) == there and ("extra is not installed" in page) != there
+    assert ("gradio_api/mcp" in page) == there and ("MCP for AI agents is off" in page) != there
