@@ -68,14 +68,18 @@ def measuring_command(data: str | None, test_data: str | None, samples: int | No
 def summary(figures: dict[str, Any]) -> dict[str, Any]:
     """The figures of an evaluation for the log: one number each, the styles' below `styles`.
 
-    Below `outside` those of the judge from outside, by which nothing is decided.
+    Below `outside` those of the judge from outside, by which nothing is decided. Precision and recall of real pictures
+    are left out where there are too few training pictures to compare them with.
     """
     overall, styles = figures["overall"], figures["styles"]
     short = {
         name: overall[name] for figure in ("frechet", "kernel") for name in (f"{figure}_distance", f"{figure}_floor")
     }
+    comparable = overall["floor_pictures"] >= min(overall["samples"], overall["test_pictures"])
     for figure in ("precision", "recall"):
-        short |= {name: overall[name] for name in (figure, f"{figure}_floor")}
+        short[figure] = overall[figure]
+        if comparable:  # both depend on how many pictures there are
+            short[f"{figure}_floor"] = overall[f"{figure}_floor"]
     for name in ("sliced_wasserstein", "sliced_wasserstein_floor"):
         short[name] = sum(overall[name].values()) / len(overall[name])
     if styles:

@@ -9,6 +9,7 @@ from artmodels.training.monitor import (
     is_best,
     measuring_command,
     spoiled_by_finish,
+    summary,
     warnings_of,
 )
 
@@ -59,6 +60,20 @@ def test_trouble_is_named_when_it_begins_and_not_after_it_ends(figures, words):
 def test_a_run_that_has_only_begun_is_no_collapse(figures):
     low = [judged(1000 * number, **figures) for number in range(1, 6)]
     assert [bool(warnings_of(low[:count], HEADS)) for count in range(1, 6)] == [False, False, False, True, True]
+
+
+def test_few_training_pictures_reach_few_others_and_that_is_no_collapse():
+    one = {"frechet": 1.0, "kernel": 0.1}
+    overall: dict[str, Any] = {f"{name}_distance": value for name, value in one.items()}
+    overall |= {"frechet_floor": 1.0, "kernel_floor": 0.0, "precision": 0.7, "precision_floor": 0.7}
+    overall |= {"recall": 0.01, "recall_floor": 0.7, "memorisation": None, "samples": 1000, "test_pictures": 808}
+    overall |= {"sliced_wasserstein": {"16": 1.0}, "sliced_wasserstein_floor": {"16": 1.0}}
+    for count, told in ((45, False), (807, False), (808, True), (1000, True)):
+        figures = {"overall": {**overall, "floor_pictures": count}, "styles": {}, "outside": None}
+        found = summary(figures)
+        assert found["recall"] == 0.01 and ("recall_floor" in found) == ("precision_floor" in found) == told
+        history = [{"images": 1000 * number, "evaluation": found, "warnings": []} for number in range(1, 5)]
+        assert any("Collapse" in words for words in warnings_of(history, HEADS)) == told
 
 
 def test_collapse_is_told_by_the_seeds_of_several_styles_before_any_evaluation():
