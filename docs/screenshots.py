@@ -61,6 +61,14 @@ def take_all(browser) -> None:
     page.locator("#near-leave").click()
     settle(page)
 
+    turn(page, "Your photo")
+    page.locator("#photo-samples .thumbnail-item").nth(2).click()
+    settle(page)
+    page.locator("#photo-styles .thumbnail-item").nth(5).click()
+    page.locator("#photo-download").wait_for(timeout=300_000)
+    settle(page)
+    shoot(page, "photo")
+
     turn(page, "Say")
     page.locator("#phrase input, #phrase textarea").fill("a stormy sea at night, romanticism")
     page.locator("#say-it").click()
@@ -71,7 +79,7 @@ def take_all(browser) -> None:
 
     turn(page, "Blend")
     page.locator("#blend-wall img").first.wait_for()
-    page.get_by_label("number input for impressionism").fill("0.7")
+    page.get_by_label("number input for Impressionism", exact=True).fill("0.7")
     page.keyboard.press("Tab")
     settle(page)
     page.locator("#kept .thumbnail-item").nth(0).click()
