@@ -28,6 +28,7 @@ FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION = 1, 24, 0.8
 MAX_COUNT = 36
 SHORT_LINK = {"style", "seed"}  # parts of a link that stand for a recipe
 CONSONANTS, VOWELS = "bcdfghjklmnpqrstvwxyz", "aeiou"
+SHORT_SEED = 100_000  # a number that one can tell a friend
 CHUNK = 8  # pictures between two looks at the clock
 
 SavePng = Callable[[bytes, str], str]  # a file's bytes and its name -> the path that Gradio may serve
@@ -210,15 +211,18 @@ def file_name(recipe: Recipe, stems: Mapping[str, str]) -> str:
 def caption(recipe: Recipe) -> str:
     """What people call a picture: `Ukiyo-e No. 7`, and `Ukiyo-e 60 + Baroque 40, No. 7` in a mix (percent).
 
-    Neighbours and children, in which several seeds meet, have a name besides: `Ukiyo-e No. 7 · kep`.
+    Neighbours and children, in which several seeds meet, have a name besides: `Ukiyo-e No. 7 · kep`; and that alone, if
+    their first seed is too long to say.
     """
     shares = sorted(recipe.style_weights.items(), key=lambda item: -item[1])
     named = [f"{style_word(style)} {round(100 * share)}" for style, share in shares[:3] if share > 0]
     styles = style_word(shares[0][0])
     if len(named) > 1:
-        styles = " + ".join(named) + (" …," if len(shares) > 3 else ",")
-    own = f" · {spoken(recipe)}" if len(recipe.latents) > 1 else ""
-    return f"{styles} No. {recipe.latents[0].seed}{own}{' ✎' if recipe.edits else ''}"
+        styles = " + ".join(named) + (" …" if len(shares) > 3 else "")
+    own, number = "", f"{',' if len(named) > 1 else ''} No. {recipe.latents[0].seed}"
+    if len(recipe.latents) > 1:
+        own, number = f" · {spoken(recipe)}", number if recipe.latents[0].seed < SHORT_SEED else ""
+    return f"{styles}{number}{own}{' ✎' if recipe.edits else ''}"
 
 
 def digest_of(recipe: Recipe) -> str:
