@@ -6,6 +6,7 @@ import re
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,7 +118,8 @@ def test_recipes_of_before_have_shared_layouts_and_stay_as_they_were():
     assert '"of"' not in text and parse_recipes(text)[0].latents == RECIPE.latents
     own = replace(RECIPE, latents=(Latent(7, of="浮世絵"),))
     assert from_link(own.to_link()) == own and parse_recipes(own.to_json()) == [own]
-    for wrong in ("", 7, "x" * 300, ["mosaic"]):
+    wrongs: tuple[Any, ...] = ("", 7, "x" * 300, ["mosaic"])
+    for wrong in wrongs:
         with pytest.raises(ValueError, match=r"of must be the name of a style|latents must look like"):
             Recipe("m", "0" * 64, (Latent(7, of=wrong),), {"a": 1.0}, 1.0)
 
