@@ -300,14 +300,15 @@ def test_checkpoints_are_averaged_and_the_mean_is_a_model(
     assert result.returncode == 2 and "name a new folder" in result.stderr
 
 
-def test_speed_is_measured_beside_another_version(start, train, tmp_path):
+def test_speed_is_measured_beside_another_version(start, monkeypatch, train, tmp_path):
+    monkeypatch.setenv("TORCHDYNAMO_DISABLE", "1")  # nothing is compiled: how fast it is is not asked here
     out = tmp_path / "speed.json"
-    flags = ("--preset", "tiny", "--batch-size", 4, "--steps", 1, "--feature-resolutions", 32, 64, "--out", out)
+    flags = ("--preset", "tiny", "--batch-size", 4, "--steps", 1, "--feature-resolutions", 64, "--out", out)
     printed = start("training_speed", "--other", ROOT, "--data", train, *flags)
-    assert printed.count("times as fast as the other") == 2 and "features at 64 px" in printed
+    assert printed.count("times as fast as the other") == 1 and "features at 64 px" in printed
     found = json.loads(out.read_text())
     named = {(each["version"], each["feature_resolution"]) for each in found["versions"]}
-    assert named == {("this", 32), ("other", 32), ("this", 64), ("other", 64)}
+    assert named == {("this", 64), ("other", 64)}
     assert all(each["measured"][0]["images_per_second"] > 0 for each in found["versions"])
 
 
