@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 
 
 def kill_while_writing(process: subprocess.Popen, output: Path, pattern: str) -> str:
-    """SIGKILL a run as soon as a half-written folder is there whose name fits, which a busy machine may miss; the name."""
+    """SIGKILL a run when a half-written folder with a fitting name is there; the name. A busy machine may miss some."""
     deadline = time.monotonic() + 120
 
     def half_written() -> str | None:
