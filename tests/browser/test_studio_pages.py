@@ -539,9 +539,11 @@ def test_a_photo_is_repainted_in_three_clicks(page):
     page.locator("#photo-samples .thumbnail-item").nth(1).click()
     says(page, "All of it will be repainted")
     page.locator("#photo-styles .thumbnail-item").nth(1).click()
-    page.locator("#photo-stop").wait_for(timeout=60_000)
+    page.get_by_text(re.compile("about [0-9]+ s more")).wait_for(
+        timeout=120_000
+    )  # before that there is nothing to keep
     page.locator("#photo-stop").click()
-    says(page, "this is what was reached")
+    page.get_by_text("this is what was reached").wait_for(timeout=60_000)
     page.locator("#photo-download").wait_for()
     with page.expect_download() as coming:
         page.locator("#photo-download").click()
