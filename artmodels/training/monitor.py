@@ -60,6 +60,7 @@ class Monitor:
 
 def measuring_command(data: str | None, test_data: str | None, samples: int | None, model: str = "MODEL") -> str:
     """What measures a model again, for its card; where pictures lie is nobody else's business."""
+    model = Path(model).name if Path(model).is_absolute() else model
     flags = [f"--{flag} {Path(path).name}" for flag, path in (("data", data), ("test-data", test_data)) if path]
     flags += [f"--samples {samples}"] if samples else []
     return " ".join([f"python -m artmodels evaluate --model {model}", *flags])

@@ -142,3 +142,9 @@ def test_the_command_on_a_card_names_no_folder_of_ours():
     command = measuring_command("/home/me/paintings.zip", None, 1000)
     assert command == "python -m artmodels evaluate --model MODEL --data paintings.zip --samples 1000"
     assert "--test-data held.zip" in measuring_command(None, "/home/me/held.zip", 16)
+    for given, told in (
+        ("/home/me/painter", "painter"),
+        ("runs/mine/model", "runs/mine/model"),
+        ("me/painter", "me/painter"),
+    ):
+        assert measuring_command(None, None, None, given) == f"python -m artmodels evaluate --model {told}"
