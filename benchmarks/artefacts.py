@@ -25,10 +25,12 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from compare_models import load_alike, paint_like
+
 from artmodels.cli.arguments import OneLineParser, natural
 from artmodels.data.dataset import load_dataset
 from artmodels.generate.sampling import draw_latents, paint
-from artmodels.hub.load import LoadedModel, load_model
+from artmodels.hub.load import LoadedModel
 from artmodels.io.errors import main_with_clear_errors
 from artmodels.models.image_statistics import luma
 
@@ -42,10 +44,7 @@ SEEDS = range(16)  # whose compositions are compared
 
 
 def compare(chosen: argparse.Namespace) -> None:
-    models = [load_model(folder) for folder in chosen.models]
-    resolution, *others = sorted({model.generator.config.resolution for model in models})
-    if others:
-        raise ValueError(f"the models paint at {[resolution, *others]} px: compare models of one resolution")
+    models, resolution = load_alike(chosen.models)
     train, test = (load_dataset(path, resolution) for path in (chosen.data, chosen.test_data))
     some = np.sort(np.random.default_rng(0).permutation(len(train))[: chosen.samples])
     print("| pictures | relief | plaid | glare | frame | corners | layouts | shared layouts |")
@@ -53,13 +52,7 @@ def compare(chosen: argparse.Namespace) -> None:
     print(line("real, of training", train.batch(some)))
     print(line("real, held out", test.batch(np.arange(min(len(test), chosen.samples)))))
     for folder, model in zip(chosen.models, models, strict=True):
-        styles = model.generator.config.styles
-        if unknown := sorted(set(test.styles) - set(styles)):
-            raise ValueError(f"{folder} lacks styles of --test-data: {', '.join(unknown)}")
-        in_turn = np.arange(chosen.samples) * len(test) // chosen.samples  # in the proportions of the test pictures
-        labels = torch.tensor([styles.index(test.styles[label]) for label in test.labels[in_turn]])
-        latents = draw_latents(range(chosen.samples), model.generator.config.latent_dim)
-        painted = paint(model.generator, latents, torch.eye(len(styles))[labels])
+        painted = paint_like(model, test, chosen.samples)
         print(line(str(folder), painted, layouts_of(model, own=True), layouts_of(model, own=False)), flush=True)
 
 

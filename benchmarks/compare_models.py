@@ -8,20 +8,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
+from torch import Tensor
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from artmodels.cli.arguments import OneLineParser, natural
-from artmodels.data.dataset import load_dataset
-from artmodels.hub.load import load_model, read_metrics
+from artmodels.data.dataset import ArtDataset, load_dataset
+from artmodels.generate.sampling import draw_latents, paint
+from artmodels.hub.load import LoadedModel, load_model, read_metrics
 from artmodels.io.errors import main_with_clear_errors
 from artmodels.metrics.evaluate import evaluate, look_at_real
 
 
 def compare(chosen: argparse.Namespace) -> None:
-    models = [load_model(folder) for folder in chosen.models]
-    resolution, *others = sorted({model.generator.config.resolution for model in models})
-    if others:
-        raise ValueError(f"the models paint at {[resolution, *others]} px: compare models of one resolution")
+    models, resolution = load_alike(chosen.models)
     train, test = (load_dataset(path, resolution) for path in (chosen.data, chosen.test_data))
     real = look_at_real(train, test, chosen.samples)
     print(
@@ -46,6 +48,34 @@ def compare(chosen: argparse.Namespace) -> None:
         f"| {number(overall['precision_floor'])} | {number(overall['recall_floor'])} | 1 | "
         f"| {from_outside(figures, 'frechet_floor')} |"
     )
+
+
+def load_alike(folders: list[str]) -> tuple[list[LoadedModel], int]:
+    """Models, and the resolution in px that they must share.
+
+    Raises:
+        ValueError: they paint at several.
+    """
+    models = [load_model(folder) for folder in folders]
+    resolution, *others = sorted({model.generator.config.resolution for model in models})
+    if others:
+        raise ValueError(f"the models paint at {[resolution, *others]} px: compare models of one resolution")
+    return models, resolution
+
+
+def paint_like(model: LoadedModel, test: ArtDataset, samples: int) -> Tensor:
+    """So many pictures `[samples, 3, H, W]`, seeds from 0 on, their styles in the proportions of the test pictures.
+
+    Raises:
+        ValueError: the test pictures have a style that the model lacks.
+    """
+    styles = model.generator.config.styles
+    if set(test.styles) - set(styles):
+        raise ValueError(f"--test-data has styles that the model lacks: it paints {', '.join(styles)}")
+    in_turn = np.arange(samples) * len(test) // samples
+    labels = torch.tensor([styles.index(test.styles[label]) for label in test.labels[in_turn]])
+    latents = draw_latents(range(samples), model.generator.config.latent_dim)
+    return paint(model.generator, latents, torch.eye(len(styles))[labels])
 
 
 def from_outside(figures: dict[str, Any], name: str) -> str:

@@ -19,10 +19,11 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from compare_models import paint_like
+
 from artmodels.cli.arguments import OneLineParser, natural
 from artmodels.data.dataset import load_dataset
 from artmodels.data.decode import resized
-from artmodels.generate.sampling import draw_latents, paint
 from artmodels.hub.load import load_model
 from artmodels.io.errors import main_with_clear_errors
 from artmodels.metrics.distances import frechet_distance
@@ -36,15 +37,10 @@ BANDS = (0, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 3 / 8, 1 / 2)  # cycles a pixel
 
 def compare(chosen: argparse.Namespace) -> None:
     model = load_model(chosen.model)
-    styles, size = model.generator.config.styles, model.generator.config.resolution
+    size = model.generator.config.resolution
     train, test = (load_dataset(path, size) for path in (chosen.data, chosen.test_data))
-    if set(test.styles) - set(styles):
-        raise ValueError(f"--test-data has styles that the model lacks: it paints {', '.join(styles)}")
     places = np.sort(np.random.default_rng(0).permutation(len(train))[: chosen.samples])
-    in_turn = np.arange(chosen.samples) * len(test) // chosen.samples  # in the proportions of the test pictures
-    labels = torch.tensor([styles.index(test.styles[label]) for label in test.labels[in_turn]])
-    latents = draw_latents(range(chosen.samples), model.generator.config.latent_dim)
-    painted = paint(model.generator, latents, torch.eye(len(styles))[labels])
+    painted = paint_like(model, test, chosen.samples)
     real, held_out = train.batch(places), test.batch(np.arange(len(test)))
 
     judge = load_efficientnet(JUDGE_VARIANT)

@@ -63,7 +63,7 @@ def seed_recipe(
     shared: bool = False,
 ) -> Recipe:
     """The recipe of one seed painted in one style; `shared`: with the layout that the seed has in all styles."""
-    latent = Latent(seed) if shared else Latent(seed, of=style)
+    latent = Latent(seed, of=None if shared else style)
     return Recipe(model, weights_sha256, (latent,), {style: 1.0}, truncation, revision=revision)
 
 

@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import cycle
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -84,7 +85,7 @@ def recipes_of_seeds(
     truncation = number_between("truncation", truncation, 0, MAX_TRUNCATION)
     styles = model.generator.config.styles
     if isinstance(style, Mapping):
-        turns = [style_weights_of(model, style)]
+        turns, shared = [style_weights_of(model, style)], True
     elif style == ALL_STYLES:
         turns = [{name: 1.0} for name in styles]
     else:
@@ -93,19 +94,13 @@ def recipes_of_seeds(
         Recipe(
             model.name,
             model.weights_sha256,
-            (latent_of(seed, turns[place % len(turns)], shared or isinstance(style, Mapping)),),
-            turns[place % len(turns)],
+            (Latent(seed, of=None if shared else next(iter(weights))),),
+            weights,
             truncation,
             revision=model.revision,
         )
-        for place, seed in enumerate(seeds)
+        for seed, weights in zip(seeds, cycle(turns), strict=False)
     ]
-
-
-def latent_of(seed: int, weights: Mapping[str, float], shared: bool) -> Latent:
-    """A seed's layout: that of its style, or the one that it has in all."""
-    (style, *others) = weights
-    return Latent(seed) if shared or others else Latent(seed, of=style)
 
 
 def seeds_from(seed: float, count: int) -> list[int]:

@@ -18,7 +18,7 @@ from artmodels.hub.load import LoadedModel
 from artmodels.studio import handlers
 from artmodels.studio.context import PAINTING, QUICK, StudioContext, Updates, clear_errors, only_if
 from artmodels.studio.i18n import style_word, translate
-from artmodels.studio.pages.rework import job_for
+from artmodels.studio.pages.rework import STRENGTHS, job_for, strength_slider
 from artmodels.studio.served_files import HOUSE
 from artmodels.studio.uploads import decoded, input_of
 from artmodels.studio.watching import Passing, Watched
@@ -143,15 +143,7 @@ def build_photo_page(context: StudioContext, first: LoadedModel, language: str) 
                     elem_id="photo-size",
                     elem_classes="pills",
                 )
-                strength = context.add(
-                    gr.Slider,
-                    {"label": "strength", "info": "strength-info"},
-                    minimum=0.2,
-                    maximum=3,
-                    value=1,
-                    step=0.1,
-                    elem_id="photo-strength",
-                )
+                strength = strength_slider(context, "photo-strength")
         with gr.Column(scale=3, min_width=320):
             news = gr.HTML(no_styles(first, language), elem_id="photo-news", padding=False)
             example_words = context.add(gr.HTML, {"value": "photo-example"}, elem_classes="fine-print", padding=False)
@@ -256,7 +248,7 @@ def build_photo_page(context: StudioContext, first: LoadedModel, language: str) 
             return
         with clear_errors(language):
             model, photo = context.model_of(current), source(path, sample)
-            strength = handlers.number_between("strength", strength, 0.2, 3)
+            strength = handlers.number_between("strength", strength, *STRENGTHS)
             pixels = int(size) if size in SIZES else SIZES[-1]
             job = job_for("manner", model, photo, None, style, strength, pixels)
             before = context.save_image(to_images(decoded(photo, pixels))[0])

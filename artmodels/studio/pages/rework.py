@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 WAYS = ("manner", "find", "dream")
 SIZE = 256  # px
+STRENGTHS = (0.2, 3)  # of a style: the least and the most
 
 
 @dataclass(frozen=True)
@@ -82,15 +83,7 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
             style_picture = context.add(
                 gr.File, {"label": "manner-file"}, file_types=["image"], height=150, elem_id="manner-file"
             )
-            strength = context.add(
-                gr.Slider,
-                {"label": "strength", "info": "strength-info"},
-                minimum=0.2,
-                maximum=3,
-                value=1,
-                step=0.1,
-                elem_id="strength",
-            )
+            strength = strength_slider(context, "strength")
             with gr.Row():
                 start = context.add(
                     gr.Button, {"value": "rework-it"}, variant="primary", min_width=130, elem_id="begin"
@@ -134,7 +127,7 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
                 picture = input_from_bytes(Path(path).read_bytes(), handlers.caption(recipe))
             else:
                 raise Complaint("nothing-to-rework")
-            strength = handlers.number_between("strength", strength, 0.2, 3)
+            strength = handlers.number_between("strength", strength, *STRENGTHS)
             pattern = input_of(context.files, style_picture) if style_picture and way == "manner" else None
             job = job_for(way, model, picture, pattern, style, strength)
             yield {
@@ -191,6 +184,18 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
     stop.click(halt, None, stop, **QUICK)
     panel.rework.click(lambda: context.go("rework"), None, context.tabs, **QUICK)
     return page
+
+
+def strength_slider(context: StudioContext, elem_id: str) -> gr.Slider:
+    return context.add(
+        gr.Slider,
+        {"label": "strength", "info": "strength-info"},
+        minimum=STRENGTHS[0],
+        maximum=STRENGTHS[1],
+        value=1,
+        step=0.1,
+        elem_id=elem_id,
+    )
 
 
 def job_for(
