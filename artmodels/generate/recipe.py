@@ -4,19 +4,20 @@ import base64
 import binascii
 import io
 import json
-import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Annotated, Any, Literal, TypeGuard
 
 import numpy as np
 import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
+from artmodels.io.schema import Digest, checked, hexadecimal, parse
 from artmodels.models.generator import MAX_TRUNCATION
 
 SCHEMA = 1
@@ -31,11 +32,60 @@ MAX_EDITS = 16
 MAX_AMOUNT = 10.0  # of a shift, in standard deviations
 MAX_PNG_PIXELS = 300_000_000  # of a PNG that is read whole
 MAX_ROWS_BYTES = 2 * 9 * 2048  # of the largest model's w, in half precision
-MADE_BY = ("transfer", "dream")  # pictures that are made from pictures; `optimize/provenance.py` reads their recipes
+MAX_ROWS_LETTERS = -(-MAX_ROWS_BYTES // 3) * 4
 MAX_ROW = 1000.0  # of one number of w
 
 
-@dataclass(frozen=True)
+def _tell_apart_from_zero(latents: "tuple[Latent, ...]") -> "tuple[Latent, ...]":
+    if sum(latent.weight**2 for latent in latents) <= 1e-6:
+        raise ValueError("should have weights that are not all (nearly) 0")
+    return latents
+
+
+def _sum_to_one(weights: dict[str, float]) -> dict[str, float]:
+    if abs(sum(weights.values()) - 1) >= 1e-3:
+        raise ValueError("should be 1 in sum")
+    return weights
+
+
+def pack_rows(rows: Tensor) -> str:
+    """Rows `[1 or layers + 1, latent_dim]` of a found latent as text: little-endian half precision in base64."""
+    return base64.b64encode(rows.detach().cpu().numpy().astype("<f2").tobytes()).decode()
+
+
+def unpack_rows(text: str) -> Tensor:
+    """The numbers of `pack_rows`, `[rows * latent_dim]` in float32.
+
+    Raises:
+        ValueError: not base64, or no numbers that a model could have given.
+    """
+    try:
+        content = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("should be base64") from error
+    if len(content) % 2:
+        raise ValueError("should be numbers of two bytes each")
+    numbers = np.frombuffer(content, "<f2").astype(np.float32)
+    if not (np.isfinite(numbers).all() and np.abs(numbers).max() <= MAX_ROW):
+        raise ValueError("should be finite numbers, between -1000 and 1000")
+    return torch.from_numpy(numbers)
+
+
+def _check_rows(text: str) -> str:
+    unpack_rows(text)
+    return text
+
+
+Seed = Annotated[int, Field(ge=0, lt=SEED_LIMIT)]
+Rows = Annotated[str, Field(min_length=1, max_length=MAX_ROWS_LETTERS), AfterValidator(_check_rows)]
+StyleWeights = Annotated[
+    dict[Annotated[str, Field(max_length=MAX_NAME)], Annotated[float, Field(ge=0)]],
+    Field(min_length=1, max_length=MAX_ITEMS),
+    AfterValidator(_sum_to_one),
+]
+
+
+@checked("recipe.latent")
 class Latent:
     """A seed and its share in the picture's latent; or a latent that was found for a picture, and its share.
 
@@ -44,61 +94,50 @@ class Latent:
     the seed is the same layout in all styles.
     """
 
-    seed: int
-    weight: float = 1.0
-    rows: str | None = None  # base64
-    of: str | None = None
+    seed: Seed
+    weight: Annotated[float, Field(ge=-100, le=100)] = 1.0
+    rows: Rows | None = None  # base64
+    of: Annotated[str, Field(min_length=1, max_length=MAX_NAME)] | None = None
 
 
-@dataclass(frozen=True)
+Latents = Annotated[
+    tuple[Latent, ...], Field(min_length=1, max_length=MAX_ITEMS), AfterValidator(_tell_apart_from_zero)
+]
+
+
+@checked("recipe.edit")
 class LayerMix:
     """An edit: from row `first` of `w` on (1 is the coarsest block), another picture's latents and styles."""
 
-    first: int
-    latents: tuple[Latent, ...]
-    style_weights: dict[str, float]
-    kind: str = "layers"
-
-    def __post_init__(self):
-        _require(_is_integer(self.first) and 1 <= self.first <= 16, "first", "a row from 1 to 16")
-        object.__setattr__(self, "latents", _read_latents(self.latents))
-        _check_style_weights(self.style_weights)
+    first: Annotated[int, Field(ge=1, le=16)]
+    latents: Latents
+    style_weights: StyleWeights
+    kind: Literal["layers"] = "layers"
 
 
-@dataclass(frozen=True)
+@checked("recipe.edit")
 class Shift:
     """An edit: so many standard deviations along a direction with a name."""
 
-    name: str
-    amount: float
-    sha256: str  # of the file of directions
-    kind: str = "direction"
-
-    def __post_init__(self):
-        _require(isinstance(self.name, str) and 0 < len(self.name) <= 100, "name", "of 1 to 100 characters")
-        _require(is_number(self.amount) and abs(self.amount) <= MAX_AMOUNT, "amount", "between -10 and 10")
-        _check_sha256("sha256", self.sha256)
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    amount: Annotated[float, Field(ge=-MAX_AMOUNT, le=MAX_AMOUNT)]
+    sha256: Digest  # of the file of directions
+    kind: Literal["direction"] = "direction"
 
 
-@dataclass(frozen=True)
+@checked("recipe.projection")
 class Projection:
     """Of what a picture's latents were found, and how; the file itself is never in a recipe."""
 
-    input_sha256: str
-    seed: int
-    steps: int
-
-    def __post_init__(self):
-        _check_sha256("input_sha256", self.input_sha256)
-        _require(_is_integer(self.seed) and 0 <= self.seed < SEED_LIMIT, "seed", "0 or more, below 2**32")
-        _require(_is_integer(self.steps) and 0 < self.steps <= 1_000_000, "steps", "1 to 1,000,000")
+    input_sha256: Digest
+    seed: Seed
+    steps: Annotated[int, Field(gt=0, le=1_000_000)]
 
 
 Edit = LayerMix | Shift
-EDITS: dict[str, type[Edit]] = {"layers": LayerMix, "direction": Shift}
 
 
-@dataclass(frozen=True)
+@checked("recipe")
 class Recipe:
     """Everything that makes a picture.
 
@@ -106,37 +145,22 @@ class Recipe:
         ValueError: a value is of the wrong type or out of range.
     """
 
-    model: str  # Hub id or name of the model
-    weights_sha256: str  # of its safetensors file
-    latents: tuple[Latent, ...]
-    style_weights: dict[str, float]  # convex: at least 0, sum 1
-    truncation: float
-    edits: tuple[Edit, ...] = ()  # in this order, after truncation
-    schema: int = SCHEMA
-    revision: str | None = None  # the commit, of a model from the Hub
+    model: Annotated[str, Field(min_length=1, max_length=200)]  # Hub id or name of the model
+    weights_sha256: Digest  # of its safetensors file
+    latents: Latents
+    style_weights: StyleWeights  # convex: at least 0, sum 1
+    truncation: Annotated[float, Field(ge=0, le=MAX_TRUNCATION)]
+    edits: Annotated[  # in this order, after truncation
+        tuple[Annotated[Edit, Field(discriminator="kind")], ...], Field(max_length=MAX_EDITS)
+    ] = ()
+    schema: Literal[1] = 1
+    revision: Annotated[str, hexadecimal(40)] | None = None  # the commit, of a model from the Hub
     projection: Projection | None = None
 
     def __post_init__(self):
-        if self.schema != SCHEMA:
-            raise ValueError(
-                f"recipe schema {self.schema!r:.80} is unknown (this artmodels knows {SCHEMA}): update artmodels"
-            )
-        _require(isinstance(self.model, str) and 0 < len(self.model) <= 200, "model", "a name of 1 to 200 characters")
-        _check_sha256("weights_sha256", self.weights_sha256)
-        revision = self.revision
-        _require(
-            revision is None or (isinstance(revision, str) and re.fullmatch(r"[0-9a-f]{40}", revision)),
-            "revision",
-            "40 hexadecimal digits",
-        )
-        object.__setattr__(self, "latents", _read_latents(self.latents))
-        _check_style_weights(self.style_weights)
-        _require(is_number(self.truncation) and 0 <= self.truncation <= MAX_TRUNCATION, "truncation", "0 to 1.5")
-        _require(isinstance(self.edits, tuple | list) and len(self.edits) <= MAX_EDITS, "edits", "a list of at most 16")
-        object.__setattr__(self, "edits", tuple(_read_edit(edit) for edit in self.edits))
         mixed = sum(len(edit.latents) for edit in self.edits if isinstance(edit, LayerMix))
-        _require(len(self.latents) + mixed <= MAX_ITEMS, "latents", f"at most {MAX_ITEMS} with those of the edits")
-        object.__setattr__(self, "projection", _read_projection(self.projection))
+        if len(self.latents) + mixed > MAX_ITEMS:
+            raise ValueError(f"should have at most {MAX_ITEMS} latents, with those of the edits")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain objects and lists; what only projected pictures have is left out of the others'."""
@@ -197,96 +221,11 @@ def from_link(text: str) -> Recipe:
     return recipe
 
 
-def _read_latents(latents: Any) -> tuple[Latent, ...]:
-    _require(isinstance(latents, tuple | list) and 0 < len(latents) <= MAX_ITEMS, "latents", "a list")
-    try:
-        read = tuple(item if isinstance(item, Latent) else Latent(**item) for item in latents)
-    except TypeError as error:
-        raise ValueError('recipe: latents must look like [{"seed": 7, "weight": 1.0}]') from error
-    for latent in read:
-        _require(_is_integer(latent.seed) and 0 <= latent.seed < SEED_LIMIT, "seed", "0 or more, below 2**32")
-        _require(is_number(latent.weight) and abs(latent.weight) <= 100, "weight", "between -100 and 100")
-        if latent.rows is not None:
-            unpack_rows(latent.rows)
-        of = latent.of
-        _require(of is None or (isinstance(of, str) and 0 < len(of) <= MAX_NAME), "of", "the name of a style")
-    _require(sum(latent.weight**2 for latent in read) > 1e-6, "weights", "not all (nearly) 0")
-    return read
-
-
-def pack_rows(rows: Tensor) -> str:
-    """Rows `[1 or layers + 1, latent_dim]` of a found latent as text: little-endian half precision in base64."""
-    return base64.b64encode(rows.detach().cpu().numpy().astype("<f2").tobytes()).decode()
-
-
-def unpack_rows(text: Any) -> Tensor:
-    """The numbers of `pack_rows`, `[rows * latent_dim]` in float32.
-
-    Raises:
-        ValueError: not base64, too long, or no numbers that a model could have given.
-    """
-    limit = -(-MAX_ROWS_BYTES // 3) * 4
-    _require(isinstance(text, str) and 0 < len(text) <= limit, "rows", f"a text of at most {limit} characters")
-    try:
-        content = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError("recipe: rows must be base64") from error
-    _require(len(content) % 2 == 0, "rows", "numbers of two bytes each")
-    numbers = np.frombuffer(content, "<f2").astype(np.float32)
-    _require(np.isfinite(numbers).all() and np.abs(numbers).max() <= MAX_ROW, "rows", "finite, between -1000 and 1000")
-    return torch.from_numpy(numbers)
-
-
-def _read_projection(projection: Any) -> Projection | None:
-    if projection is None or isinstance(projection, Projection):
-        return projection
-    try:
-        return Projection(**projection)
-    except TypeError as error:
-        raise ValueError("recipe: projection must be an object with input_sha256, seed and steps") from error
-
-
-def _check_style_weights(weights: Any) -> None:
-    _require(isinstance(weights, dict) and 0 < len(weights) <= MAX_ITEMS, "style_weights", "an object")
-    _require(
-        all(isinstance(name, str) and len(name) <= MAX_NAME for name in weights), "style_weights", "of short names"
-    )
-    _require(all(is_number(weight) and weight >= 0 for weight in weights.values()), "style_weights", "at least 0")
-    _require(abs(sum(weights.values()) - 1) < 1e-3, "style_weights", "1 in sum")
-
-
-def _read_edit(edit: Any) -> Edit:
-    if isinstance(edit, LayerMix | Shift):
-        return edit
-    kind = edit.get("kind") if isinstance(edit, dict) else None
-    if not isinstance(kind, str) or kind not in EDITS:
-        raise ValueError(
-            f"recipe: the edit {str(edit)[:60]} is none of {', '.join(EDITS)}, which this artmodels knows: update it"
-        )
-    try:
-        return EDITS[kind](**edit)
-    except TypeError as error:
-        raise ValueError(f"recipe: the edit {str(edit)[:60]} is not whole") from error
-
-
-def _check_sha256(field: str, value: Any) -> None:
-    _require(isinstance(value, str) and re.fullmatch(r"[0-9a-f]{64}", value), field, "64 hexadecimal digits")
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
 def is_number(value: Any) -> TypeGuard[int | float]:
     """Whether JSON gave a finite number of a size that a float can hold."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return -1e300 < value < 1e300
-
-
-def _require(condition: object, field: str, expected: str) -> None:
-    if not condition:
-        raise ValueError(f"recipe: {field} must be {expected}")
 
 
 def parse_recipes(text: str) -> list[Recipe]:
@@ -318,13 +257,15 @@ def parse_recipe_data(data: Any) -> Recipe:
             "recipe: this picture was made from another, by transfer or dream, not painted by a model: "
             "there is no latent in it to go on from; `project` finds one"
         )
-    known = set(Recipe.__dataclass_fields__)
-    needed = known - {"edits", "revision", "projection"}
-    if not isinstance(data, dict) or not needed <= data.keys() <= known:
-        raise ValueError(f"recipe: expected an object with {', '.join(sorted(known))}")
-    recipe = Recipe(**data)
-    _require(len(recipe.to_json()) <= MAX_ONE_RECIPE, "text", f"at most {MAX_ONE_RECIPE} characters")
-    return recipe
+    if not isinstance(data, dict) or "schema" not in data:
+        raise ValueError(f"recipe: expected an object with a schema, found {data!r:.80}")
+    if data["schema"] != SCHEMA:
+        raise ValueError(
+            f"recipe schema {data['schema']!r:.80} is unknown (this artmodels knows {SCHEMA}): update artmodels"
+        )
+    if len(json.dumps(data)) > MAX_ONE_RECIPE:
+        raise ValueError(f"recipe: longer than {MAX_ONE_RECIPE} characters, so not one of ours")
+    return parse(Recipe, data, "recipe")
 
 
 def chunk_png(image: Image.Image, text: str, dots_per_inch: int | None = None, *, packed: bool = False) -> bytes:

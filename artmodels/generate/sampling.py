@@ -119,12 +119,12 @@ def mix_latents(latents: Sequence[Latent], latent_dim: int) -> Tensor:
 def _own_latent(latent: Latent, latent_dim: int) -> Tensor:
     if latent.rows is None:
         return draw_latents([latent.seed], latent_dim, latent.of)
-    return _found_rows(latent, latent_dim)[:1]
+    return _found_rows(latent.rows, latent_dim)[:1]
 
 
-def _found_rows(latent: Latent, latent_dim: int) -> Tensor:
+def _found_rows(rows: str, latent_dim: int) -> Tensor:
     """`[1 or layers + 1, latent_dim]`"""
-    numbers = unpack_rows(latent.rows)
+    numbers = unpack_rows(rows)
     if len(numbers) % latent_dim:
         raise ValueError(f"the recipe's latent was found with another model: its rows are not of {latent_dim} numbers")
     return numbers.view(-1, latent_dim)
@@ -141,7 +141,7 @@ def mix_offsets(latents: Sequence[Latent], layers: int, latent_dim: int) -> Tens
     for latent in latents:
         if latent.rows is None:
             continue
-        rows = _found_rows(latent, latent_dim)
+        rows = _found_rows(latent.rows, latent_dim)
         if len(rows) not in (1, layers + 1):
             raise ValueError(
                 f"the recipe's latent was found with another model: {len(rows)} rows, expected 1 or {layers + 1}"

@@ -19,7 +19,7 @@ from artmodels.models.efficientnet import load_efficientnet
 from artmodels.optimize.deep_dream import DreamSettings, dream
 from artmodels.optimize.descent import DescentStep, Input
 from artmodels.optimize.projection import Projected, ProjectionSettings, project
-from artmodels.optimize.provenance import Provenance
+from artmodels.optimize.provenance import Kind, Provenance, Role
 from artmodels.optimize.style_transfer import TransferSettings, share_of_time, style_representations, transfer
 
 
@@ -132,8 +132,8 @@ def projection_job(picture: Input, model: LoadedModel, settings: ProjectionSetti
 
 
 def _derived(
-    made_by: str,
-    inputs: dict[str, Input],
+    made_by: Kind,
+    inputs: dict[Role, Input],
     settings: Any,
     model: LoadedModel | None = None,
     style: str | None = None,

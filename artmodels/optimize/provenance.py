@@ -2,17 +2,33 @@
 
 import json
 import shlex
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
 
-from artmodels.generate.recipe import MADE_BY, MAX_RECIPE_BYTES, is_number
+from pydantic import AfterValidator, Field
+
+from artmodels.generate.recipe import MAX_RECIPE_BYTES
+from artmodels.io.schema import Digest, LongName, Name, checked, parse
 
 SCHEMA = 1
-INPUTS = ("picture", "manner")  # what a file is needed for
 SETTINGS = ("size", "steps", "strength", "seed")
+Kind = Literal["transfer", "dream"]
+Role = Literal["picture", "manner"]  # what a file is needed for
 
 
-@dataclass(frozen=True)
+def _with_a_picture(inputs: dict[Role, str]) -> dict[Role, str]:
+    if "picture" not in inputs:
+        raise ValueError("should name the picture")
+    return inputs
+
+
+def _all_settings(settings: dict[str, float]) -> dict[str, float]:
+    if settings.keys() != set(SETTINGS):
+        raise ValueError(f"should be {', '.join(SETTINGS)}")
+    return settings
+
+
+@checked("recipe")
 class Provenance:
     """Everything that makes such a picture again, beside the files themselves, which are never in it.
 
@@ -23,37 +39,16 @@ class Provenance:
         ValueError: a value is of the wrong type or out of range.
     """
 
-    made_by: str  # one of MADE_BY
-    inputs: dict[str, str]  # from one of INPUTS to the SHA-256 of the file
-    settings: dict[str, float]
-    version: str  # of artmodels
-    threads: int  # of the CPU that it was computed with
-    model: str | None = None  # whose style it is
-    style: str | None = None
-    companion_sha256: str | None = None  # of the model's file that knows the style
-    stopped_after: int | None = None  # steps, where somebody stopped it before its end
-    schema: int = SCHEMA
-
-    def __post_init__(self):
-        inputs, settings = self.inputs, self.settings
-        if self.schema != SCHEMA:
-            raise ValueError(
-                f"recipe schema {self.schema!r:.40} is not {SCHEMA}, which this artmodels knows: update it"
-            )
-        _require(isinstance(self.made_by, str) and self.made_by in MADE_BY, "made_by", f"one of {', '.join(MADE_BY)}")
-        _require(isinstance(inputs, dict) and "picture" in inputs and inputs.keys() <= set(INPUTS), "inputs", "files")
-        digests = [*inputs.values(), *([] if self.companion_sha256 is None else [self.companion_sha256])]
-        _require(all(_is_digest(digest) for digest in digests), "each digest", "64 hexadecimal digits")
-        _require(isinstance(settings, dict) and settings.keys() == set(SETTINGS), "settings", ", ".join(SETTINGS))
-        _require(all(is_number(value) for value in settings.values()), "settings", "numbers")
-        texts = [self.version, *(text for text in (self.model, self.style) if text is not None)]
-        _require(all(_is_name(text) for text in texts), "each name", "1 to 200 printable characters")
-        _require(
-            self.stopped_after is None or (type(self.stopped_after) is int and 0 < self.stopped_after <= 100_000),
-            "stopped_after",
-            "a number of steps, or null",
-        )
-        _require(type(self.threads) is int and 0 < self.threads <= 4096, "threads", "1 to 4096")
+    made_by: Kind
+    inputs: Annotated[dict[Role, Digest], AfterValidator(_with_a_picture)]
+    settings: Annotated[dict[str, float], AfterValidator(_all_settings)]
+    version: Name  # of artmodels
+    threads: Annotated[int, Field(gt=0, le=4096)]  # of the CPU that it was computed with
+    model: LongName | None = None  # whose style it is
+    style: LongName | None = None
+    companion_sha256: Digest | None = None  # of the model's file that knows the style
+    stopped_after: Annotated[int, Field(gt=0, le=100_000)] | None = None  # steps, where somebody stopped it
+    schema: Literal[1] = 1
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True)
@@ -90,20 +85,6 @@ def parse_provenance(text: str) -> Provenance | None:
         return None
     if not isinstance(data, dict) or "made_by" not in data:
         return None
-    try:
-        return Provenance(**data)
-    except TypeError as error:
-        raise ValueError("recipe: not whole, or with fields that this artmodels does not know: update it") from error
-
-
-def _is_digest(value: Any) -> bool:
-    return isinstance(value, str) and len(value) == 64 and set(value) <= set("0123456789abcdef")
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 200 and value.isprintable()
-
-
-def _require(condition: object, field: str, expected: str) -> None:
-    if not condition:
-        raise ValueError(f"recipe: {field} must be {expected}")
+    if data.get("schema", SCHEMA) != SCHEMA:
+        raise ValueError(f"recipe schema {data['schema']!r:.40} is not {SCHEMA}, which this artmodels knows: update it")
+    return parse(Provenance, data, "recipe")

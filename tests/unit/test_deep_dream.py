@@ -122,5 +122,5 @@ def test_the_verb_needs_a_classifier_and_says_what_it_knows(model_folder, tmp_pa
         "--stop-after 2 --seed 0 --out again.png"
     )
     for wrong in (0, 2.5, True, "2"):
-        with pytest.raises(ValueError, match="stopped_after must be"):
+        with pytest.raises(ValueError, match="stopped_after should be"):
             replace(recipe, stopped_after=wrong)  # type: ignore[arg-type]

@@ -155,8 +155,8 @@ def test_mixing_steering_and_filming_go_on_from_what_was_found(generator, plain)
     ("rows", "expected"),
     [
         ("A" * (4 * MAX_ROWS_BYTES), "at most"),
-        ("", "at most"),
-        (7, "at most"),
+        ("", "at least 1"),
+        (7, "valid string"),
         ("no base64!", "base64"),
         (base64.b64encode(b"abc").decode(), "two bytes"),
         (pack_rows(torch.tensor([1.0, torch.nan])), "finite"),

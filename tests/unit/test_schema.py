@@ -1,10 +1,11 @@
 """JSON from strangers against a schema: what fits comes back, and what does not is said in one line."""
 
 import json
+from dataclasses import FrozenInstanceError, replace
 
 import pytest
 
-from artmodels.io.schema import Count, Name, Number, Schema, Share, parse
+from artmodels.io.schema import Count, Digest, Name, Number, Schema, Share, checked, parse
 
 
 class Inner(Schema):
@@ -62,3 +63,35 @@ def test_what_does_not_fit_is_one_line(value, expected):
 def test_numbers_that_are_none_are_refused(number):
     with pytest.raises(ValueError, match=r"it.inner.x.share should be"):
         parse(Outer, changed(inner={"x": {"share": float(number)}}), "it")
+
+
+@checked("place")
+class Place:
+    name: Name
+    weights: tuple[Share, ...] = ()
+    digest: Digest | None = None
+
+
+@checked("route")
+class Route:
+    stops: tuple[Place, ...]
+
+
+def test_a_checked_class_is_checked_however_it_is_made():
+    route = parse(Route, {"stops": [{"name": "a", "weights": [1, 0.5]}]}, "it")
+    assert route == Route((Place("a", (1.0, 0.5)),)) and hash(route) == hash(Route(route.stops))
+    for make, expected in (
+        (lambda: Place(""), "place.* should have at least 1 character, found ''"),
+        (lambda: Place(name="a", weights=(2,)), r"place\.weights\[0\] should be less than or equal to 1, found 2"),
+        (lambda: Place(name="a", weights=(float("nan"),)), r"place\.weights\[0\] should be a finite number"),
+        (lambda: Place(name="a", digest="A" * 64), "place.digest should be 64 hexadecimal digits"),
+        (lambda: replace(route.stops[0], name="a\nb"), "place.name should be printable"),
+        (lambda: parse(Route, {"stops": [{"name": "a", "much": 1}]}, "it"), r"it\.stops\[0\]\.much is unknown"),
+        (lambda: parse(Route, {"stops": [7]}, "it"), r"it\.stops\[0\] should be an object, found 7"),
+        (lambda: parse(Route, {}, "it"), "it.stops is missing"),
+    ):
+        with pytest.raises(ValueError, match=expected) as caught:
+            make()
+        assert str(caught.value).isprintable()
+    with pytest.raises(FrozenInstanceError):
+        route.stops = ()  # type: ignore[misc]

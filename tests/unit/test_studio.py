@@ -222,7 +222,7 @@ LARGE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (20_000).to_bytes(4, "big") + (
         (b"", "picture.png is not a PNG"),
         (LARGE, "20000 × 10000 pixels are too many"),
         (png_of(Image.new("RGB", (8, 8))), "picture.png carries no recipe"),
-        (png_of(Image.new("RGB", (8, 8)), pnginfo=forged_chunk()), "recipe: expected an object"),
+        (png_of(Image.new("RGB", (8, 8)), pnginfo=forged_chunk()), "recipe: expected an object with a schema"),
         (png_of(Image.new("RGB", (64, 64)))[:60], "picture.png"),
     ],
 )

@@ -6,24 +6,27 @@ import warnings
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from PIL import Image
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from artmodels.hub.companion import Companion
-from artmodels.io.safetensors_io import load_weights, read_header, save_weights
+from artmodels.io.safetensors_io import load_weights, parse_metadata, read_header, save_weights
+from artmodels.io.schema import Schema, parse, printable
 from artmodels.models.efficientnet import POOLED_DIM
 
 NEIGHBOURS_NAME = "neighbours.safetensors"
 MAX_PICTURES = 20_000
-MAX_LABEL = 200  # characters
 MAX_METADATA = 3_900_000  # characters of JSON, below the largest header
 DIMENSIONS = 128  # of the 1,280 that the judge gives
 THUMBNAIL, THUMBNAIL_QUALITY = 48, 60  # px, JPEG
 MAX_THUMBNAIL_BYTES = 8_000  # of one JPEG
+MAX_LABEL = 200  # characters
+Label = Annotated[str, Field(max_length=MAX_LABEL), AfterValidator(printable)]
 REMEDY = "build them anew with `evaluate --neighbours`, or delete the file"
 
 
@@ -131,6 +134,14 @@ def save_neighbours(folder: Path, neighbours: Neighbours) -> None:
     save_weights(state, folder / NEIGHBOURS_NAME, torch.float16, {"neighbours": text})
 
 
+class Told(Schema):
+    """What a file says of its points."""
+
+    labels: Annotated[tuple[Label, ...], Field(min_length=1, max_length=MAX_PICTURES)]
+    judge: Annotated[int, Field(ge=0, le=2)]
+    judge_resolution: Annotated[int, Field(ge=32, le=1024)]
+
+
 def load_neighbours(folder: Path) -> Neighbours | None:
     """The neighbours that lie beside a model; None if there are none. They may be a stranger's.
 
@@ -141,9 +152,12 @@ def load_neighbours(folder: Path) -> Neighbours | None:
     if path is None:
         return None
     header, metadata = read_header(path)
-    labels, judge, judge_resolution = _read_metadata(path, metadata.get("neighbours"))
+    try:
+        told = parse(Told, parse_metadata(metadata.get("neighbours"), MAX_METADATA, "labels"), "what is told")
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}: {REMEDY}") from error
     pictures, wide, axes, held_out = (
-        len(labels),
+        len(told.labels),
         *(_size(header, *where) for where in (("mean", 0), ("axes", 1), ("held_out", 0))),
     )
     if not (wide == POOLED_DIM and 0 < axes <= DIMENSIONS and 0 < held_out <= MAX_PICTURES):
@@ -164,34 +178,20 @@ def load_neighbours(folder: Path) -> Neighbours | None:
     state = load_weights(path, expected)
     thumbnails = _split(path, state.pop("thumbnails"), state.pop("thumbnail_ends")) if "thumbnails" in state else None
     state["held_out"] = state["held_out"].sort().values
-    return Neighbours(**state, labels=labels, judge=judge, judge_resolution=judge_resolution, thumbnails=thumbnails)
+    return Neighbours(
+        **state,
+        labels=told.labels,
+        judge=told.judge,
+        judge_resolution=told.judge_resolution,
+        thumbnails=thumbnails,
+    )
 
 
 def _size(header: dict[str, Any], name: str, axis: int) -> int:
     """One side of a tensor, by the file's header; 0 where it is no such thing."""
     shape = header.get(name, {}).get("shape")
     size = shape[axis] if isinstance(shape, list) and len(shape) > axis else 0
-    return size if _is_integer(size) and 0 <= size <= COMPANION.most_bytes else 0
-
-
-def _read_metadata(path: Path, text: Any) -> tuple[tuple[str, ...], int, int]:
-    try:
-        content = json.loads(text) if isinstance(text, str) and len(text) <= MAX_METADATA else None
-    except (ValueError, RecursionError):
-        content = None
-    keys = ("labels", "judge", "judge_resolution")
-    labels, judge, side = (content.get(key) for key in keys) if isinstance(content, dict) else (None,) * 3
-    if not isinstance(labels, list) or not 0 < len(labels) <= MAX_PICTURES:
-        raise ValueError(f"{path} should tell 1 to {MAX_PICTURES} labels: {REMEDY}")
-    if not all(isinstance(label, str) and len(label) <= MAX_LABEL and (label.isprintable()) for label in labels):
-        raise ValueError(f"{path}: labels should be printable texts of at most {MAX_LABEL} characters: {REMEDY}")
-    if not (_is_integer(judge) and judge in (0, 1, 2) and _is_integer(side) and 32 <= side <= 1024):
-        raise ValueError(f"{path}: no such judge, {judge!r:.20} at {side!r:.20} px: {REMEDY}")
-    return tuple(labels), judge, side
-
-
-def _is_integer(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return size if type(size) is int and 0 <= size <= COMPANION.most_bytes else 0
 
 
 def _split(path: Path, content: Tensor, ends: Tensor) -> tuple[bytes, ...]:
