@@ -10,7 +10,6 @@ from artmodels.models.upscaler import Upscaler
 
 FACTORS = (1, 2, 4)
 PRINT_DOTS_PER_INCH = 300
-CENTIMETRES_PER_INCH = 2.54
 
 
 def enlarge(image: Image.Image, factor: int, upscaler: Upscaler | None = None) -> Image.Image:
@@ -36,8 +35,3 @@ def enlarge(image: Image.Image, factor: int, upscaler: Upscaler | None = None) -
 def from_image(image: Image.Image) -> Tensor:
     """An RGB image as a picture `[1, 3, H, W]` in [-1, 1]."""
     return to_tensor(np.array(image)[None])
-
-
-def print_size(pixels: int, dots_per_inch: int = PRINT_DOTS_PER_INCH) -> float:
-    """Centimetres that so many pixels fill on paper."""
-    return pixels / dots_per_inch * CENTIMETRES_PER_INCH

@@ -9,7 +9,7 @@ import gradio as gr
 from gradio.events import Dependency
 
 from artmodels.generate.recipe import Recipe
-from artmodels.generate.upscale import FACTORS, print_size
+from artmodels.generate.upscale import FACTORS
 from artmodels.hub.load import LoadedModel
 from artmodels.studio import handlers
 from artmodels.studio.context import (
@@ -77,14 +77,13 @@ class Panel:
                 files = {by: handlers.save_enlarged(model, context.save, recipe, image, by) for by in sizes}
                 shown, path = files[large_factor(model)], files[factor]
                 link = link_of(recipe, language)
-            label = translate(language, "kept-already" if recipe in read_recipes_data(kept) else "keep")
             return {
                 self.body: gr.Column(visible=True),
                 self.image: figure(shown, handlers.caption(recipe), translate(language, "picked")),
                 self.caption: picked_words(model, recipe, factor, language),
                 self.link: link,
                 self.download: gr.DownloadButton(value=path),
-                self.keep: gr.Button(label),
+                self.keep: keep_label(picked, kept, language),
             }
 
         showing = {
@@ -174,10 +173,17 @@ def build_panel(context: StudioContext) -> Panel:
 
     kept_changed = keep.click(toggle, [context.picked, context.kept, context.language], context.kept, **QUICK)
     panel.show_kept_after(kept_changed)
-    panel.show_after(kept_changed)
+    kept_changed.success(keep_label, [context.picked, context.kept, context.language], keep, **QUICK)
     panel.show_after(factor.input(lambda: None, None, None, **QUICK))
     panel.show_after(pick_from(context, kept))
     return panel
+
+
+def keep_label(picked: Any, kept: Any, language: str) -> gr.Button:
+    """What the button does with the picture in the panel: keep it, or let it go again."""
+    with clear_errors(language):
+        held = read_picked(picked) in read_recipes_data(kept)
+    return gr.Button(translate(language, "kept-already" if held else "keep"))
 
 
 def large_factor(model: LoadedModel) -> int:
@@ -235,5 +241,5 @@ def link_of(recipe: Recipe, language: str, **more: str) -> str:
 def picked_words(model: LoadedModel, recipe: Recipe, factor: int, language: str) -> str:
     """What stands below the picked picture."""
     pixels = model.generator.config.resolution * factor
-    size = translate(language, "print-size", pixels=pixels, centimetres=f"{print_size(pixels):.1f}")
+    size = translate(language, "picture-size", pixels=pixels)
     return f"<p><strong>{html.escape(handlers.caption(recipe))}</strong></p><p>{html.escape(size)}</p>"

@@ -52,6 +52,7 @@ BACK_JS = "(query, current, language) => [location.search, current, language]"
 LANGUAGE_JS = """(language) => {
   try { localStorage.setItem('artmodels-language', language); } catch (error) {}
   document.documentElement.lang = language;
+  for (const button of document.querySelectorAll('.toast-close')) button.click();  // they are of the old language
   return language;
 }"""
 

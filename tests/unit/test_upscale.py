@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from artmodels.generate.recipe import Latent, Recipe, png_bytes, read_recipes
-from artmodels.generate.upscale import PRINT_DOTS_PER_INCH, enlarge, print_size
+from artmodels.generate.upscale import PRINT_DOTS_PER_INCH, enlarge
 
 RECIPE = Recipe("user/model", "0" * 64, (Latent(7),), {"ukiyo-e": 1.0}, 0.8)
 
@@ -24,12 +24,6 @@ def test_a_picture_grows_both_ways_and_keeps_its_colours(factor):
 def test_other_factors_are_refused(factor):
     with pytest.raises(ValueError, match=f"1, 2 or 4 times, found {factor}"):
         enlarge(Image.new("RGB", (4, 4)), factor)
-
-
-def test_three_hundred_dots_are_an_inch():
-    assert print_size(300) == pytest.approx(2.54)
-    assert print_size(256) == pytest.approx(2.17, abs=0.01)
-    assert print_size(300, dots_per_inch=150) == pytest.approx(5.08)
 
 
 def test_a_download_tells_the_printer_its_size_and_keeps_its_recipe(tmp_path):
