@@ -19,19 +19,19 @@ from artmodels.studio import handlers
 from artmodels.studio.api import build_api
 from artmodels.studio.batching import MicroBatcher
 from artmodels.studio.blocks import StudioBlocks
-from artmodels.studio.context import BROWSER_SECRET, QUICK, StudioContext, pick_from
+from artmodels.studio.context import BROWSER_SECRET, StudioContext
 from artmodels.studio.front_page import PREVIEW_HEIGHT, PREVIEW_WIDTH, FrontPage, Preview
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, LANGUAGES
 from artmodels.studio.pages.blend import build_blend_page
 from artmodels.studio.pages.breed import build_breed_page
 from artmodels.studio.pages.explain import build_explain_page
 from artmodels.studio.pages.film import build_film_page
-from artmodels.studio.pages.paint import PaintPage, build_paint_page, near_words
+from artmodels.studio.pages.paint import build_paint_page
 from artmodels.studio.pages.photo import build_photo_page
 from artmodels.studio.pages.prompt import build_prompt_page
 from artmodels.studio.pages.rework import build_rework_page
 from artmodels.studio.pages.steer import build_steer_page
-from artmodels.studio.panel import Panel, build_panel
+from artmodels.studio.panel import build_panel
 from artmodels.studio.recipe_opener import RecipeOpener, build_offer, connect_recipe_opener
 from artmodels.studio.served_files import HOUSE, FileStore, open_store
 from artmodels.studio.shared_events import (
@@ -117,7 +117,7 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
             blend_page = build_blend_page(context, first, paint_page, panel)
         with rooms["breed"]:
             breed_page = build_breed_page(context, panel)
-            breed_page.begin_with_an_example(rooms["breed"], paint_page.wall.recipes)
+            breed_page.connect_room(rooms["breed"], paint_page.wall.recipes)
         with rooms["steer"]:
             steer_page = build_steer_page(context, first, panel)
         with rooms["film"]:
@@ -126,14 +126,14 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
             rework_page = build_rework_page(context, first, panel, DEFAULT_LANGUAGE)
         with rooms["explain"]:
             explain_page = build_explain_page(context, panel, rooms["explain"], paint_page.wall.recipes)
-        blend_page.linked(rooms["blend"].select(**blend_page.repaint))
+        blend_page.linked(rooms["blend"].select(**blend_page.repainting))
         build_api(context, first)
         pages = Pages(
             paint_page, photo_page, blend_page, breed_page, steer_page, reel, say_page, rework_page, explain_page, panel
         )
         opener = RecipeOpener(context, paint_page, blend_page, steer_page, panel, *bar)
         connect_recipe_opener(opener)
-        _connect_panel(context, paint_page, panel)
+        paint_page.connect_panel(panel)
         connect_models(context, pages, opener, choice, news, [masthead, colophon])
         connect_language(studio, context, pages, opener, tongue, [masthead, colophon])
     studio.queue(max_size=MAX_WAITING)
@@ -177,17 +177,6 @@ def painters_of(models: ModelCache) -> tuple[handlers.PaintRows, handlers.PaintR
         lambda model, w: together(model.generator, w),
         lambda model, w: together(model.generator, w, patient=True),
     )
-
-
-def _connect_panel(context: StudioContext, paint_page: PaintPage, panel: Panel) -> None:
-    """What the panel does on the first page."""
-    panel.show_after(pick_from(context, paint_page.wall))
-
-    def look_near(picked: Any, language: str) -> tuple[Any, ...]:
-        return picked, near_words(picked, language), gr.Row(visible=True), context.go("paint")
-
-    near: list[gr.blocks.Block] = [paint_page.near, paint_page.near_news, paint_page.near_bar, context.tabs]
-    paint_page.repaint_after(panel.near.click(look_near, [context.picked, context.language], near, **QUICK))
 
 
 def launch_options(studio: StudioBlocks) -> dict[str, Any]:

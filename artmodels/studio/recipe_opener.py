@@ -148,8 +148,8 @@ class RecipeOpener:
         event.success(
             put, [self.opened, context.picked, context.current, context.language], steer_page.put_outputs, **PAINTING
         )
-        self.blend_page.linked(event.then(**only_if(self.opened, self.blend_page.repaint)))
-        return event.then(**only_if(self.opened, self.paint_page.repaint))
+        self.blend_page.linked(event.then(**only_if(self.opened, self.blend_page.repainting)))
+        return event.then(**only_if(self.opened, self.paint_page.repainting))
 
 
 def build_offer(

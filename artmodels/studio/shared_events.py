@@ -166,8 +166,8 @@ def connect_models(
         waited = begun.success(
             open_waiting, [opener.waiting, context.current, context.language], opener.outputs, **QUICK
         )
-        waited.then(**only_if(changed, paint.repaint))
-        blend.linked(waited.then(**only_if(changed, blend.repaint)))
+        waited.then(**only_if(changed, paint.repainting))
+        blend.linked(waited.then(**only_if(changed, blend.repainting)))
         panel.show_kept_after(waited)
         pages.breed.show_family_after(waited)
         panel.show_after(waited)

@@ -45,19 +45,29 @@ MAX_NAME = 60
 
 @dataclass(frozen=True)
 class BlendPage:
-    """What other parts of the studio touch."""
+    """The parts of the page, and what happens on it."""
 
+    context: StudioContext
     slots: gr.JSON  # the style of each slider
     chosen_slots: gr.Dropdown
     sliders: list[gr.Slider]
-    name: gr.Textbox
-    mine: gr.Dropdown
-    seed: gr.Number
-    truncation: gr.Slider
+    surprise: gr.Button
+    even: gr.Button
+    shares: gr.HTML
     wall: Pictures
-    cuts: Pictures
+    seed: gr.Number
+    dice: gr.Button
+    truncation: gr.Slider
+    name: gr.Textbox
+    save: gr.Button
+    mine: gr.Dropdown
+    forget: gr.Button
     link: gr.Textbox
-    repaint: dict[str, Any]
+    coarse: gr.JSON
+    coarse_image: gr.HTML
+    fine: gr.JSON
+    fine_image: gr.HTML
+    cuts: Pictures
 
     def mixed(self, model: LoadedModel, weights: dict[str, float], language: str) -> Updates:
         """The sliders of a mix, with all styles that it holds."""
@@ -72,6 +82,144 @@ class BlendPage:
     def linked(self, event: Dependency) -> Dependency:
         """After a repaint: the link gets the address of the page before it."""
         return event.success(None, self.link, self.link, js=LINK_JS, api_visibility="private")
+
+    @property
+    def repainting(self) -> dict[str, Any]:
+        """The event that paints the mix of the sliders."""
+        context, wall = self.context, self.wall
+        return {
+            "fn": self.repaint,
+            "inputs": [
+                *(self.slots, self.seed, self.truncation, self.name, wall.recipes, context.picked),
+                *(context.current, context.language, *self.sliders),
+            ],
+            "outputs": [*wall.parts, self.shares, self.link],
+            **PAINTING,
+        }
+
+    def repaint(
+        self,
+        slots: Any,
+        seed: float,
+        truncation: float,
+        name: str,
+        hanging: Any,
+        picked: Any,
+        current: str,
+        language: str,
+        *values: float,
+    ) -> Updates:
+        context, wall = self.context, self.wall
+        with clear_errors(language):
+            model = context.model_of(current)
+            mix = dict(zip(slots, values, strict=False))
+            recipes = handlers.recipes_of_seeds(model, mix, seed, BLEND_COUNT, truncation)
+            weights = recipes[0].style_weights
+            link = link_of(recipes[0], language, open="blend", **({"name": name[:MAX_NAME]} if name else {}))
+            updates: Updates = {self.shares: share_bar(weights, language), self.link: link}
+            if as_data(recipes) != hanging:
+                shown, data = context.show(model, recipes)
+                updates |= {wall.gallery: context.hung(shown, data, picked), wall.recipes: data}
+            return updates
+
+    def set_mix(self, weights: dict[str, float], current: str, language: str) -> Updates:
+        return self.mixed(self.context.model_of(current), weights, language)
+
+    def surprise_mix(self, current: str, language: str) -> Updates:
+        """Two to four styles, drawn by lot."""
+        styles = self.context.model_of(current).generator.config.styles
+        drawn = random.sample(styles, min(len(styles), random.randint(2, 4)))
+        return self.set_mix({style: round(random.uniform(0.15, 1), 2) for style in drawn}, current, language)
+
+    def even_mix(self, slots: list[str], current: str, language: str) -> Updates:
+        return self.set_mix(dict.fromkeys(slots, 0.5), current, language)
+
+    def choose_slots(self, chosen: list[str], current: str, language: str) -> Updates:
+        """The styles that have a slider, where a model has more than there are."""
+        with clear_errors(language):
+            if not chosen:
+                raise Complaint("all-zero")
+        return self.even_mix(chosen, current, language)
+
+    def save_style(
+        self, name: str, slots: list[str], designs: Any, current: str, language: str, *values: float
+    ) -> tuple[Any, ...]:
+        """The mix, kept in the browser under a name."""
+        with clear_errors(language):
+            name = " ".join(name.split())[:MAX_NAME]
+            if not name:
+                raise Complaint("no-name")
+            model = self.context.model_of(current)
+            weights = handlers.style_weights_of(model, dict(zip(slots, values, strict=False)))
+            design = {"name": name, "weights_sha256": model.weights_sha256, "weights": weights}
+            stored = designs if isinstance(designs, list) else []
+            others = [other for other in stored if not same_design(other, design)]
+            if len(others) >= MAX_DESIGNS:
+                raise Complaint("designs-full", most=MAX_DESIGNS)
+        gr.Info(html.escape(translate(language, "saved", name=name)), title="", duration=4)
+        return [*others, design], *design_updates(model, [*others, design], name, language)
+
+    def forget_style(self, name: str | None, designs: Any, current: str, language: str) -> tuple[Any, ...]:
+        model = self.context.model_of(current)
+        gone = [design for design in designs_of(model, designs) if design["name"] == name]
+        stored = [design for design in designs or [] if design not in gone]
+        return stored, *design_updates(model, stored, None, language)
+
+    def load_style(self, chosen: str | None, designs: Any, current: str, language: str) -> Updates:
+        """The sliders of a style that the visitor made."""
+        model = self.context.model_of(current)
+        for design in designs_of(model, designs):
+            if design["name"] == chosen:
+                return {self.name: chosen, **self.set_mix(design["weights"], current, language)}
+        return gr.skip()
+
+    def cut(self, coarse: Any, fine: Any, current: str, language: str) -> tuple[Any, ...]:
+        """The coarse one with the fine one's rows from each block on: all places to cut, side by side."""
+        if not coarse or not fine:
+            return gr.skip()
+        with clear_errors(language):
+            model = self.context.model_of(current)
+            pair = read_picked(coarse), read_picked(fine)
+            layers = model.generator.config.layers
+            mixed = [mix_layers(*pair, first) for first in range(layers, 0, -1)]
+            wall, recipes = self.context.show(model, mixed)
+            resolutions = model.generator.config.resolutions
+        return [
+            (path, translate(language, "from-pixels", pixels=resolutions[layers - 1 - place]))
+            for place, (path, _) in enumerate(wall)
+        ], recipes
+
+    def connect(self, paint_page: PaintPage, panel: Panel) -> None:
+        context, repainting, linked = self.context, self.repainting, self.linked
+        seed, mixed, asked = self.seed, [self.slots, *self.sliders], [context.current, context.language]
+        linked(
+            gr.on(
+                [*(slider.input for slider in self.sliders), seed.submit, seed.blur, self.truncation.input],
+                **gentle(repainting),
+                trigger_mode="always_last",
+            )
+        )
+        linked(self.dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private").then(**repainting))
+        linked(self.surprise.click(self.surprise_mix, asked, mixed, **QUICK).then(**repainting))
+        linked(self.even.click(self.even_mix, [self.slots, *asked], mixed, **QUICK).then(**repainting))
+        chosen = self.chosen_slots.input(self.choose_slots, [self.chosen_slots, *asked], mixed, **QUICK)
+        linked(chosen.success(**repainting))
+        naming = [context.designs, self.mine, paint_page.style]
+        saving = [self.name, self.slots, context.designs, *asked, *self.sliders]
+        linked(self.save.click(self.save_style, saving, naming, **QUICK).success(**repainting))
+        own = [self.mine, context.designs, *asked]
+        linked(self.mine.input(self.load_style, own, [self.name, *mixed], **QUICK).then(**repainting))
+        self.forget.click(self.forget_style, own, naming, **QUICK)
+        for pictures in (self.wall, self.cuts):
+            panel.show_after(pick_from(context, pictures))
+        for title, button, image, slot in (
+            ("coarse", panel.coarse, self.coarse_image, self.coarse),
+            ("fine", panel.fine, self.fine_image, self.fine),
+        ):
+            put = button.click(
+                lambda picked: (picked, context.go("blend")), context.picked, [slot, context.tabs], **QUICK
+            ).then(_shown(context, title), [slot, *asked], image, **PAINTING)
+            put.success(self.cut, [self.coarse, self.fine, *asked], self.cuts.parts, **PAINTING)
 
 
 def first_mix(model: LoadedModel) -> dict[str, float]:
@@ -126,139 +274,11 @@ def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: Pai
         with gr.Column(scale=3, min_width=320):
             cuts = context.pictures("cuts", "cuts")
     coarse, fine = gr.JSON(None, visible=False), gr.JSON(None, visible=False)
-
-    def repaint(
-        slots: Any,
-        seed: float,
-        truncation: float,
-        name: str,
-        hanging: Any,
-        picked: Any,
-        current: str,
-        language: str,
-        *values: float,
-    ) -> Updates:
-        with clear_errors(language):
-            model = context.model_of(current)
-            mix = dict(zip(slots, values, strict=False))
-            recipes = handlers.recipes_of_seeds(model, mix, seed, BLEND_COUNT, truncation)
-            weights = recipes[0].style_weights
-            link = link_of(recipes[0], language, open="blend", **({"name": name[:MAX_NAME]} if name else {}))
-            updates: Updates = {shares: share_bar(weights, language), style_link: link}
-            if as_data(recipes) != hanging:
-                shown, data = context.show(model, recipes)
-                updates |= {wall.gallery: context.hung(shown, data, picked), wall.recipes: data}
-            return updates
-
-    repainting: dict[str, Any] = {
-        "fn": repaint,
-        "inputs": [
-            *(slots, seed, truncation, name, wall.recipes, context.picked, context.current, context.language),
-            *sliders,
-        ],
-        "outputs": [*wall.parts, shares, style_link],
-        **PAINTING,
-    }
-
-    def set_mix(weights: dict[str, float], current: str, language: str) -> Updates:
-        return page.mixed(context.model_of(current), weights, language)
-
-    def surprise_mix(current: str, language: str) -> Updates:
-        styles = context.model_of(current).generator.config.styles
-        drawn = random.sample(styles, min(len(styles), random.randint(2, 4)))
-        return set_mix({style: round(random.uniform(0.15, 1), 2) for style in drawn}, current, language)
-
-    def even_mix(slots: list[str], current: str, language: str) -> Updates:
-        return set_mix(dict.fromkeys(slots, 0.5), current, language)
-
-    def choose_slots(chosen: list[str], current: str, language: str, *values: float) -> Updates:
-        with clear_errors(language):
-            if not chosen:
-                raise Complaint("all-zero")
-        return set_mix(dict.fromkeys(chosen, 0.5), current, language)
-
-    def save_style(
-        name: str, slots: list[str], designs: Any, current: str, language: str, *values: float
-    ) -> tuple[Any, ...]:
-        with clear_errors(language):
-            name = " ".join(name.split())[:MAX_NAME]
-            if not name:
-                raise Complaint("no-name")
-            model = context.model_of(current)
-            weights = handlers.style_weights_of(model, dict(zip(slots, values, strict=False)))
-            design = {"name": name, "weights_sha256": model.weights_sha256, "weights": weights}
-            stored = designs if isinstance(designs, list) else []
-            others = [other for other in stored if not same_design(other, design)]
-            if len(others) >= MAX_DESIGNS:
-                raise Complaint("designs-full", most=MAX_DESIGNS)
-        gr.Info(html.escape(translate(language, "saved", name=name)), title="", duration=4)
-        return [*others, design], *design_updates(model, [*others, design], name, language)
-
-    def forget_style(name: str | None, designs: Any, current: str, language: str) -> tuple[Any, ...]:
-        model = context.model_of(current)
-        gone = [design for design in designs_of(model, designs) if design["name"] == name]
-        stored = [design for design in designs or [] if design not in gone]
-        return stored, *design_updates(model, stored, None, language)
-
-    def load_style(chosen: str | None, designs: Any, current: str, language: str) -> Updates:
-        model = context.model_of(current)
-        for design in designs_of(model, designs):
-            if design["name"] == chosen:
-                return {name: chosen, **set_mix(design["weights"], current, language)}
-        return gr.skip()
-
-    def cut(coarse: Any, fine: Any, current: str, language: str) -> tuple[Any, ...]:
-        """The coarse one with the fine one's rows from each block on: all places to cut, side by side."""
-        if not coarse or not fine:
-            return gr.skip()
-        with clear_errors(language):
-            model = context.model_of(current)
-            pair = read_picked(coarse), read_picked(fine)
-            layers = model.generator.config.layers
-            mixed = [mix_layers(*pair, first) for first in range(layers, 0, -1)]
-            wall, recipes = context.show(model, mixed)
-            resolutions = model.generator.config.resolutions
-        return [
-            (path, translate(language, "from-pixels", pixels=resolutions[layers - 1 - place]))
-            for place, (path, _) in enumerate(wall)
-        ], recipes
-
-    page = BlendPage(slots, others, sliders, name, mine, seed, truncation, wall, cuts, style_link, repainting)
-    mixed, linked = [slots, *sliders], page.linked
-    linked(
-        gr.on(
-            [*(slider.input for slider in sliders), seed.submit, seed.blur, truncation.input],
-            **gentle(repainting),
-            trigger_mode="always_last",
-        )
-    )
-    linked(dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private").then(**repainting))
-    linked(surprise.click(surprise_mix, [context.current, context.language], mixed, **QUICK).then(**repainting))
-    linked(even.click(even_mix, [slots, context.current, context.language], mixed, **QUICK).then(**repainting))
-    linked(
-        others.input(choose_slots, [others, context.current, context.language, *sliders], mixed, **QUICK).success(
-            **repainting
-        )
-    )
-    naming = [context.designs, mine, paint_page.style]
-    linked(
-        save.click(
-            save_style, [name, slots, context.designs, context.current, context.language, *sliders], naming, **QUICK
-        ).success(**repainting)
-    )
-    loading = [mine, context.designs, context.current, context.language]
-    linked(mine.input(load_style, loading, [name, *mixed], **QUICK).then(**repainting))
-    forget.click(forget_style, [mine, context.designs, context.current, context.language], naming, **QUICK)
-    for pictures in (wall, cuts):
-        panel.show_after(pick_from(context, pictures))
-    for title, button, image, slot in (
-        ("coarse", panel.coarse, coarse_image, coarse),
-        ("fine", panel.fine, fine_image, fine),
-    ):
-        put = button.click(
-            lambda picked: (picked, context.go("blend")), context.picked, [slot, context.tabs], **QUICK
-        ).then(_shown(context, title), [slot, context.current, context.language], image, **PAINTING)
-        put.success(cut, [coarse, fine, context.current, context.language], cuts.parts, **PAINTING)
+    page = BlendPage(
+        context, slots, others, sliders, surprise, even, shares, wall, seed, dice, truncation,
+        name, save, mine, forget, style_link, coarse, coarse_image, fine, fine_image, cuts,
+    )  # fmt: skip
+    page.connect(paint_page, panel)
     return page
 
 

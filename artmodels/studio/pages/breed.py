@@ -36,47 +36,111 @@ GAP = 8  # pixels between parents and children of a strip
 
 @dataclass(frozen=True)
 class BreedPage:
-    """What other parts of the studio touch."""
+    """The parts of the page, and what happens on it."""
 
     context: StudioContext
     parents: Pictures
+    mutation: gr.Slider
+    start: gr.Button
+    clear: gr.Button
     litter: Pictures
     tree: gr.Gallery
+    forget: gr.Button
+    seed: gr.Number
     example: gr.JSON  # recipes of the parents that nobody chose
 
-    def show_family_after(self, event: Dependency) -> Dependency:
-        """Paint the tree that the browser kept, as far as it is the model's."""
-        context = self.context
-
-        def show_family(family: Any, current: str, language: str) -> Any:
-            if not family:  # so this never comes late over the first generation of a visitor who was quick
-                return gr.skip()
-            with clear_errors(language):
-                model = context.model_of(current)
-                strips = []
-                for place, generation in enumerate(generations_of(model, family), 1):
-                    chosen, born = members(generation)
-                    images = handlers.paint_images(model, [*chosen, *born], context.paint)
-                    strips.append(strip(context, [*chosen, *born], images, len(chosen), place, language))
-                return strips
-
-        return event.success(show_family, [context.family, context.current, context.language], self.tree, **PAINTING)
-
-    def begin_with_an_example(self, room: gr.Tab, wall: gr.JSON) -> None:
+    def begin(self, recipes: Any, hanging: Any, current: str, language: str) -> tuple[Any, ...]:
         """Whoever comes before any parent is chosen finds two of the wall, with their children."""
-        context = self.context
+        with clear_errors(language):
+            model = self.context.model_of(current)
+            chosen = [] if recipes else those_of(model, hanging)[: 2 * EXAMPLE_STEP : EXAMPLE_STEP]
+            if len(chosen) < MIN_PARENTS:
+                return gr.skip()
+            shown, data = self.context.show(model, chosen)
+            return shown, data, data, *self.context.show(model, children(chosen, LITTER, 0, FIRST_MUTATION))
 
-        def begin(recipes: Any, hanging: Any, current: str, language: str) -> tuple[Any, ...]:
-            with clear_errors(language):
-                model = context.model_of(current)
-                chosen = [] if recipes else those_of(model, hanging)[: 2 * EXAMPLE_STEP : EXAMPLE_STEP]
-                if len(chosen) < MIN_PARENTS:
-                    return gr.skip()
-                shown, data = context.show(model, chosen)
-                return shown, data, data, *context.show(model, children(chosen, LITTER, 0, FIRST_MUTATION))
+    def add_parent(self, picked: Any, recipes: Any, example: Any, current: str, language: str) -> tuple[Any, ...]:
+        with clear_errors(language):
+            model = self.context.model_of(current)
+            recipe, chosen = picked_and_chosen(model, picked, [] if recipes == example else recipes)
+            if recipe not in chosen:
+                if len(chosen) >= MAX_PARENTS:
+                    raise Complaint("too-many-parents", most=MAX_PARENTS)
+                chosen.append(recipe)
+            wall, recipes = self.context.show(model, chosen)
+        if len(chosen) == 1:
+            gr.Info(translate(language, "one-more-parent"), title="", duration=4)
+        return wall, recipes, self.context.go("breed")
 
+    def breed(
+        self, recipes: Any, seed: float, mutation: float, family: Any, tree: Any, current: str, language: str
+    ) -> tuple[Any, ...]:
+        """A litter of the parents, and the generation in the tree."""
+        with clear_errors(language):
+            model = self.context.model_of(current)
+            chosen = read_recipes_data(recipes)
+            if len(chosen) < MIN_PARENTS:
+                raise Complaint("too-few-parents", found=len(chosen))
+            seed = handlers.whole_number("seed", seed, 0, SEED_LIMIT - 1)
+            mutation = handlers.number_between("mutation", mutation, 0, 1)
+            generation = {"parents": as_data(chosen), "seed": seed, "mutation": mutation}
+            born = children(chosen, LITTER, seed, mutation)
+            images = handlers.paint_images(model, [*chosen, *born], self.context.paint)
+            known = generations_of(model, family)
+            newest = strip(self.context, [*chosen, *born], images, len(chosen), len(known) + 1, language)
+            wall = handlers.hang(model, self.context.save, born, images[len(chosen) :])
+        strips = [*(tree or []), newest][-MAX_GENERATIONS:]
+        return wall, as_data(born), [*known, generation][-MAX_GENERATIONS:], strips
+
+    def go_back(self, family: Any, current: str, language: str, event: gr.SelectData) -> tuple[Any, ...]:
+        """The parents and children of a generation stand there again; what is bred next branches off."""
+        with clear_errors(language):
+            model = self.context.model_of(current)
+            generations = generations_of(model, family)
+            if event.index >= len(generations):
+                return gr.skip()
+            chosen, born = members(generations[event.index])
+            return *self.context.show(model, chosen), *self.context.show(model, born)
+
+    def show_family(self, family: Any, current: str, language: str) -> list[tuple[str, str]]:
+        """The tree that the browser kept, as far as it is the model's."""
+        if not family:  # so this never comes late over the first generation of a visitor who was quick
+            return gr.skip()
+        with clear_errors(language):
+            model = self.context.model_of(current)
+            strips = []
+            for place, generation in enumerate(generations_of(model, family), 1):
+                chosen, born = members(generation)
+                images = handlers.paint_images(model, [*chosen, *born], self.context.paint)
+                strips.append(strip(self.context, [*chosen, *born], images, len(chosen), place, language))
+            return strips
+
+    def show_family_after(self, event: Dependency) -> Dependency:
+        inputs = [self.context.family, self.context.current, self.context.language]
+        return event.success(self.show_family, inputs, self.tree, **PAINTING)
+
+    def connect(self, panel: Panel) -> None:
+        context, parents, litter, tree = self.context, self.parents, self.litter, self.tree
+        asked = [context.current, context.language]
+        adding = [context.picked, parents.recipes, self.example, *asked]
+        panel.breed.click(self.add_parent, adding, [*parents.parts, context.tabs], **PAINTING)
+        self.start.click(None, None, self.seed, js=RANDOM_SEED_JS, api_visibility="private").then(
+            self.breed,
+            [parents.recipes, self.seed, self.mutation, context.family, tree, *asked],
+            [*litter.parts, context.family, tree],
+            **PAINTING,
+        )
+        self.clear.click(lambda: ([], []), None, parents.parts, **QUICK)
+        tree.select(self.go_back, [context.family, *asked], [*parents.parts, *litter.parts], **PAINTING)
+        self.forget.click(lambda: ([], []), None, [context.family, tree], **QUICK)
+        for pictures in (parents, litter):
+            panel.show_after(pick_from(context, pictures))
+
+    def connect_room(self, room: gr.Tab, wall: gr.JSON) -> None:
+        """What happens when somebody comes to this page from the wall."""
         outputs = [*self.parents.parts, self.example, *self.litter.parts]
-        room.select(begin, [self.parents.recipes, wall, context.current, context.language], outputs, **PAINTING)
+        inputs = [self.parents.recipes, wall, self.context.current, self.context.language]
+        room.select(self.begin, inputs, outputs, **PAINTING)
 
 
 def build_breed_page(context: StudioContext, panel: Panel) -> BreedPage:
@@ -103,67 +167,9 @@ def build_breed_page(context: StudioContext, panel: Panel) -> BreedPage:
         forget = context.add(gr.Button, {"value": "forget-tree"}, size="sm", min_width=120, elem_id="forget-tree")
     seed = gr.Number(0, visible=False, precision=0)
     example = gr.JSON(None, visible=False)
-
-    def add_parent(picked: Any, recipes: Any, example: Any, current: str, language: str) -> tuple[Any, ...]:
-        with clear_errors(language):
-            model = context.model_of(current)
-            recipe, chosen = picked_and_chosen(model, picked, [] if recipes == example else recipes)
-            if recipe not in chosen:
-                if len(chosen) >= MAX_PARENTS:
-                    raise Complaint("too-many-parents", most=MAX_PARENTS)
-                chosen.append(recipe)
-            wall, recipes = context.show(model, chosen)
-        if len(chosen) == 1:
-            gr.Info(translate(language, "one-more-parent"), title="", duration=4)
-        return wall, recipes, context.go("breed")
-
-    def breed(recipes: Any, seed: float, mutation: float, family: Any, tree: Any, current: str, language: str) -> Any:
-        with clear_errors(language):
-            model = context.model_of(current)
-            chosen = read_recipes_data(recipes)
-            if len(chosen) < MIN_PARENTS:
-                raise Complaint("too-few-parents", found=len(chosen))
-            seed = handlers.whole_number("seed", seed, 0, SEED_LIMIT - 1)
-            mutation = handlers.number_between("mutation", mutation, 0, 1)
-            generation = {"parents": as_data(chosen), "seed": seed, "mutation": mutation}
-            born = children(chosen, LITTER, seed, mutation)
-            images = handlers.paint_images(model, [*chosen, *born], context.paint)
-            known = generations_of(model, family)
-            newest = strip(context, [*chosen, *born], images, len(chosen), len(known) + 1, language)
-            wall = handlers.hang(model, context.save, born, images[len(chosen) :])
-        strips = [*(tree or []), newest][-MAX_GENERATIONS:]
-        return wall, as_data(born), [*known, generation][-MAX_GENERATIONS:], strips
-
-    def go_back(family: Any, current: str, language: str, event: gr.SelectData) -> tuple[Any, ...]:
-        """The parents and children of a generation stand there again; what is bred next branches off."""
-        with clear_errors(language):
-            model = context.model_of(current)
-            generations = generations_of(model, family)
-            if event.index >= len(generations):
-                return gr.skip()
-            chosen, born = members(generations[event.index])
-            return *context.show(model, chosen), *context.show(model, born)
-
-    panel.breed.click(
-        add_parent,
-        [context.picked, parents.recipes, example, context.current, context.language],
-        [*parents.parts, context.tabs],
-        **PAINTING,
-    )
-    start.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private").then(
-        breed,
-        [parents.recipes, seed, mutation, context.family, tree, context.current, context.language],
-        [*litter.parts, context.family, tree],
-        **PAINTING,
-    )
-    clear.click(lambda: ([], []), None, parents.parts, **QUICK)
-    tree.select(
-        go_back, [context.family, context.current, context.language], [*parents.parts, *litter.parts], **PAINTING
-    )
-    forget.click(lambda: ([], []), None, [context.family, tree], **QUICK)
-    for pictures in (parents, litter):
-        panel.show_after(pick_from(context, pictures))
-    return BreedPage(context, parents, litter, tree, example)
+    page = BreedPage(context, parents, mutation, start, clear, litter, tree, forget, seed, example)
+    page.connect(panel)
+    return page
 
 
 def generations_of(model: LoadedModel, family: Any) -> list[dict[str, Any]]:

@@ -41,25 +41,54 @@ WALKED_SEED = 7  # of the picture that is moved along the directions
 
 @dataclass(frozen=True)
 class ExplainPage:
-    """What other parts of the studio touch."""
+    """The parts of the page, and what happens on it."""
 
     context: StudioContext
-    seen: list[gr.HTML]  # of one picture
+    seen: list[gr.HTML]  # of one picture; the first shows it
+    upload: gr.UploadButton
     story: gr.HTML  # of the model
     wanted: gr.Textbox  # not empty once a visitor has come to this page
 
+    def look(self, picked: Any, current: str, language: str) -> tuple[Any, ...]:
+        with clear_errors(language):
+            model, recipe = self.context.model_of(current), read_picked(picked)
+            (image,) = handlers.paint_images(model, [recipe], self.context.paint)
+            return *explain(self.context, model, image, handlers.caption(recipe), language), self.context.go("explain")
+
+    def look_at_file(self, path: str, current: str, language: str) -> tuple[Any, ...]:
+        with clear_errors(language):
+            model, (image, name) = self.context.model_of(current), take_picture(self.context.files, path)
+            return explain(self.context, model, image, name, language)
+
+    def tell_whoever_comes(self, current: str, told: str, shown: str, hanging: Any, language: str) -> Updates:
+        """The story of the model, once it is wanted, and before it the first picture of the wall, if none is there."""
+        if told:
+            return gr.skip()
+        with clear_errors(language):
+            model = self.context.model_of(current)
+            updates: Updates = {self.wanted: "yes", self.story: tell_story(self.context, model, language)}
+            if not shown and (recipes := those_of(model, hanging)):
+                (image,) = handlers.paint_images(model, recipes[:1], self.context.paint)
+                seen = explain(self.context, model, image, handlers.caption(recipes[0]), language)
+                updates |= dict(zip(self.seen, seen, strict=True))
+            return updates
+
+    def tell_anew(self, wanted: str, current: str, language: str) -> Updates:
+        """Nothing is seen any more, and the story is told anew if anybody wants it."""
+        with clear_errors(language):
+            story = tell_story(self.context, self.context.model_of(current), language) if wanted else ""
+        return {self.story: story, **{part: "" for part in self.seen}}
+
     def tell_after(self, event: Dependency) -> Dependency:
-        """Empty what was seen, and tell the story anew if anybody wants it."""
-        context = self.context
+        inputs = [self.wanted, self.context.current, self.context.language]
+        return event.success(self.tell_anew, inputs, [self.story, *self.seen], **PAINTING)
 
-        def tell(wanted: str, current: str, language: str) -> tuple[str, ...]:
-            with clear_errors(language):
-                story = tell_story(context, context.model_of(current), language) if wanted else ""
-            return story, *[""] * len(self.seen)
-
-        return event.success(
-            tell, [self.wanted, context.current, context.language], [self.story, *self.seen], **PAINTING
-        )
+    def connect(self, panel: Panel, room: gr.Tab, wall: gr.JSON) -> None:
+        context, asked = self.context, [self.context.current, self.context.language]
+        panel.explain.click(self.look, [context.picked, *asked], [*self.seen, context.tabs], **PAINTING)
+        self.upload.upload(self.look_at_file, [self.upload, *asked], self.seen, **PAINTING)
+        inputs = [context.current, self.story, self.seen[0], wall, context.language]
+        room.select(self.tell_whoever_comes, inputs, [self.wanted, self.story, *self.seen], **PAINTING)
 
 
 def build_explain_page(context: StudioContext, panel: Panel, room: gr.Tab, wall: gr.JSON) -> ExplainPage:
@@ -81,38 +110,8 @@ def build_explain_page(context: StudioContext, panel: Panel, room: gr.Tab, wall:
     origin = gr.HTML("", elem_id="origin", padding=False)
     story = gr.HTML("", elem_id="story", padding=False)
     wanted = gr.Textbox("", visible=False)
-    page = ExplainPage(context, [looked_at, verdict, maps, origin], story, wanted)
-
-    def look(picked: Any, current: str, language: str) -> tuple[Any, ...]:
-        with clear_errors(language):
-            model, recipe = context.model_of(current), read_picked(picked)
-            (image,) = handlers.paint_images(model, [recipe], context.paint)
-            return *explain(context, model, image, handlers.caption(recipe), language), context.go("explain")
-
-    def look_at_file(path: str, current: str, language: str) -> tuple[Any, ...]:
-        with clear_errors(language):
-            model, (image, name) = context.model_of(current), take_picture(context.files, path)
-            return explain(context, model, image, name, language)
-
-    def tell(current: str, told: str, shown: str, hanging: Any, language: str) -> Updates:
-        """The story of the model, once it is wanted, and before it the first picture of the wall, if none is there."""
-        if told:
-            return gr.skip()
-        with clear_errors(language):
-            model = context.model_of(current)
-            updates: Updates = {wanted: "yes", story: tell_story(context, model, language)}
-            if not shown and (recipes := those_of(model, hanging)):
-                (image,) = handlers.paint_images(model, recipes[:1], context.paint)
-                seen = explain(context, model, image, handlers.caption(recipes[0]), language)
-                updates |= dict(zip(page.seen, seen, strict=True))
-            return updates
-
-    panel.explain.click(
-        look, [context.picked, context.current, context.language], [*page.seen, context.tabs], **PAINTING
-    )
-    upload.upload(look_at_file, [upload, context.current, context.language], page.seen, **PAINTING)
-    inputs = [context.current, story, looked_at, wall, context.language]
-    room.select(tell, inputs, [wanted, story, *page.seen], **PAINTING)
+    page = ExplainPage(context, [looked_at, verdict, maps, origin], upload, story, wanted)
+    page.connect(panel, room, wall)
     return page
 
 

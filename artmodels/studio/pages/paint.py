@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-from gradio.events import Dependency
 from PIL import Image
 
 from artmodels.generate.mixing import neighbours
@@ -25,35 +24,179 @@ from artmodels.studio.context import (
     as_data,
     clear_errors,
     gentle,
+    pick_from,
     read_picked,
     read_recipes_data,
 )
 from artmodels.studio.handlers import FIRST_COUNT, FIRST_SEED, FIRST_TRUNCATION
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, style_word, translate
+from artmodels.studio.panel import Panel
 
 FIRST_DISTANCE = 0.4
 MOMENT = 0.6  # seconds of painting after which a visitor sees what is there
 MAX_HISTORY = 50
+ORDER = ("style", "seed", "count", "truncation", "shared", "near", "distance")  # what a wall is ordered by
 MAX_DESIGNS = 50  # styles of a visitor
+FETCH_JS = "() => setTimeout(() => document.querySelector('#zip-file').click(), 150)"
 STAR = "★ "  # before the name of a style that the visitor made
 
 
 @dataclass(frozen=True)
 class PaintPage:
-    """What other parts of the studio touch."""
+    """The parts of the page, and what happens on it."""
 
+    context: StudioContext
     style: gr.Radio
     seed: gr.Number
+    count: gr.Slider
     truncation: gr.Slider
     shared: gr.Checkbox
+    dice: gr.Button
+    undo: gr.Button
+    archive: gr.Button
+    archive_file: gr.DownloadButton
+    stop: gr.Button
+    status: gr.HTML
     near: gr.JSON
     near_bar: gr.Row
     near_news: gr.HTML
-    repaint: dict[str, Any]
+    distance: gr.Slider
+    leave: gr.Button
     wall: Pictures
+    history: gr.JSON
 
-    def repaint_after(self, event: Dependency) -> Dependency:
-        return event.then(**self.repaint)
+    @property
+    def controls(self) -> list[gr.blocks.Block]:
+        """What an order is made of, as `ORDER` names it."""
+        return [self.style, self.seed, self.count, self.truncation, self.shared, self.near, self.distance]
+
+    @property
+    def repainting(self) -> dict[str, Any]:
+        """The event that paints what the controls say."""
+        context = self.context
+        return {
+            "fn": self.repaint,
+            "inputs": [
+                *self.controls,
+                *(context.current, context.designs, self.history, self.wall.recipes, context.picked, context.language),
+            ],
+            "outputs": [*self.wall.parts, self.status, self.stop, self.history, self.undo],
+            **PAINTING,
+        }
+
+    def repaint(
+        self,
+        style: str,
+        seed: float,
+        count: float,
+        truncation: float,
+        shared: bool,
+        near: Any,
+        distance: float,
+        current: str,
+        designs: Any,
+        orders: Any,
+        hanging: Any,
+        picked: Any,
+        language: str,
+    ) -> Iterator[Updates]:
+        """Paint what the controls say; when it takes longer than a moment, the wall grows and may be stopped.
+
+        What hangs already stays: leaving the seed's field for the dice asks for the old wall beside the new one.
+        """
+        context, wall = self.context, self.wall
+        with clear_errors(language):
+            model = context.model_of(current)
+            chosen = style_named(model, style, designs)
+            recipes = _ordered(model, chosen, seed, count, truncation, bool(shared), near, distance)
+            seen, grown, wanted = time.monotonic(), [], as_data(recipes)
+            for grown in handlers.paint_wall(model, context.save, recipes, context.paint) if wanted != hanging else ():
+                if time.monotonic() - seen > MOMENT and len(grown) < len(recipes):
+                    seen = time.monotonic()
+                    news = translate(language, "painting", done=len(grown), all=len(recipes))
+                    yield {
+                        wall.gallery: context.hung(grown, wanted[: len(grown)], picked),
+                        wall.recipes: wanted[: len(grown)],
+                        self.status: f'<p role="status">{news}</p>',
+                        self.stop: gr.Button(visible=True),
+                    }
+        orders = _remember(orders, _order(style, seed, count, truncation, bool(shared), near or None, distance))
+        updates: Updates = {
+            self.status: "",
+            self.stop: gr.Button(visible=False),
+            self.history: orders,
+            self.undo: gr.Button(interactive=len(orders) > 1),
+        }
+        if grown:
+            updates |= {wall.gallery: context.hung(grown, wanted, picked), wall.recipes: wanted}
+        yield updates
+
+    def step_back(self, orders: Any, current: str, designs: Any, language: str) -> Updates:
+        """The controls as they were before the last wall."""
+        if not isinstance(orders, list) or len(orders) < 2:
+            return gr.skip()
+        order, model = orders[-2], self.context.model_of(current)
+        known = [value for _, value in style_choices(model, designs, language)]
+        style = order["style"] if order["style"] in known else handlers.ALL_STYLES
+        return {
+            **{part: order[name] for part, name in zip(self.controls, ORDER, strict=True)},
+            self.style: style,
+            self.near_bar: gr.Row(visible=order["near"] is not None),
+            self.near_news: near_words(order["near"], language),
+            self.history: orders[:-1],
+        }
+
+    def pack(self, recipes: Any, current: str, language: str) -> str:
+        """The wall as a zip."""
+        context = self.context
+        with clear_errors(language):
+            content = handlers.wall_zip(context.model_of(current), read_recipes_data(recipes), context.paint)
+        return context.save(content, "artmodels-wall.zip")
+
+    def look_near(self, picked: Any, language: str) -> Updates:
+        """The wall is of pictures near this one from now on."""
+        return {
+            self.near: picked,
+            self.near_news: near_words(picked, language),
+            self.near_bar: gr.Row(visible=True),
+            self.context.tabs: self.context.go("paint"),
+        }
+
+    def leave_near(self) -> Updates:
+        return {self.near: None, self.near_bar: gr.Row(visible=False)}
+
+    def connect(self) -> None:
+        context, repainting = self.context, self.repainting
+        seed, stop, leave = self.seed, self.stop, self.leave
+        changed = gr.on(
+            [
+                *(self.style.input, seed.submit, seed.blur, self.count.input, self.truncation.input),
+                *(self.shared.input, self.distance.input),
+            ],
+            **gentle(repainting),
+            trigger_mode="always_last",
+        )
+        rolled = self.dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private").then(**repainting)
+        left = leave.click(self.leave_near, None, [self.near, self.near_bar], **QUICK).then(**repainting)
+        undone = self.undo.click(
+            self.step_back,
+            [self.history, context.current, context.designs, context.language],
+            [*self.controls, self.near_bar, self.near_news, self.history],
+            **QUICK,
+        ).then(**repainting)
+        stop.click(lambda: gr.Button(visible=False), None, stop, cancels=[changed, rolled, left, undone], **QUICK)
+        packing = [self.wall.recipes, context.current, context.language]
+        self.archive.click(self.pack, packing, self.archive_file, **PAINTING).success(
+            None, None, None, js=FETCH_JS, api_visibility="private"
+        )
+
+    def connect_panel(self, panel: Panel) -> None:
+        """What the panel does on this page."""
+        context = self.context
+        panel.show_after(pick_from(context, self.wall))
+        near: list[gr.blocks.Block] = [self.near, self.near_news, self.near_bar, context.tabs]
+        looking = panel.near.click(self.look_near, [context.picked, context.language], near, **QUICK)
+        looking.then(**self.repainting)
 
 
 def named_styles(model: LoadedModel, language: str) -> list[tuple[str, str]]:
@@ -148,121 +291,12 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
     recipes = handlers.first_recipes(first)
     wall = context.pictures("wall", "wall", handlers.hang(first, context.save, recipes, first_wall), recipes)
     first_order = _order(handlers.ALL_STYLES, FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION, False, None, FIRST_DISTANCE)
-    history = gr.JSON([first_order], visible=False)
-    controls = [style, seed, count, truncation, shared, near, distance]
-
-    def repaint(
-        style: str,
-        seed: float,
-        count: float,
-        truncation: float,
-        shared: bool,
-        near: Any,
-        distance: float,
-        current: str,
-        designs: Any,
-        orders: Any,
-        hanging: Any,
-        picked: Any,
-        language: str,
-    ) -> Iterator[Updates]:
-        """Paint what the controls say; when it takes longer than a moment, the wall grows and may be stopped.
-
-        What hangs already stays: leaving the seed's field for the dice asks for the old wall beside the new one.
-        """
-        with clear_errors(language):
-            model = context.model_of(current)
-            chosen = style_named(model, style, designs)
-            recipes = _ordered(model, chosen, seed, count, truncation, bool(shared), near, distance)
-            seen, grown, wanted = time.monotonic(), [], as_data(recipes)
-            for grown in handlers.paint_wall(model, context.save, recipes, context.paint) if wanted != hanging else ():
-                if time.monotonic() - seen > MOMENT and len(grown) < len(recipes):
-                    seen = time.monotonic()
-                    news = translate(language, "painting", done=len(grown), all=len(recipes))
-                    yield {
-                        wall.gallery: context.hung(grown, wanted[: len(grown)], picked),
-                        wall.recipes: wanted[: len(grown)],
-                        status: f'<p role="status">{news}</p>',
-                        stop: gr.Button(visible=True),
-                    }
-        orders = _remember(orders, _order(style, seed, count, truncation, bool(shared), near, distance))
-        updates: Updates = {
-            status: "",
-            stop: gr.Button(visible=False),
-            history: orders,
-            undo: gr.Button(interactive=len(orders) > 1),
-        }
-        if grown:
-            updates |= {wall.gallery: context.hung(grown, wanted, picked), wall.recipes: wanted}
-        yield updates
-
-    repainting: dict[str, Any] = {
-        "fn": repaint,
-        "inputs": [
-            *controls,
-            context.current,
-            context.designs,
-            history,
-            wall.recipes,
-            context.picked,
-            context.language,
-        ],
-        "outputs": [*wall.parts, status, stop, history, undo],
-        **PAINTING,
-    }
-
-    def step_back(history: Any, current: str, designs: Any, language: str) -> tuple[Any, ...]:
-        if not isinstance(history, list) or len(history) < 2:
-            return gr.skip()
-        order, model = history[-2], context.model_of(current)
-        known = [value for _, value in style_choices(model, designs, language)]
-        style = order["style"] if order["style"] in known else handlers.ALL_STYLES
-        return (
-            style,
-            order["seed"],
-            order["count"],
-            order["truncation"],
-            order["shared"],
-            order["near"],
-            order["distance"],
-            gr.Row(visible=order["near"] is not None),
-            near_words(order["near"], language),
-            history[:-1],
-        )
-
-    def pack(recipes: Any, current: str, language: str) -> str:
-        with clear_errors(language):
-            content = handlers.wall_zip(context.model_of(current), read_recipes_data(recipes), context.paint)
-        return context.save(content, "artmodels-wall.zip")
-
-    changed = gr.on(
-        [style.input, seed.submit, seed.blur, count.input, truncation.input, shared.input, distance.input],
-        **gentle(repainting),
-        trigger_mode="always_last",
-    )
-    rolled = dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private").then(**repainting)
-    left = leave.click(lambda: (None, gr.Row(visible=False)), None, [near, near_bar], **QUICK).then(**repainting)
-    undone = undo.click(
-        step_back,
-        [history, context.current, context.designs, context.language],
-        [*controls, near_bar, near_news, history],
-        **QUICK,
-    ).then(**repainting)
-    stop.click(
-        lambda: gr.Button(visible=False),
-        None,
-        stop,
-        cancels=[changed, rolled, left, undone],
-        **QUICK,
-    )
-    archive.click(pack, [wall.recipes, context.current, context.language], archive_file, **PAINTING).success(
-        None,
-        None,
-        None,
-        js="() => setTimeout(() => document.querySelector('#zip-file').click(), 150)",
-        api_visibility="private",
-    )
-    return PaintPage(style, seed, truncation, shared, near, near_bar, near_news, repainting, wall)
+    page = PaintPage(
+        context, style, seed, count, truncation, shared, dice, undo, archive, archive_file, stop, status,
+        near, near_bar, near_news, distance, leave, wall, gr.JSON([first_order], visible=False),
+    )  # fmt: skip
+    page.connect()
+    return page
 
 
 def truncation_slider(context: StudioContext, elem_id: str) -> gr.Slider:
@@ -304,18 +338,9 @@ def _ordered(
     return [centre, *neighbours(centre, distance, handlers.seeds_from(seed, count - 1))]
 
 
-def _order(
-    style: str, seed: float, count: float, truncation: float, shared: bool, near: Any, distance: float
-) -> dict[str, Any]:
-    return {
-        "style": style,
-        "seed": seed,
-        "count": count,
-        "truncation": truncation,
-        "shared": shared,
-        "near": near or None,
-        "distance": distance,
-    }
+def _order(*values: Any) -> dict[str, Any]:
+    """What the controls say, in the order of `ORDER`."""
+    return dict(zip(ORDER, values, strict=True))
 
 
 def _remember(history: Any, order: dict[str, Any]) -> list[dict[str, Any]]:

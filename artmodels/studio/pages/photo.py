@@ -37,17 +37,28 @@ EVERY: dict[str, Any] = {"trigger_mode": "multiple"}  # each of several quick cl
 
 @dataclass(frozen=True)
 class PhotoPage:
-    """What other parts of the studio touch."""
+    """The parts of the page, and what happens on it."""
 
     context: StudioContext
+    first: LoadedModel
     samples: dict[str, str]  # where each sample is served
+    thumbnails: Sequence[str]  # of the first model's styles
+    mine: gr.File
     offered: gr.Gallery  # the samples
     styles: gr.Gallery
-    first: LoadedModel
-    thumbnails: Sequence[str]  # of its styles
+    size: gr.Radio
+    strength: gr.Slider
     news: gr.HTML
+    example_words: gr.HTML
+    compared: gr.ImageSlider
+    stop: gr.Button
     download: gr.DownloadButton
     share: gr.Button
+    sample: gr.Textbox  # which one stands for a photo of the visitor's own
+    style: gr.Textbox
+    wish: gr.Number  # the number of the last wish of this visitor
+    made: gr.Textbox  # where the last one is served
+    wishes: Counter[str | None]  # of each visitor: whatever is begun for an earlier one ends; below 0: all
 
     def begin_anew_after(self, event: Dependency, changed: gr.Textbox) -> Dependency:
         """Another model has other styles."""
@@ -77,6 +88,128 @@ class PhotoPage:
     def named_again(self, model: LoadedModel, shown: Any, language: str) -> handlers.Wall:
         """The paintings that hang there, with the styles' names in a language."""
         return named([path for path, _ in shown or ()], model, language)
+
+    def wished_anew(self, request: gr.Request) -> int:
+        self.wishes[request.session_hash] = abs(self.wishes[request.session_hash]) + 1
+        return self.wishes[request.session_hash]
+
+    def source(self, path: str | None, sample: str) -> "Input":
+        from artmodels.optimize.jobs import input_from_bytes
+
+        if path:
+            return input_of(self.context.files, path)
+        name = sample if sample in SAMPLES else SAMPLES[0]
+        return input_from_bytes((PHOTOS / f"{name}.jpg").read_bytes(), f"{name}.jpg")
+
+    def show_photo(self, path: str | None, sample: str, current: str, language: str, request: gr.Request) -> Updates:
+        """What was brought, as it will be repainted, and what of it will not be; what is being repainted ends."""
+        self.wished_anew(request)
+        with clear_errors(language):
+            model, photo = self.context.model_of(current), self.source(path, sample)
+            before = self.context.save_image(to_images(decoded(photo, SIZES[-1]))[0])
+            cut = photo.cut_off()
+        words = translate(language, "photo-whole")
+        if cut >= WORTH_SAYING:
+            words = translate(language, "photo-cut", share=f"{cut:.0%}")
+        words += " " + translate(language, "photo-next")
+        return {
+            self.compared: (before, before),
+            self.news: no_styles(model, language) or f'<p role="status">{words}</p>',
+            self.example_words: gr.HTML(visible=False),
+            self.stop: gr.Button(visible=False),
+            self.download: gr.DownloadButton(visible=False),
+            self.share: gr.Button(visible=False),
+        }
+
+    def choose_sample(self, event: gr.SelectData) -> Updates:
+        return {self.mine: None, self.sample: SAMPLES[event.index]}
+
+    def choose_style(self, current: str, language: str, event: gr.SelectData, request: gr.Request) -> Updates:
+        """What is being repainted for this visitor ends, and this begins."""
+        with clear_errors(language):
+            names = styles_of(self.context.model_of(current))
+        if event.index >= len(names):  # the thumbnails of the model before
+            return gr.skip()
+        return {
+            self.style: names[event.index],
+            self.wish: self.wished_anew(request),
+            self.news: f'<p role="status">{translate(language, "photo-waiting")}</p>',
+            self.example_words: gr.HTML(visible=False),
+            self.stop: gr.Button(visible=True),
+            self.download: gr.DownloadButton(visible=False),
+            self.share: gr.Button(visible=False),
+        }
+
+    def repaint(
+        self, style: str, wish: float, path: str | None, sample: str, size: float, strength: float,
+        current: str, language: str, request: gr.Request,
+    ) -> Iterator[Updates]:  # fmt: skip
+        """Show the photo while it is repainted, to its end or until its visitor says stop, or wishes something else."""
+        visitor = request.session_hash
+        if self.wishes[visitor] != wish:  # stopped before it began, or overtaken
+            yield {self.news: ""} if self.wishes[visitor] == -wish else gr.skip()
+            return
+        with clear_errors(language):
+            model, photo = self.context.model_of(current), self.source(path, sample)
+            strength = handlers.number_between("strength", strength, *STRENGTHS)
+            pixels = int(size) if size in SIZES else SIZES[-1]
+            job = job_for("manner", model, photo, None, style, strength, pixels)
+            before = self.context.save_image(to_images(decoded(photo, pixels))[0])
+            watched, pictures = Watched(job, lambda: self.wishes[visitor] != wish), Passing(self.context)
+            yield {self.compared: (before, before)}
+            for look in watched:
+                yield {self.news: look.words(language), self.compared: (before, pictures.save(look.image))}
+            if watched.stopped and self.wishes[visitor] != -wish:  # for something else, which is shown already
+                yield gr.skip()
+                return
+            done, stems = watched.finish(), file_stems(model.generator.config.styles)
+            result = self.context.save(done.png, f"{stem_of(photo.name)}-{stems[style]}.png")
+        words = translate(language, "photo-done", style=html.escape(style_word(style, language)))
+        if watched.stopped:
+            words = watched.ended(language)
+        yield {
+            self.news: f'<p role="status">{words}</p>',
+            self.compared: (before, result),
+            self.stop: gr.Button(visible=False),
+            self.download: gr.DownloadButton(value=result, visible=True),
+            self.share: gr.Button(visible=True),
+            self.made: result,
+        }
+
+    def halt(self, language: str, request: gr.Request) -> Updates:
+        """What is being repainted ends, and is shown as far as it came; what still waits does not begin."""
+        visitor = request.session_hash
+        self.wishes[visitor] = -abs(self.wishes[visitor])
+        return {
+            self.stop: gr.Button(visible=False),
+            self.news: f'<p role="status">{translate(language, "stopping")}</p>',
+        }
+
+    def connect(self) -> None:
+        context, asked = self.context, [self.context.current, self.context.language]
+        left: list[gr.blocks.Block] = [self.news, self.example_words, self.stop, self.download, self.share]
+        showing = {
+            "fn": self.show_photo,
+            "inputs": [self.mine, self.sample, *asked],
+            "outputs": [self.compared, *left],
+            **PAINTING,
+            **EVERY,
+        }
+        self.mine.upload(**showing)
+        self.mine.clear(**showing)
+        sampled = self.offered.select(self.choose_sample, None, [self.mine, self.sample], **QUICK, **EVERY)
+        sampled.then(**showing)
+        chosen = self.styles.select(self.choose_style, asked, [self.style, self.wish, *left], **QUICK, **EVERY)
+        repainting = chosen.success(
+            self.repaint,
+            [self.style, self.wish, self.mine, self.sample, self.size, self.strength, *asked],
+            [self.compared, self.news, self.stop, self.download, self.share, self.made],
+            **{**PAINTING, "concurrency_id": "descents", "concurrency_limit": 1},
+            **EVERY,
+        )
+        repainting.failure(lambda: ("", gr.Button(visible=False)), None, [self.news, self.stop], **QUICK)
+        self.stop.click(self.halt, context.language, [self.stop, self.news], **QUICK)
+        self.share.click(None, self.made, None, js=SHARE_JS, api_visibility="private")
 
 
 def sample_shelf(samples: dict[str, str], language: str) -> handlers.Wall:
@@ -179,128 +312,12 @@ def build_photo_page(context: StudioContext, first: LoadedModel, language: str) 
                     elem_classes="share",
                     elem_id="photo-share",
                 )
-    page = PhotoPage(context, samples, offered, styles, first, thumbnails, news, download, share)
-    sample = gr.Textbox(SAMPLES[0], visible=False)  # which one stands for a photo of the visitor's own
-    style = gr.Textbox("", visible=False)
-    wish = gr.Number(0, visible=False, precision=0)  # the number of the last wish of this visitor
-    made = gr.Textbox("", visible=False)  # where the last one is served
-    wishes: Counter[str | None] = Counter()  # of each visitor: whatever is begun for an earlier one ends; below 0: all
-
-    def wished_anew(request: gr.Request) -> int:
-        wishes[request.session_hash] = abs(wishes[request.session_hash]) + 1
-        return wishes[request.session_hash]
-
-    def source(path: str | None, sample: str) -> "Input":
-        from artmodels.optimize.jobs import input_from_bytes
-
-        if path:
-            return input_of(context.files, path)
-        name = sample if sample in SAMPLES else SAMPLES[0]
-        return input_from_bytes((PHOTOS / f"{name}.jpg").read_bytes(), f"{name}.jpg")
-
-    def show_photo(path: str | None, sample: str, current: str, language: str, request: gr.Request) -> Updates:
-        """What was brought, as it will be repainted, and what of it will not be; what is being repainted ends."""
-        wished_anew(request)
-        with clear_errors(language):
-            model, photo = context.model_of(current), source(path, sample)
-            before = context.save_image(to_images(decoded(photo, SIZES[-1]))[0])
-            cut = photo.cut_off()
-        words = translate(language, "photo-whole")
-        if cut >= WORTH_SAYING:
-            words = translate(language, "photo-cut", share=f"{cut:.0%}")
-        words += " " + translate(language, "photo-next")
-        return {
-            compared: (before, before),
-            news: no_styles(model, language) or f'<p role="status">{words}</p>',
-            example_words: gr.HTML(visible=False),
-            stop: gr.Button(visible=False),
-            download: gr.DownloadButton(visible=False),
-            share: gr.Button(visible=False),
-        }
-
-    def choose_sample(event: gr.SelectData) -> Updates:
-        return {mine: None, sample: SAMPLES[event.index]}
-
-    def choose_style(current: str, language: str, event: gr.SelectData, request: gr.Request) -> Updates:
-        """What is being repainted for this visitor ends, and this begins."""
-        with clear_errors(language):
-            names = styles_of(context.model_of(current))
-        if event.index >= len(names):  # the thumbnails of the model before
-            return gr.skip()
-        return {
-            style: names[event.index],
-            wish: wished_anew(request),
-            news: f'<p role="status">{translate(language, "photo-waiting")}</p>',
-            example_words: gr.HTML(visible=False),
-            stop: gr.Button(visible=True),
-            download: gr.DownloadButton(visible=False),
-            share: gr.Button(visible=False),
-        }
-
-    def repaint(
-        style: str, wish: float, path: str | None, sample: str, size: float, strength: float,
-        current: str, language: str, request: gr.Request,
-    ) -> Iterator[Updates]:  # fmt: skip
-        """Show the photo while it is repainted, to its end or until its visitor says stop, or wishes something else."""
-        visitor = request.session_hash
-        if wishes[visitor] != wish:  # stopped before it began, or overtaken
-            yield {news: ""} if wishes[visitor] == -wish else gr.skip()
-            return
-        with clear_errors(language):
-            model, photo = context.model_of(current), source(path, sample)
-            strength = handlers.number_between("strength", strength, *STRENGTHS)
-            pixels = int(size) if size in SIZES else SIZES[-1]
-            job = job_for("manner", model, photo, None, style, strength, pixels)
-            before = context.save_image(to_images(decoded(photo, pixels))[0])
-            watched, pictures = Watched(job, lambda: wishes[visitor] != wish), Passing(context)
-            yield {compared: (before, before)}
-            for look in watched:
-                yield {news: look.words(language), compared: (before, pictures.save(look.image))}
-            if watched.stopped and wishes[visitor] != -wish:  # for something else, which is shown already
-                yield gr.skip()
-                return
-            done, stems = watched.finish(), file_stems(model.generator.config.styles)
-            result = context.save(done.png, f"{stem_of(photo.name)}-{stems[style]}.png")
-        words = translate(language, "photo-done", style=html.escape(style_word(style, language)))
-        if watched.stopped:
-            words = watched.ended(language)
-        yield {
-            news: f'<p role="status">{words}</p>',
-            compared: (before, result),
-            stop: gr.Button(visible=False),
-            download: gr.DownloadButton(value=result, visible=True),
-            share: gr.Button(visible=True),
-            made: result,
-        }
-
-    def halt(language: str, request: gr.Request) -> Updates:
-        """What is being repainted ends, and is shown as far as it came; what still waits does not begin."""
-        visitor = request.session_hash
-        wishes[visitor] = -abs(wishes[visitor])
-        return {stop: gr.Button(visible=False), news: f'<p role="status">{translate(language, "stopping")}</p>'}
-
-    left: list[gr.blocks.Block] = [news, example_words, stop, download, share]
-    showing = {
-        "fn": show_photo,
-        "inputs": [mine, sample, context.current, context.language],
-        "outputs": [compared, *left],
-        **PAINTING,
-        **EVERY,
-    }
-    mine.upload(**showing)
-    mine.clear(**showing)
-    offered.select(choose_sample, None, [mine, sample], **QUICK, **EVERY).then(**showing)
-    chosen = styles.select(choose_style, [context.current, context.language], [style, wish, *left], **QUICK, **EVERY)
-    repainting = chosen.success(
-        repaint,
-        [style, wish, mine, sample, size, strength, context.current, context.language],
-        [compared, news, stop, download, share, made],
-        **{**PAINTING, "concurrency_id": "descents", "concurrency_limit": 1},
-        **EVERY,
-    )
-    repainting.failure(lambda: ("", gr.Button(visible=False)), None, [news, stop], **QUICK)
-    stop.click(halt, context.language, [stop, news], **QUICK)
-    share.click(None, made, None, js=SHARE_JS, api_visibility="private")
+    page = PhotoPage(
+        context, first, samples, thumbnails, mine, offered, styles, size, strength, news, example_words, compared,
+        stop, download, share, gr.Textbox(SAMPLES[0], visible=False), gr.Textbox("", visible=False),
+        gr.Number(0, visible=False, precision=0), gr.Textbox("", visible=False), Counter(),
+    )  # fmt: skip
+    page.connect()
     return page
 
 

@@ -42,25 +42,74 @@ SHOWN_SHARE = 0.05  # of a style that is worth naming
 
 @dataclass(frozen=True)
 class PromptPage:
-    """What other parts of the studio touch."""
+    """The parts of the page, and what happens on it."""
 
     context: StudioContext
-    wall: Pictures
-    news: gr.HTML
     hint: gr.HTML
     phrases: gr.Radio
+    prompt: gr.Textbox
+    seed: gr.Number
+    start: gr.Button
+    dice: gr.Button
+    stop: gr.Button
+    news: gr.HTML
+    wall: Pictures
+
+    def begin_anew(self, current: str, language: str) -> Updates:
+        """Another model or another language: what was painted goes, and the hint tells what this model reads."""
+        with clear_errors(language):
+            model = self.context.model_of(current)
+        return {
+            self.wall.gallery: [],
+            self.wall.recipes: [],
+            self.news: "",
+            self.hint: hint_words(model, language),
+            self.phrases: gr.Radio(choices=phrases_of(model), value=None),
+        }
 
     def begin_anew_after(self, event: Dependency, changed: gr.Textbox) -> Dependency:
-        """Another model or another language: what was painted goes, and the hint tells what this model reads."""
+        beginning = {
+            "fn": self.begin_anew,
+            "inputs": [self.context.current, self.context.language],
+            "outputs": [*self.wall.parts, self.news, self.hint, self.phrases],
+        }
+        return event.success(**only_if(changed, beginning), **QUICK)
 
-        def begin(current: str, language: str) -> tuple[Any, ...]:
-            with clear_errors(language):
-                model = self.context.model_of(current)
-            return [], [], "", hint_words(model, language), gr.Radio(choices=phrases_of(model), value=None)
+    def paint(self, prompt: str, seed: float, current: str, language: str) -> Iterator[Updates]:
+        """Two pictures after the other, each with how well it fits; words that say nothing change nothing."""
+        try:
+            model, hung, recipes = self.context.model_of(current), [], []
+            seeds = handlers.seeds_from(seed, COUNT)
+            yield {self.news: working_words(language, 0), self.stop: gr.Button(visible=True)}
+            for done, pictures in paint_words(self.context, model, prompt, seeds, FIRST_TRUNCATION, language):
+                hung += pictures
+                recipes += as_data(done.recipes)
+                words = reading_words(done.encoded, language)
+                busy = working_words(language, len(hung)) if len(hung) < COUNT else ""
+                yield {
+                    self.wall.gallery: list(hung),
+                    self.wall.recipes: list(recipes),
+                    self.news: words + busy,
+                    self.stop: gr.Button(visible=len(hung) < COUNT),
+                }
+        except (ValueError, OSError) as error:
+            warn(error, language)
+            yield {self.news: "", self.stop: gr.Button(visible=False)}
 
-        inputs = [self.context.current, self.context.language]
-        outputs = [*self.wall.parts, self.news, self.hint, self.phrases]
-        return event.success(**only_if(changed, {"fn": begin, "inputs": inputs, "outputs": outputs}), **QUICK)
+    def connect(self, panel: Panel) -> None:
+        context, seed, stop = self.context, self.seed, self.stop
+        painting: dict[str, Any] = {
+            "fn": self.paint,
+            "inputs": [self.prompt, seed, context.current, context.language],
+            "outputs": [*self.wall.parts, self.news, stop],
+            **READING,
+        }
+        said = gr.on([self.prompt.submit, self.start.click, seed.submit], **painting)
+        taken = self.phrases.input(lambda phrase: phrase, self.phrases, self.prompt, **QUICK)
+        taken = taken.then(**painting, trigger_mode="always_last")
+        rolled = self.dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private").then(**painting)
+        stop.click(lambda: gr.Button(visible=False), None, stop, cancels=[said, taken, rolled], **QUICK)
+        panel.show_after(pick_from(context, self.wall))
 
 
 def build_prompt_page(context: StudioContext, first: LoadedModel, language: str, panel: Panel) -> PromptPage:
@@ -94,40 +143,8 @@ def build_prompt_page(context: StudioContext, first: LoadedModel, language: str,
         )
     news = gr.HTML("", elem_id="say-news", padding=False)
     wall = context.pictures("wall", "say-wall")
-    page = PromptPage(context, wall, news, hint, phrases)
-
-    def paint(prompt: str, seed: float, current: str, language: str) -> Iterator[Updates]:
-        """Two pictures after the other, each with how well it fits; words that say nothing change nothing."""
-        try:
-            model, hung, recipes = context.model_of(current), [], []
-            seeds = handlers.seeds_from(seed, COUNT)
-            yield {news: working_words(language, 0), stop: gr.Button(visible=True)}
-            for done, pictures in paint_words(context, model, prompt, seeds, FIRST_TRUNCATION, language):
-                hung += pictures
-                recipes += as_data(done.recipes)
-                words = reading_words(done.encoded, language)
-                busy = working_words(language, len(hung)) if len(hung) < COUNT else ""
-                yield {
-                    wall.gallery: list(hung),
-                    wall.recipes: list(recipes),
-                    news: words + busy,
-                    stop: gr.Button(visible=len(hung) < COUNT),
-                }
-        except (ValueError, OSError) as error:
-            warn(error, language)
-            yield {news: "", stop: gr.Button(visible=False)}
-
-    painting: dict[str, Any] = {
-        "fn": paint,
-        "inputs": [prompt, seed, context.current, context.language],
-        "outputs": [*wall.parts, news, stop],
-        **READING,
-    }
-    said = gr.on([prompt.submit, start.click, seed.submit], **painting)
-    taken = phrases.input(lambda phrase: phrase, phrases, prompt, **QUICK).then(**painting, trigger_mode="always_last")
-    rolled = dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private").then(**painting)
-    stop.click(lambda: gr.Button(visible=False), None, stop, cancels=[said, taken, rolled], **QUICK)
-    panel.show_after(pick_from(context, wall))
+    page = PromptPage(context, hint, phrases, prompt, seed, start, dice, stop, news, wall)
+    page.connect(panel)
     return page
 
 

@@ -38,13 +38,27 @@ STRENGTHS = (0.2, 3)  # of a style: the least and the most
 
 @dataclass(frozen=True)
 class ReworkPage:
-    """What other parts of the studio touch."""
+    """The parts of the page, and what happens on it."""
 
     context: StudioContext
+    mine: gr.File
     way: gr.Radio
     hint: gr.HTML
     style: gr.Dropdown
-    shown: list[gr.blocks.Block]  # what the last work left
+    style_picture: gr.File
+    strength: gr.Slider
+    start: gr.Button
+    stop: gr.Button
+    news: gr.HTML
+    work: gr.HTML
+    curve: gr.HTML
+    download: gr.DownloadButton
+    stopping: set[str | None]  # visitors who said stop
+
+    @property
+    def shown(self) -> list[gr.blocks.Block]:
+        """What the last work left."""
+        return [self.news, self.work, self.curve, self.download]
 
     def begin_anew_after(self, event: Dependency, changed: gr.Textbox) -> Dependency:
         """Another model has other styles."""
@@ -57,6 +71,94 @@ class ReworkPage:
         inputs = [self.context.current, self.context.language]
         outputs = [self.style, *self.shown]
         return event.success(**only_if(changed, {"fn": begin, "inputs": inputs, "outputs": outputs}), **QUICK)
+
+    def descend(
+        self,
+        mine: str | None,
+        way: str,
+        style: str,
+        style_picture: str | None,
+        strength: float,
+        picked: Any,
+        current: str,
+        language: str,
+        request: gr.Request,
+    ) -> Iterator[Updates]:
+        """Show the picture while it is worked on, to its end or until its visitor says stop."""
+        from artmodels.optimize.descent import draw_curve
+        from artmodels.optimize.jobs import input_from_bytes
+
+        visitor = request.session_hash
+        with clear_errors(language):
+            model = self.context.model_of(current)
+            if mine:
+                picture = input_of(self.context.files, mine)
+            elif picked:
+                recipe = read_picked(picked)
+                path = handlers.picture_file(model, self.context.save, recipe, 1, self.context.paint)
+                picture = input_from_bytes(Path(path).read_bytes(), handlers.caption(recipe))
+            else:
+                raise Complaint("nothing-to-rework")
+            strength = handlers.number_between("strength", strength, *STRENGTHS)
+            pattern = input_of(self.context.files, style_picture) if style_picture and way == "manner" else None
+            job = job_for(way, model, picture, pattern, style, strength)
+            yield {
+                self.news: progress_words(translate(language, "reworking"), 0),
+                self.download: gr.DownloadButton(visible=False),
+                self.stop: gr.Button(visible=True),
+            }
+            self.stopping.discard(visitor)
+            watched = Watched(job, lambda: visitor in self.stopping)
+            pictures, curves = Passing(self.context), Passing(self.context)
+            for look in watched:
+                shown, drawn = pictures.save(look.image), curves.save(draw_curve(look.step.curve))
+                yield {self.news: look.words(language), **self.pictures(shown, drawn, language)}
+            done = watched.finish()
+            path = self.context.save(done.png, f"artmodels-{way}.png")
+        ended, last = watched.ended(language), watched.last
+        assert last is not None
+        words = translate(language, "found-it" if done.recipe else "reworked")
+        updates: Updates = {
+            self.news: f'<p role="status">{words} {ended}</p>',
+            **self.pictures(path, self.context.save_image(draw_curve(last.curve)), language),
+            self.download: gr.DownloadButton(value=path, visible=True),
+            self.stop: gr.Button(visible=False),
+        }
+        yield updates | ({self.context.picked: done.recipe.to_data()} if done.recipe else {})
+
+    def pictures(self, work: str, curve: str, language: str) -> Updates:
+        """The picture as it is, and how far the descent has come."""
+        named = ((self.work, work, "work"), (self.curve, curve, "curve"))
+        return {part: figure(path, translate(language, key), translate(language, key)) for part, path, key in named}
+
+    def halt(self, request: gr.Request) -> Any:
+        self.stopping.add(request.session_hash)
+        return gr.Button(visible=False)
+
+    def explain_way(self, way: str, language: str) -> tuple[Any, ...]:
+        return (
+            hint_of_way(way, language),
+            gr.Dropdown(visible=way != "find"),
+            gr.File(visible=way == "manner"),
+            gr.Slider(visible=way != "find"),
+        )
+
+    def connect(self, panel: Panel) -> None:
+        context = self.context
+        parts: list[gr.blocks.Block] = [self.hint, self.style, self.style_picture, self.strength]
+        self.way.input(self.explain_way, [self.way, context.language], parts, **QUICK)
+        working = self.start.click(
+            self.descend,
+            [
+                *(self.mine, self.way, self.style, self.style_picture, self.strength),
+                *(context.picked, context.current, context.language),
+            ],
+            [*self.shown, self.stop, context.picked],
+            **{**PAINTING, "concurrency_id": "descents", "concurrency_limit": 1},
+        )
+        panel.show_after(working)
+        self.stop.click(self.halt, None, self.stop, **QUICK)
+        panel.rework.click(lambda: context.go("rework"), None, context.tabs, **QUICK)
 
 
 def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, language: str) -> ReworkPage:
@@ -98,91 +200,10 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
             download = context.add(
                 gr.DownloadButton, {"label": "rework-download"}, visible=False, elem_id="rework-download"
             )
-    stopping: set[str | None] = set()  # visitors who said stop
-    page = ReworkPage(context, way, hint, style, [news, work, curve, download])
-
-    def descend(
-        mine: str | None,
-        way: str,
-        style: str,
-        style_picture: str | None,
-        strength: float,
-        picked: Any,
-        current: str,
-        language: str,
-        request: gr.Request,
-    ) -> Iterator[Updates]:
-        """Show the picture while it is worked on, to its end or until its visitor says stop."""
-        from artmodels.optimize.descent import draw_curve
-        from artmodels.optimize.jobs import input_from_bytes
-
-        visitor = request.session_hash
-        with clear_errors(language):
-            model = context.model_of(current)
-            if mine:
-                picture = input_of(context.files, mine)
-            elif picked:
-                recipe = read_picked(picked)
-                path = handlers.picture_file(model, context.save, recipe, 1, context.paint)
-                picture = input_from_bytes(Path(path).read_bytes(), handlers.caption(recipe))
-            else:
-                raise Complaint("nothing-to-rework")
-            strength = handlers.number_between("strength", strength, *STRENGTHS)
-            pattern = input_of(context.files, style_picture) if style_picture and way == "manner" else None
-            job = job_for(way, model, picture, pattern, style, strength)
-            yield {
-                news: progress_words(translate(language, "reworking"), 0),
-                download: gr.DownloadButton(visible=False),
-                stop: gr.Button(visible=True),
-            }
-            stopping.discard(visitor)
-            watched, pictures, curves = Watched(job, lambda: visitor in stopping), Passing(context), Passing(context)
-            for look in watched:
-                shown = figure(pictures.save(look.image), translate(language, "work"), translate(language, "work"))
-                drawn = figure(
-                    curves.save(draw_curve(look.step.curve)),
-                    translate(language, "curve"),
-                    translate(language, "curve"),
-                )
-                yield {news: look.words(language), work: shown, curve: drawn}
-            done = watched.finish()
-            path = context.save(done.png, f"artmodels-{way}.png")
-        ended, last = watched.ended(language), watched.last
-        assert last is not None
-        words = translate(language, "found-it" if done.recipe else "reworked")
-        updates: Updates = {
-            news: f'<p role="status">{words} {ended}</p>',
-            work: figure(path, translate(language, "work"), translate(language, "work")),
-            curve: figure(
-                context.save_image(draw_curve(last.curve)), translate(language, "curve"), translate(language, "curve")
-            ),
-            download: gr.DownloadButton(value=path, visible=True),
-            stop: gr.Button(visible=False),
-        }
-        yield updates | ({context.picked: done.recipe.to_data()} if done.recipe else {})
-
-    def halt(request: gr.Request) -> Any:
-        stopping.add(request.session_hash)
-        return gr.Button(visible=False)
-
-    def explain_way(way: str, language: str) -> tuple[Any, ...]:
-        return (
-            hint_of_way(way, language),
-            gr.Dropdown(visible=way != "find"),
-            gr.File(visible=way == "manner"),
-            gr.Slider(visible=way != "find"),
-        )
-
-    way.input(explain_way, [way, context.language], [hint, style, style_picture, strength], **QUICK)
-    working = start.click(
-        descend,
-        [mine, way, style, style_picture, strength, context.picked, context.current, context.language],
-        [*page.shown, stop, context.picked],
-        **{**PAINTING, "concurrency_id": "descents", "concurrency_limit": 1},
+    page = ReworkPage(
+        context, mine, way, hint, style, style_picture, strength, start, stop, news, work, curve, download, set()
     )
-    panel.show_after(working)
-    stop.click(halt, None, stop, **QUICK)
-    panel.rework.click(lambda: context.go("rework"), None, context.tabs, **QUICK)
+    page.connect(panel)
     return page
 
 

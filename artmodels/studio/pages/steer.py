@@ -1,7 +1,6 @@
 """A page to steer a picture: a slider for each direction of the model that has a name."""
 
 import html
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,15 +33,15 @@ RANGE = AMOUNTS[-1]  # standard deviations of what a direction names, to both si
 
 @dataclass(frozen=True)
 class SteerPage:
-    """What other parts of the studio touch."""
+    """The parts of the page, and what happens on it."""
 
     context: StudioContext
-    base: gr.JSON
+    base: gr.JSON  # the recipe that is turned
     before: gr.HTML
     after: gr.HTML
     sliders: list[gr.Slider]
+    reset: gr.Button
     table: gr.HTML
-    put: Callable[..., Updates]
 
     @property
     def parts(self) -> list[gr.blocks.Block]:
@@ -58,6 +57,46 @@ class SteerPage:
     @property
     def put_outputs(self) -> list[gr.blocks.Block]:
         return [self.base, self.before, self.after, self.context.tabs, *self.sliders]
+
+    def put(self, picked: Any, current: str, language: str) -> Updates:
+        """The picture in the panel, level and as it is turned, and the sliders where it has them."""
+        with clear_errors(language):
+            model = self.context.model_of(current)
+            recipe = read_picked(picked)
+            names = names_of(model)
+            plain = steer(recipe, {}, model.directions) if model.directions else recipe
+            (level, turned), _ = self.context.show(model, [plain, recipe])
+        amounts = handlers.amounts_of(recipe, names)
+        updates: Updates = {
+            self.base: as_data([plain])[0],
+            self.before: figure(*level, translate(language, "before")),
+            self.after: figure(*turned, translate(language, "after")),
+            self.context.tabs: self.context.go("steer"),
+        }
+        return updates | {self.sliders[place]: gr.Slider(value=amounts[place]) for place in range(len(names))}
+
+    def turn(self, base: Any, current: str, language: str, *values: float) -> Updates:
+        with clear_errors(language):
+            model = self.context.model_of(current)
+            recipe = steered(model, read_picked(base), values)
+            wall, (data,) = self.context.show(model, [recipe])
+        return {self.after: figure(*wall[0], translate(language, "after")), self.context.picked: data}
+
+    def level(self) -> list[float]:
+        return [0.0] * SLIDERS
+
+    def connect(self, panel: Panel) -> None:
+        context, asked = self.context, [self.context.current, self.context.language]
+        panel.steer.click(self.put, [context.picked, *asked], self.put_outputs, **PAINTING)
+        turning: dict[str, Any] = {
+            "fn": self.turn,
+            "inputs": [self.base, *asked, *self.sliders],
+            "outputs": [self.after, context.picked],
+            **PAINTING,
+        }
+        sliding = [slider.input for slider in self.sliders]
+        panel.show_after(gr.on(sliding, **gentle(turning), trigger_mode="always_last"))
+        panel.show_after(self.reset.click(self.level, None, self.sliders, **QUICK).then(**turning))
 
 
 def build_steer_page(context: StudioContext, first: LoadedModel, panel: Panel) -> SteerPage:
@@ -75,43 +114,8 @@ def build_steer_page(context: StudioContext, first: LoadedModel, panel: Panel) -
     with context.add(gr.Accordion, {"label": "steer-table"}, open=False):
         table = gr.HTML(effects_table(first.directions, DEFAULT_LANGUAGE), elem_id="steer-table")
     base = gr.JSON(None, visible=False)
-
-    def put(picked: Any, current: str, language: str) -> Updates:
-        with clear_errors(language):
-            model = context.model_of(current)
-            recipe = read_picked(picked)
-            names = names_of(model)
-            plain = steer(recipe, {}, model.directions) if model.directions else recipe
-            (level, turned), _ = context.show(model, [plain, recipe])
-        amounts = handlers.amounts_of(recipe, names)
-        updates: Updates = {
-            base: as_data([plain])[0],
-            before: figure(*level, translate(language, "before")),
-            after: figure(*turned, translate(language, "after")),
-            context.tabs: context.go("steer"),
-        }
-        return updates | {sliders[place]: gr.Slider(value=amounts[place]) for place in range(len(names))}
-
-    def turn(base: Any, current: str, language: str, *values: float) -> tuple[Any, ...]:
-        with clear_errors(language):
-            model = context.model_of(current)
-            recipe = steered(model, read_picked(base), values)
-            wall, (data,) = context.show(model, [recipe])
-        return figure(*wall[0], translate(language, "after")), data
-
-    def level() -> list[float]:
-        return [0.0] * SLIDERS
-
-    page = SteerPage(context, base, before, after, sliders, table, put)
-    panel.steer.click(put, [context.picked, context.current, context.language], page.put_outputs, **PAINTING)
-    turning: dict[str, Any] = {
-        "fn": turn,
-        "inputs": [base, context.current, context.language, *sliders],
-        "outputs": [after, context.picked],
-        **PAINTING,
-    }
-    panel.show_after(gr.on([slider.input for slider in sliders], **gentle(turning), trigger_mode="always_last"))
-    panel.show_after(reset.click(level, None, sliders, **QUICK).then(**turning))
+    page = SteerPage(context, base, before, after, sliders, reset, table)
+    page.connect(panel)
     return page
 
 
