@@ -1,0 +1,207 @@
+"""What happens on the studio's pages, without a server and a browser: their methods, on a real model."""
+
+import gc
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+import pytest
+from helpers import STYLES
+
+from artmodels.generate.recipe import parse_recipe_data
+from artmodels.generate.sampling import paint_rows
+from artmodels.hub.load import LoadedModel, load_model
+from artmodels.hub.model_cache import ModelCache
+from artmodels.studio import handlers
+from artmodels.studio.context import StudioContext, as_data
+from artmodels.studio.pages.blend import BlendPage, build_blend_page
+from artmodels.studio.pages.breed import LITTER, BreedPage, build_breed_page
+from artmodels.studio.pages.explain import ExplainPage, build_explain_page
+from artmodels.studio.pages.paint import PaintPage, build_paint_page
+from artmodels.studio.pages.prompt import PromptPage, build_prompt_page
+from artmodels.studio.pages.rework import ReworkPage, build_rework_page
+from artmodels.studio.pages.steer import SteerPage, build_steer_page
+from artmodels.studio.panel import Panel, build_panel
+from artmodels.studio.served_files import FileStore
+
+
+class Studio:
+    """All pages of a model, in no studio but in one another's company."""
+
+    def __init__(self, model: LoadedModel, files: FileStore):
+        self.model, self.name = model, model.label
+
+        def paint(model: LoadedModel, w: Any) -> Any:
+            return paint_rows(model.generator, w)
+
+        with gr.Blocks(), gr.Tabs() as tabs, gr.Tab() as room:
+            self.context = StudioContext(
+                ModelCache([model]),
+                paint,
+                paint,
+                files,
+                gr.Textbox(),
+                gr.Textbox(),
+                gr.JSON(),
+                kept=gr.BrowserState([], storage_key="kept"),
+                designs=gr.BrowserState([], storage_key="designs"),
+                family=gr.BrowserState([], storage_key="family"),
+            )
+            self.context.tabs = tabs
+            recipes = handlers.first_recipes(model)
+            self.paint: PaintPage = build_paint_page(self.context, model, handlers.paint_images(model, recipes))
+            self.panel: Panel = build_panel(self.context)
+            self.blend: BlendPage = build_blend_page(self.context, model, self.paint, self.panel)
+            self.breed: BreedPage = build_breed_page(self.context, self.panel)
+            self.steer: SteerPage = build_steer_page(self.context, model, self.panel)
+            self.prompt: PromptPage = build_prompt_page(self.context, model, "en", self.panel)
+            self.rework: ReworkPage = build_rework_page(self.context, model, self.panel, "en")
+            self.explain: ExplainPage = build_explain_page(self.context, self.panel, room, self.paint.wall.recipes)
+
+    def some(self, count: int, first: int = 0) -> list[dict[str, Any]]:
+        """Recipes of a style as a page has them."""
+        return as_data(handlers.recipes_of_seeds(self.model, STYLES[0], first, count, 0.8))
+
+
+@pytest.fixture(scope="module")
+def studio(steered_folder, tmp_path_factory) -> Studio:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # Gradio leaves event loops unclosed
+        studio = Studio(load_model(steered_folder), FileStore(tmp_path_factory.mktemp("files")))
+        gc.collect()
+    return studio
+
+
+def last(updates: Iterator[Any]) -> Any:
+    *_, found = updates
+    return found
+
+
+def order(studio: Studio, **changes: Any) -> dict[str, Any]:
+    """What `PaintPage.repaint` is given: one picture of seed 7."""
+    plain = {"style": STYLES[1], "seed": 7, "count": 1, "truncation": 0.8, "shared": False, "near": None}
+    state = {"distance": 0.4, "current": studio.name, "designs": [], "orders": [], "hanging": [], "picked": None}
+    return plain | state | {"language": "en"} | changes
+
+
+def test_a_wall_is_what_the_controls_say_and_the_wall_before_comes_back(studio):
+    page = studio.paint
+    first = last(page.repaint(**order(studio)))
+    (recipe,) = first[page.wall.recipes]
+    assert (recipe["style_weights"], recipe["latents"][0]["seed"]) == ({STYLES[1]: 1.0}, 7)
+    assert not first[page.undo].interactive and first[page.status] == ""
+    second = last(page.repaint(**order(studio, seed=9, orders=first[page.history], hanging=[recipe])))
+    assert second[page.undo].interactive and len(second[page.history]) == 2
+    back = page.step_back(second[page.history], studio.name, [], "en")
+    assert (back[page.seed], back[page.style], back[page.history]) == (7, STYLES[1], first[page.history])
+    again = last(page.repaint(**order(studio, hanging=[recipe])))
+    assert page.wall.gallery not in again  # what hangs already stays
+    assert page.step_back(first[page.history], studio.name, [], "en") == gr.skip()
+
+
+def test_neighbours_begin_with_the_picture_itself(studio):
+    page, (centre,) = studio.paint, studio.some(1)
+    near = page.look_near(centre, "en")
+    found = last(page.repaint(**order(studio, near=near[page.near], count=3)))[page.wall.recipes]
+    assert found[0] == centre and len(found) == 3
+    assert [latent["seed"] for latent in found[1]["latents"]] == [0, 7]
+    assert page.leave_near()[page.near] is None
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"seed": -1}, {"seed": None}, {"count": 1000}, {"truncation": 3}, {"near": {"seed": 7}}]
+)
+def test_what_is_no_order_is_told(studio, wrong):
+    with pytest.raises(gr.Error):
+        last(studio.paint.repaint(**order(studio, **wrong)))
+
+
+def test_a_mix_is_painted_kept_under_its_name_and_found_again(studio):
+    page, asked = studio.blend, (studio.name, "en")
+    painted = page.repaint(list(STYLES), 7, 0.8, "dawn", [], None, *asked, 1, 3, 0)
+    assert painted[page.wall.recipes][0]["style_weights"] == {STYLES[0]: 0.25, STYLES[1]: 0.75}
+    assert "open=blend" in painted[page.link] and "name=dawn" in painted[page.link]
+    assert "75%" in painted[page.shares]
+    designs, mine, style = page.save_style("  dawn ", list(STYLES), [], *asked, 1, 3, 0)
+    assert mine.choices == [("dawn", "dawn")] and style.choices[-1] == ("★ dawn", "★ dawn")
+    again, *_ = page.save_style("dawn", list(STYLES), designs, *asked, 1, 0, 0)
+    assert len(again) == 1 and again[0]["weights"] == {STYLES[0]: 1.0}
+    loaded = page.load_style("dawn", designs, *asked)
+    assert [loaded[slider].value for slider in page.sliders[: len(STYLES)]] == [0.25, 0.75, 0.0]
+    assert page.forget_style("dawn", designs, *asked)[0] == []
+    drawn = page.surprise_mix(*asked)
+    assert 2 <= sum(drawn[slider].value > 0 for slider in page.sliders[: len(STYLES)]) <= 4
+    for nothing in (lambda: page.choose_slots([], *asked), lambda: page.save_style(" ", [], [], *asked)):
+        with pytest.raises(gr.Error):
+            nothing()
+
+
+def test_layers_are_cut_at_every_place(studio):
+    coarse, fine = studio.some(2)
+    pictures, recipes = studio.blend.cut(coarse, fine, studio.name, "en")
+    assert [caption for _, caption in pictures] == [f"brushwork from {pixels} px on" for pixels in (32, 16, 8, 4)]
+    assert [recipe["edits"][0]["first"] for recipe in recipes] == [4, 3, 2, 1]
+    assert studio.blend.cut(coarse, None, studio.name, "en") == gr.skip()
+
+
+def test_parents_have_the_same_children_again(studio):
+    page, asked = studio.breed, (studio.name, "en")
+    hanging = studio.some(6)
+    _, parents, example, litter, children = page.begin([], hanging, *asked)
+    assert parents == example == [hanging[0], hanging[3]] and len(litter) == len(children) == LITTER
+    _, chosen, _ = page.add_parent(hanging[1], parents, example, *asked)
+    assert chosen == [hanging[1]]  # the example's parents make room
+    _, chosen, _ = page.add_parent(hanging[2], chosen, example, *asked)
+    _, born, family, tree = page.breed(chosen, 5, 0.2, [], [], *asked)
+    assert len(born) == LITTER and len(family) == len(tree) == 1
+    event = gr.SelectData(None, {"index": 0, "value": None})
+    _, parents_again, _, born_again = page.go_back(family, *asked, event)
+    assert (parents_again, born_again) == (chosen, born)
+    assert len(page.show_family(family, *asked)) == 1
+    with pytest.raises(gr.Error, match="2"):
+        page.breed(chosen[:1], 5, 0.2, [], [], *asked)
+
+
+def test_a_picture_is_steered_and_levelled(studio):
+    page, (picked,), asked = studio.steer, studio.some(1), (studio.name, "en")
+    put = page.put(picked, *asked)
+    turned = page.turn(put[page.base], *asked, 1.5, 0, *[0] * 6)[studio.context.picked]
+    assert [(edit["name"], edit["amount"]) for edit in turned["edits"]] == [("brightness", 1.5)]
+    again = page.put(turned, *asked)
+    assert again[page.base] == picked and again[page.sliders[0]].value == 1.5
+    with pytest.raises(gr.Error):
+        page.turn(picked, *asked, 7, *[0] * 7)
+
+
+def test_a_phrase_is_painted_picture_by_picture(studio):
+    page = studio.prompt
+    seen = list(page.paint(studio.model.prompt.some_words.split(", ")[0], 7, studio.name, "en"))
+    assert [len(each.get(page.wall.recipes, [])) for each in seen] == [0, 2, 4, 6, 8]
+    assert not seen[-1][page.stop].visible and "role" not in seen[-1][page.news]
+    assert page.begin_anew(studio.name, "en")[page.wall.recipes] == []
+
+
+def test_a_picture_is_explained_and_the_story_told_once(studio):
+    page, (picked,) = studio.explain, studio.some(1)
+    shown, verdict, maps, _, _ = page.look(picked, studio.name, "en")
+    assert "<img" in shown and "<meter" in verdict and "<img" in maps
+    told = page.tell_whoever_comes(studio.name, "", "", studio.some(2), "en")
+    assert told[page.wanted] and told[page.seen[0]]
+    assert page.tell_whoever_comes(studio.name, told[page.story], "", [], "en") == gr.skip()
+
+
+def test_a_way_shows_what_it_needs(studio):
+    hint, style, picture, strength = studio.rework.explain_way("find", "en")
+    assert hint and not (style.visible or picture.visible or strength.visible)
+    assert studio.rework.explain_way("manner", "en")[2].visible
+
+
+def test_the_button_of_a_kept_picture_lets_it_go(studio):
+    from artmodels.studio.panel import keep_label
+
+    (picked,) = studio.some(1)
+    other = replace(parse_recipe_data(picked), truncation=0.7).to_data()
+    labels = [keep_label(picked, held, "en").value for held in ([], [other], [other, picked])]
+    assert labels[0] == labels[1] != labels[2]
