@@ -3,6 +3,7 @@
 python benchmarks/soak.py --minutes 20
 
 The studio runs as a process of its own, which deletes files after --keep minutes, so that its disk has a level to keep.
+Visitors come at a steady pace, whatever the machine: the level would follow its speed otherwise.
 Memory is the resident memory of that process and its children, disk what lies in its temporary folder. Both should be
 as high in the last quarter as in the second: in the first, everything is still being loaded.
 
@@ -43,6 +44,7 @@ LOOK_EVERY = 5.0  # seconds
 FLAT = 0.05  # of the second quarter, by which the last may differ
 QUARTERS = 4
 CROWD = {"paint": 4, "film": 1, "open": 2, "look": 1, "transfer": 1, "leave": 2}
+PACE = {"paint": 4, "film": 60, "open": 4, "look": 4, "transfer": 60, "leave": 8}  # seconds from one visit to the next
 SIZE = 400  # px of the pictures that are uploaded
 
 
@@ -102,7 +104,6 @@ class Visitor:
                     await call(self.browser, "film", [[1, 2, 3]])
                 else:
                     await call(self.browser, "generate", ["all styles", self.chance.randrange(2**32), 36])
-        await asyncio.sleep(self.chance.uniform(2, 5))
 
     async def download(self, path: str) -> bytes:
         return (await self.browser.get(f"/gradio_api/file={path}")).raise_for_status().content
@@ -148,13 +149,15 @@ async def visit(address: str, minutes: float, crowd: dict[str, int], look: Calla
     async def stay(kind: str, number: int) -> None:
         async with browse(address, context) as browser:
             visitor = Visitor(kind, number, page, browser)
-            while time.monotonic() < until:
+            due = time.monotonic() + PACE[kind] * number / crowd[kind]
+            while due < until:
+                await asyncio.sleep(max(0, due - time.monotonic()))
+                due = max(due, time.monotonic()) + PACE[kind]
                 try:
                     await visitor.act()
                     done[kind] += 1
                 except (Refused, httpx.HTTPError) as error:
                     wrong[f"{kind}: {error or type(error).__name__}"[:160]] += 1
-                await asyncio.sleep(visitor.chance.uniform(0.2, 1.5))
 
     async def watch() -> None:
         while time.monotonic() < until:

@@ -27,6 +27,9 @@ def visited_hub(tmp_path_factory) -> Iterator[Hub]:
     make_generator(("indigo", "sepia"), seed=3).save_pretrained(folder)
     said = {"publication": {"license": "cc-by-4.0", "provenance": "<b>my</b> drawings"}}
     hub.add("user/inks", {**folder_files(folder), "metrics.json": json.dumps(said).encode()})
+    many = tmp_path_factory.mktemp("many")
+    make_generator(tuple(f"style-{number:03d}" for number in range(150))).save_pretrained(many)
+    hub.add("user/many", folder_files(many))
     hub.add("user/gated", folder_files(folder), gated=True)
     hub.add("user/secret", folder_files(folder), private=True)
     hub.add("user/pickle", {**folder_files(folder), "model.safetensors": pickle.dumps([1])})

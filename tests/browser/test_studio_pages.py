@@ -804,6 +804,19 @@ def choose_model(page, name: str) -> None:
     box.press("Enter")
 
 
+@pytest.mark.parametrize(("width", "height", "least"), [(1440, 900, 6), (390, 844, 2)])
+def test_many_styles_do_not_push_the_wall_down(visit, width, height, least):
+    page = visit(viewport={"width": width, "height": height})
+    choose_model(page, "user/many")
+    until(page, "c.length === 24 && c[0] === 'Style-000 No. 1'")
+    assert page.locator("#style input").count() == 151
+    page.locator("#settings-button").click()
+    page.wait_for_function(WHOLE, arg=least)
+    go(page, "Blend")
+    until(page, "c.length === 12", "#blend-wall")
+    assert page.locator("#mixer input[type=range]:visible").count() == 12
+
+
 def test_a_visitor_paints_with_any_model_of_the_hub(visit, visited_hub):
     page = visit()
     page.get_by_label("Mosaic", exact=True).check()
