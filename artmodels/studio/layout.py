@@ -121,7 +121,7 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
         with rooms["steer"]:
             steer_page = build_steer_page(context, first, panel)
         with rooms["film"]:
-            reel = build_film_page(context, panel, rooms["film"], paint_page.wall.recipes)
+            film_page = build_film_page(context, panel, rooms["film"], paint_page.wall.recipes)
         with rooms["rework"]:
             rework_page = build_rework_page(context, first, panel, DEFAULT_LANGUAGE)
         with rooms["explain"]:
@@ -129,7 +129,16 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
         blend_page.linked(rooms["blend"].select(**blend_page.repainting))
         build_api(context, first)
         pages = Pages(
-            paint_page, photo_page, blend_page, breed_page, steer_page, reel, say_page, rework_page, explain_page, panel
+            paint_page,
+            photo_page,
+            blend_page,
+            breed_page,
+            steer_page,
+            film_page,
+            say_page,
+            rework_page,
+            explain_page,
+            panel,
         )
         opener = RecipeOpener(context, paint_page, blend_page, steer_page, panel, *bar)
         connect_recipe_opener(opener)

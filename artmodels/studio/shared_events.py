@@ -17,7 +17,6 @@ from artmodels.hub.load import LoadedModel
 from artmodels.studio import handlers
 from artmodels.studio.context import (
     QUICK,
-    Pictures,
     StudioContext,
     Updates,
     clear_errors,
@@ -30,6 +29,7 @@ from artmodels.studio.i18n import DEFAULT_LANGUAGE, LANGUAGES, style_word, trans
 from artmodels.studio.pages.blend import BlendPage, design_updates, first_mix
 from artmodels.studio.pages.breed import BreedPage
 from artmodels.studio.pages.explain import ExplainPage
+from artmodels.studio.pages.film import FilmPage
 from artmodels.studio.pages.paint import PaintPage, designs_of, named_styles, style_choices
 from artmodels.studio.pages.photo import PhotoPage, sample_shelf
 from artmodels.studio.pages.prompt import PromptPage, hint_words
@@ -66,7 +66,7 @@ class Pages:
     blend: BlendPage
     breed: BreedPage
     steer: SteerPage
-    reel: Pictures
+    film: FilmPage
     prompt: PromptPage
     rework: ReworkPage
     explain: ExplainPage
@@ -106,7 +106,7 @@ def connect_models(
         yield {news: "", choice: gr.Dropdown(value=name, choices=choices), context.current: name}
 
     paint, blend, steer, panel = pages.paint, pages.blend, pages.steer, pages.panel
-    galleries = (pages.breed.parents, pages.breed.litter, pages.reel, blend.cuts)
+    galleries = (pages.breed.parents, pages.breed.litter, pages.film.reel, blend.cuts)
     emptied = [part for gallery in galleries for part in gallery.parts]
 
     def begin_anew(current: str, before: str, designs: Any, language: str) -> Updates:

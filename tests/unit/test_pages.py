@@ -4,6 +4,7 @@ import gc
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -19,6 +20,7 @@ from artmodels.studio.context import StudioContext, as_data
 from artmodels.studio.pages.blend import BlendPage, build_blend_page
 from artmodels.studio.pages.breed import LITTER, BreedPage, build_breed_page
 from artmodels.studio.pages.explain import ExplainPage, build_explain_page
+from artmodels.studio.pages.film import FilmPage, build_film_page
 from artmodels.studio.pages.paint import PaintPage, build_paint_page
 from artmodels.studio.pages.prompt import PromptPage, build_prompt_page
 from artmodels.studio.pages.rework import ReworkPage, build_rework_page
@@ -58,6 +60,7 @@ class Studio:
             self.steer: SteerPage = build_steer_page(self.context, model, self.panel)
             self.prompt: PromptPage = build_prompt_page(self.context, model, "en", self.panel)
             self.rework: ReworkPage = build_rework_page(self.context, model, self.panel, "en")
+            self.film: FilmPage = build_film_page(self.context, self.panel, room, self.paint.wall.recipes)
             self.explain: ExplainPage = build_explain_page(self.context, self.panel, room, self.paint.wall.recipes)
 
     def some(self, count: int, first: int = 0) -> list[dict[str, Any]]:
@@ -173,6 +176,22 @@ def test_a_picture_is_steered_and_levelled(studio):
     assert again[page.base] == picked and again[page.sliders[0]].value == 1.5
     with pytest.raises(gr.Error):
         page.turn(picked, *asked, 7, *[0] * 7)
+
+
+def test_a_film_goes_through_what_was_chosen_or_some_of_the_wall(studio):
+    page, asked, hanging = studio.film, (studio.name, "en"), studio.some(8)
+    _, walked, example = page.begin([], hanging, *asked)
+    assert walked == example == [hanging[0], hanging[3], hanging[6]]
+    assert page.begin(walked, hanging, *asked) == gr.skip()
+    _, chosen, _ = page.add(hanging[1], walked, example, *asked)
+    _, chosen, _ = page.add(hanging[2], chosen, example, *asked)
+    assert chosen == hanging[1:3]
+    *told, made = page.shoot(chosen, 1.0, 8, 64, "mp4", True, True, *asked)
+    path = Path(made[page.download].value["path"])
+    assert told[0][page.stop].visible and not made[page.stop].visible and path.suffix == ".mp4"
+    with pytest.raises(gr.Error, match="2"):
+        last(page.shoot(chosen[:1], 1.0, 8, 64, "mp4", True, True, *asked))
+    assert page.take_kept(hanging[:2], *asked)[1] == hanging[:2]
 
 
 def test_a_phrase_is_painted_picture_by_picture(studio):

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Event, Lock
@@ -56,8 +57,129 @@ _encoders = ThreadPoolExecutor(2, "film")
 _making, _made = Lock(), dict[str, str]()  # films that everybody is shown, by what they show
 
 
-def build_film_page(context: StudioContext, panel: Panel, room: gr.Tab, wall: gr.JSON) -> Pictures:
-    """The page in a tab, beside the wall of the first page; returns the pictures that its film goes through."""
+@dataclass(frozen=True)
+class FilmPage:
+    """The parts of the page, and what happens on it."""
+
+    context: StudioContext
+    reel: Pictures  # what the film goes through
+    use_kept: gr.Button
+    clear: gr.Button
+    example: gr.JSON  # recipes that nobody chose
+    seconds: gr.Slider
+    rate: gr.Slider
+    size: gr.Radio
+    kind: gr.Radio
+    loop: gr.Checkbox
+    smooth: gr.Checkbox
+    make: gr.Button
+    stop: gr.Button
+    news: gr.HTML
+    video: gr.Video
+    moving: gr.Image
+    download: gr.DownloadButton
+
+    def begin(self, recipes: Any, hanging: Any, current: str, language: str) -> tuple[Any, ...]:
+        """Whoever comes before any picture is chosen finds some of the wall."""
+        with clear_errors(language):
+            model = self.context.model_of(current)
+            chosen = [] if recipes else those_of(model, hanging)[: EXAMPLES * EXAMPLE_STEP : EXAMPLE_STEP]
+            if len(chosen) < MIN_PICTURES:
+                return gr.skip()
+            shown, data = self.context.show(model, chosen)
+        return shown, data, data
+
+    def play(self, recipes: Any, example: Any, current: str, language: str) -> Any:
+        """The walk through them, unless the visitor has chosen others by now."""
+        if not recipes or recipes != example:
+            return gr.skip()
+        with clear_errors(language):
+            path = example_film(self.context, self.context.model_of(current), read_recipes_data(recipes))
+        return gr.Video(value=path, visible=True)
+
+    def add(self, picked: Any, recipes: Any, example: Any, current: str, language: str) -> tuple[Any, ...]:
+        with clear_errors(language):
+            model = self.context.model_of(current)
+            recipe, chosen = picked_and_chosen(model, picked, [] if recipes == example else recipes)
+            if len(chosen) >= MAX_PICTURES:
+                raise Complaint("too-many-stops", most=MAX_PICTURES)
+            return *self.context.show(model, [*chosen, recipe]), self.context.go("film")
+
+    def take_kept(self, kept: Any, current: str, language: str) -> tuple[Any, ...]:
+        with clear_errors(language):
+            model = self.context.model_of(current)
+            chosen = those_of(model, kept)[-MAX_PICTURES:]
+            if not chosen:
+                raise Complaint("nothing-kept")
+            return self.context.show(model, chosen)
+
+    def shoot(
+        self,
+        recipes: Any,
+        seconds: float,
+        rate: float,
+        size: int,
+        kind: str,
+        loop: bool,
+        smooth: bool,
+        current: str,
+        language: str,
+    ) -> Iterator[Updates]:
+        """Paint and encode the film, telling how far it is; closed on the way, it leaves nothing behind."""
+        with clear_errors(language):
+            model = self.context.model_of(current)
+            chosen = read_recipes_data(recipes)
+            if len(chosen) < MIN_PICTURES:
+                raise Complaint("too-few-stops", least=MIN_PICTURES, found=len(chosen))
+            whole = {"frames_per_second": int(rate), "size": int(size)}
+            spec = FilmSpec(float(seconds), **whole, loop=bool(loop), easing="smooth" if smooth else "even")
+            progress, path = 0.0, ""
+            words = translate(language, "filming")
+            yield {
+                self.news: progress_words(words, 0.0),
+                self.stop: gr.Button(visible=True),
+                self.video: gr.Video(visible=False),
+                self.moving: gr.Image(visible=False),
+                self.download: gr.DownloadButton(visible=False),
+            }
+            for step in film_steps(self.context, model, chosen, spec, kind):
+                if isinstance(step, Path):
+                    path = str(step)
+                elif step - progress > 0.04:
+                    progress = step
+                    yield {self.news: progress_words(words, step)}
+        yield {
+            self.news: "",
+            self.stop: gr.Button(visible=False),
+            self.video: gr.Video(value=path if kind == "mp4" else None, visible=kind == "mp4"),
+            self.moving: gr.Image(value=path if kind == "webp" else None, visible=kind == "webp"),
+            self.download: gr.DownloadButton(value=path, visible=True),
+        }
+
+    def connect(self, panel: Panel, room: gr.Tab, wall: gr.JSON) -> None:
+        context, reel, stop = self.context, self.reel, self.stop
+        asked = [context.current, context.language]
+        adding = [context.picked, reel.recipes, self.example, *asked]
+        panel.film.click(self.add, adding, [*reel.parts, context.tabs], **PAINTING)
+        begun = room.select(self.begin, [reel.recipes, wall, *asked], [*reel.parts, self.example], **PAINTING)
+        begun.then(self.play, [reel.recipes, self.example, *asked], self.video, **PAINTING)
+        self.use_kept.click(self.take_kept, [context.kept, *asked], reel.parts, **PAINTING)
+        self.clear.click(lambda: ([], []), None, reel.parts, **QUICK)
+        shooting = self.make.click(
+            self.shoot,
+            [reel.recipes, self.seconds, self.rate, self.size, self.kind, self.loop, self.smooth, *asked],
+            [self.news, stop, self.video, self.moving, self.download],
+            **FILMING,
+        )
+        # A last word of progress may still be on its way when the film is cancelled.
+        stop.click(lambda: gr.Button(visible=False), None, stop, cancels=[shooting], **QUICK).then(
+            lambda: ("", gr.Button(visible=False)), None, [self.news, stop], **QUICK
+        )
+        panel.show_after(pick_from(context, reel))
+
+
+def build_film_page(context: StudioContext, panel: Panel, room: gr.Tab, wall: gr.JSON) -> FilmPage:
+    """The page in a tab, beside the wall of the first page."""
     context.add(gr.HTML, {"value": "film-intro"}, elem_classes="intro", padding=False)
     reel = context.pictures("reel", "reel")
     with gr.Row():
@@ -126,109 +248,12 @@ def build_film_page(context: StudioContext, panel: Panel, room: gr.Tab, wall: gr
         format="webp",
     )
     download = context.add(gr.DownloadButton, {"label": "film-download"}, visible=False, elem_id="film-download")
-
-    def begin(recipes: Any, hanging: Any, current: str, language: str) -> tuple[Any, ...]:
-        """Whoever comes before any picture is chosen finds some of the wall."""
-        with clear_errors(language):
-            model = context.model_of(current)
-            chosen = [] if recipes else those_of(model, hanging)[: EXAMPLES * EXAMPLE_STEP : EXAMPLE_STEP]
-            if len(chosen) < MIN_PICTURES:
-                return gr.skip()
-            shown, data = context.show(model, chosen)
-        return shown, data, data
-
-    def play(recipes: Any, example: Any, current: str, language: str) -> Any:
-        """The walk through them, unless the visitor has chosen others by now."""
-        if not recipes or recipes != example:
-            return gr.skip()
-        with clear_errors(language):
-            path = example_film(context, context.model_of(current), read_recipes_data(recipes))
-        return gr.Video(value=path, visible=True)
-
-    def add(picked: Any, recipes: Any, example: Any, current: str, language: str) -> tuple[Any, ...]:
-        with clear_errors(language):
-            model = context.model_of(current)
-            recipe, chosen = picked_and_chosen(model, picked, [] if recipes == example else recipes)
-            if len(chosen) >= MAX_PICTURES:
-                raise Complaint("too-many-stops", most=MAX_PICTURES)
-            return *context.show(model, [*chosen, recipe]), context.go("film")
-
-    def take_kept(kept: Any, current: str, language: str) -> tuple[Any, ...]:
-        with clear_errors(language):
-            model = context.model_of(current)
-            chosen = those_of(model, kept)[-MAX_PICTURES:]
-            if not chosen:
-                raise Complaint("nothing-kept")
-            return context.show(model, chosen)
-
-    def shoot(
-        recipes: Any,
-        seconds: float,
-        rate: float,
-        size: int,
-        kind: str,
-        loop: bool,
-        smooth: bool,
-        current: str,
-        language: str,
-    ) -> Iterator[Updates]:
-        """Paint and encode the film, telling how far it is; closed on the way, it leaves nothing behind."""
-        with clear_errors(language):
-            model = context.model_of(current)
-            chosen = read_recipes_data(recipes)
-            if len(chosen) < MIN_PICTURES:
-                raise Complaint("too-few-stops", least=MIN_PICTURES, found=len(chosen))
-            whole = {"frames_per_second": int(rate), "size": int(size)}
-            spec = FilmSpec(float(seconds), **whole, loop=bool(loop), easing="smooth" if smooth else "even")
-            progress, path = 0.0, ""
-            words = translate(language, "filming")
-            yield {
-                news: progress_words(words, 0.0),
-                stop: gr.Button(visible=True),
-                video: gr.Video(visible=False),
-                moving: gr.Image(visible=False),
-                download: gr.DownloadButton(visible=False),
-            }
-            for step in film_steps(context, model, chosen, spec, kind):
-                if isinstance(step, Path):
-                    path = str(step)
-                elif step - progress > 0.04:
-                    progress = step
-                    yield {news: progress_words(words, step)}
-        yield {
-            news: "",
-            stop: gr.Button(visible=False),
-            video: gr.Video(value=path if kind == "mp4" else None, visible=kind == "mp4"),
-            moving: gr.Image(value=path if kind == "webp" else None, visible=kind == "webp"),
-            download: gr.DownloadButton(value=path, visible=True),
-        }
-
-    panel.film.click(
-        add,
-        [context.picked, reel.recipes, example, context.current, context.language],
-        [*reel.parts, context.tabs],
-        **PAINTING,
-    )
-    room.select(
-        begin,
-        [reel.recipes, wall, context.current, context.language],
-        [*reel.parts, example],
-        **PAINTING,
-    ).then(play, [reel.recipes, example, context.current, context.language], video, **PAINTING)
-    use_kept.click(take_kept, [context.kept, context.current, context.language], reel.parts, **PAINTING)
-    clear.click(lambda: ([], []), None, reel.parts, **QUICK)
-    shooting = make.click(
-        shoot,
-        [reel.recipes, seconds, rate, size, kind, loop, smooth, context.current, context.language],
-        [news, stop, video, moving, download],
-        **FILMING,
-    )
-    # A last word of progress may still be on its way when the film is cancelled.
-    stop.click(lambda: gr.Button(visible=False), None, stop, cancels=[shooting], **QUICK).then(
-        lambda: ("", gr.Button(visible=False)), None, [news, stop], **QUICK
-    )
-    panel.show_after(pick_from(context, reel))
-    return reel
+    page = FilmPage(
+        context, reel, use_kept, clear, example, seconds, rate, size, kind, loop, smooth, make, stop, news,
+        video, moving, download,
+    )  # fmt: skip
+    page.connect(panel, room, wall)
+    return page
 
 
 def example_film(context: StudioContext, model: LoadedModel, recipes: Sequence[Recipe]) -> str:
