@@ -171,7 +171,7 @@ def test_a_picked_picture_is_downloaded_in_three_sizes_and_by_the_wall(page, tmp
     recipe = picked_recipe(page)
     assert caption == "Mosaic No. 2" and recipe.latents[0].seed == 2
     page.get_by_label("4×", exact=True).check()
-    says(page, "128 × 128 pixels; printed sharply, 1.1 cm wide")
+    says(page, "128 × 128 pixels")
     with Image.open(io.BytesIO(download(page, "#download"))) as picture:
         assert picture.size == (128, 128) and parse_recipes(picture.info["artmodels"]) == [recipe]
     with page.expect_download() as coming:
