@@ -80,16 +80,21 @@ def _resampled(container: "InputContainer", stream: "AudioStream", path: Path) -
         yield part.to_ndarray()[0]
 
 
-def write_sound(samples: np.ndarray, path: Path) -> None:
-    """A WAV of 16 bits of samples `[N]` in [-1, 1], `RATE` a second.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+def wav_bytes(samples: np.ndarray) -> bytes:
+    """A WAV of 16 bits of samples `[N]` in [-1, 1], `RATE` a second."""
     content = io.BytesIO()
     with wave.open(content, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(RATE)
         file.writeframes((np.clip(samples, -1, 1) * 32767).round().astype("<i2").tobytes())
-    write_atomically(path, content.getvalue())
+    return content.getvalue()
+
+
+def write_sound(samples: np.ndarray, path: Path) -> None:
+    """See `wav_bytes`.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    write_atomically(path, wav_bytes(samples))

@@ -26,6 +26,7 @@ from artmodels.studio.pages.blend import build_blend_page
 from artmodels.studio.pages.breed import build_breed_page
 from artmodels.studio.pages.explain import build_explain_page
 from artmodels.studio.pages.film import build_film_page
+from artmodels.studio.pages.music import build_music_page
 from artmodels.studio.pages.paint import PaintPage, build_paint_page, near_words
 from artmodels.studio.pages.photo import build_photo_page
 from artmodels.studio.pages.prompt import build_prompt_page
@@ -104,7 +105,7 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
                     with context.add(gr.Tab, {"label": "page-paint"}, id="paint"):
                         paint_page = build_paint_page(context, first, first_wall)
                     rooms = {}
-                    for name in ("photo", "say", "blend", "breed", "steer", "film", "rework", "explain"):
+                    for name in ("photo", "say", "blend", "breed", "steer", "film", "music", "rework", "explain"):
                         rooms[name] = context.add(gr.Tab, {"label": f"page-{name}"}, id=name, render_children=True)
                 colophon = gr.HTML(colophon_words(first, DEFAULT_LANGUAGE), elem_id="colophon")
             with gr.Column(scale=1, min_width=280, elem_id="panel"):
@@ -122,6 +123,8 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
             steer_page = build_steer_page(context, first, panel)
         with rooms["film"]:
             reel = build_film_page(context, panel, rooms["film"], paint_page.wall.recipes)
+        with rooms["music"]:
+            music_page = build_music_page(context, first, rooms["music"])
         with rooms["rework"]:
             rework_page = build_rework_page(context, first, panel, DEFAULT_LANGUAGE)
         with rooms["explain"]:
@@ -129,7 +132,17 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
         blend_page.linked(rooms["blend"].select(**blend_page.repaint))
         build_api(context, first)
         pages = Pages(
-            paint_page, photo_page, blend_page, breed_page, steer_page, reel, say_page, rework_page, explain_page, panel
+            paint_page,
+            photo_page,
+            blend_page,
+            breed_page,
+            steer_page,
+            reel,
+            music_page,
+            say_page,
+            rework_page,
+            explain_page,
+            panel,
         )
         opener = RecipeOpener(context, paint_page, blend_page, steer_page, panel, *bar)
         connect_recipe_opener(opener)

@@ -322,7 +322,16 @@ def test_each_text_is_there_in_both_languages_with_the_same_gaps(key):
 
 def test_each_text_is_used():
     code = "".join(path.read_text("utf-8") for path in (ROOT / "artmodels" / "studio").rglob("*.py"))
-    built = ("direction-", "found-", "page-", "name-", "sample-", "style-", "way-")  # put together from what they name
+    built = (
+        "direction-",
+        "found-",
+        "mode-",
+        "page-",
+        "name-",
+        "sample-",
+        "style-",
+        "way-",
+    )  # put together from what they name
     assert [key for key in WORDS["en"] if not re.search(f"[\"']{key}[\"']", code) and not key.startswith(built)] == []
 
 
