@@ -26,6 +26,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from artmodels.cli.arguments import OneLineParser
+from artmodels.generate.choreograph import choreograph
 from artmodels.generate.compose import compose
 from artmodels.generate.film import write_video
 from artmodels.generate.sampling import paint_rows
@@ -35,7 +36,9 @@ from artmodels.io.errors import main_with_clear_errors
 from artmodels.io.files import write_json
 from artmodels.signals.audio_file import RATE, Sound, read_sound, write_sound
 from artmodels.signals.listening import FRAMES_PER_SECOND, hear
-from artmodels.signals.synthesis import click, hiss, kick, our_song, place, tone
+from artmodels.signals.motion import watch
+from artmodels.signals.synthesis import click, hiss, kick, moving_disc, our_song, place, tone
+from artmodels.signals.video_file import HEIGHT, WIDTH, Clip, read_clip
 
 FPS = 24
 SHUFFLES = 20
@@ -62,6 +65,7 @@ def main() -> None:
         "beats": beat_errors(TEMPI[::4] if chosen.quick else TEMPI, 12.0 if chosen.quick else 30.0),
         "pulse": [follows_onsets(model, name, sound, seconds) for name, sound in sounds_with_onsets(seconds)],
         "bars": [changes_at_bars(model, mode, 12.0 if chosen.quick else 40.0) for mode in ("walk", "styles")],
+        "dance": follows_motion(model, 6.0 if chosen.quick else 30.0),
         "film": time_a_film(model, 4.0 if chosen.quick else 60.0),
     }
     print(json.dumps(told, indent=2))
@@ -187,6 +191,35 @@ def changes_at_bars(model: LoadedModel, mode: str, seconds: float) -> dict[str, 
         "largest_distance_frames": round(float(distances.max()), 2),
         "within_one_frame": int((distances <= 1).sum()),
     }
+
+
+def follows_motion(model: LoadedModel, seconds: float) -> dict[str, Any]:
+    """How the painted change follows the energy of a disc that goes fast and slow; and the clip played backwards."""
+    times = np.arange(round(seconds * FPS)) / FPS
+    speed = 5 * np.sin(2 * np.pi * times / 3) ** 4 + 3 * (np.sin(2 * np.pi * times / 7) > 0.8)
+    frames = moving_disc(speed)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / name for name in ("clip.mp4", "reversed.mp4")]
+        for path, pictures in zip(paths, (frames, frames[::-1]), strict=True):
+            write_video((Image.fromarray(each).convert("RGB") for each in pictures), path, FPS)
+        motion, backwards = (watch(read_clip(path)) for path in paths)
+    reversed_in_memory = watch(Clip(frames_of_clip(frames)[::-1], "0" * 64, False)).energy[1:][::-1]
+    change = painted_change(model, choreograph(motion, model, size=128))
+    return {
+        "seconds": seconds,
+        "correlation": round(correlation(change, motion.energy), 3),
+        "reversed_largest_difference": float(
+            np.abs(reversed_in_memory - watch(Clip(frames_of_clip(frames), "0" * 64, False)).energy[1:]).max()
+        ),
+        "reversed_and_encoded_again_correlation": round(
+            float(np.corrcoef(motion.energy[1:], backwards.energy[1:][::-1])[0, 1]), 4
+        ),
+    }
+
+
+def frames_of_clip(frames: np.ndarray) -> np.ndarray:
+    """As `read_clip` gives them, without a file."""
+    return np.stack([np.asarray(Image.fromarray(each).resize((WIDTH, HEIGHT))) for each in frames])
 
 
 # Time, memory, sound in time

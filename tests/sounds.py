@@ -42,7 +42,9 @@ def write_encoded(samples: np.ndarray, path: Path, rate: int = 48_000, layout: s
     return path
 
 
-def write_clip(pictures: Iterable[np.ndarray], path: Path, rate: int = 24, sound: Path | None = None) -> Path:
+def write_clip(
+    pictures: Iterable[np.ndarray] | np.ndarray, path: Path, rate: int = 24, sound: Path | None = None
+) -> Path:
     """A clip of pictures `[H, W]` or `[H, W, 3]` in uint8."""
     images = [Image.fromarray(picture).convert("RGB") for picture in pictures]
     write_video(images, path, rate, sound=sound, count=len(images))

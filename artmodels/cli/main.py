@@ -2,6 +2,7 @@
 
 from artmodels.cli.arguments import OneLineParser
 from artmodels.cli.benchmark import add_benchmark
+from artmodels.cli.dance import add_dance
 from artmodels.cli.dream import add_dream
 from artmodels.cli.evaluate import add_evaluate
 from artmodels.cli.film import add_film
@@ -21,6 +22,7 @@ VERBS = (
     add_recipe,
     add_film,
     add_music,
+    add_dance,
     add_transfer,
     add_project,
     add_dream,

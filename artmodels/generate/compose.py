@@ -66,7 +66,7 @@ def compose(
     return Score(
         model=model.name,
         weights_sha256=model.weights_sha256,
-        sound_sha256=hearing.sha256,
+        source_sha256=hearing.sha256,
         seconds=hearing.seconds,
         frames_per_second=frames_per_second,
         size=size,

@@ -192,6 +192,18 @@ def paint_film(paint: Paint, rows: Tensor, size: int, chunk: int = BATCH) -> Ite
             yield image.resize((size, size), Image.Resampling.LANCZOS)
 
 
+def side_by_side(left: Iterator[Image.Image], right: Iterator[Image.Image]) -> Iterator[Image.Image]:
+    """Pairs of frames of one size in one picture; the last of the left ones stays until the right ones end."""
+    here = None
+    for there in right:
+        here = next(left, here)
+        pair = Image.new("RGB", (2 * there.width, there.height))
+        if here is not None:
+            pair.paste(here, (0, 0))
+        pair.paste(there, (there.width, 0))
+        yield pair
+
+
 # Files
 
 

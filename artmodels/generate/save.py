@@ -1,6 +1,6 @@
 """Pictures into files: what the verbs `generate`, `recipe`, `film`, `music` and `dance` do."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from artmodels.generate.film import (
     film_rows,
     film_text,
     paint_film,
+    side_by_side,
     write_film,
     write_video,
 )
@@ -171,8 +172,12 @@ def repaint_as_film(
     write_film(frames, path, spec, film_text(recipes, spec))
 
 
-def render_score(model: LoadedModel, score: Score, path: Path, sound: Path | None) -> None:
+def render_score(
+    model: LoadedModel, score: Score, path: Path, sound: Path | None, beside: Iterator[Image.Image] | None = None
+) -> None:
     """Paint a score into an MP4 or a WebM, with the sound of a file, if one is given; the film carries the score.
+
+    Of `beside`, each picture stands on the left of a painted one.
 
     Raises:
         ValueError: another suffix; the model cannot paint the score; or the sound cannot be read.
@@ -180,6 +185,8 @@ def render_score(model: LoadedModel, score: Score, path: Path, sound: Path | Non
     """
     check_video(path)
     frames = score_frames(ScoreRows(model, score), partial(paint_rows, model.generator))
+    if beside is not None:
+        frames = side_by_side(beside, frames)
     write_video(frames, path, score.frames_per_second, score.to_json(), sound, score.frames)
 
 

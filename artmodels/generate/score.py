@@ -2,7 +2,7 @@
 
 ```json
 {
-  "schema": 1, "model": "masters", "weights_sha256": "...", "sound_sha256": "...",
+  "schema": 1, "model": "masters", "weights_sha256": "...", "source_sha256": "...",
   "seconds": 24.0, "frames_per_second": 24, "size": 256, "truncation": 0.8,
   "keyframes": [
     {"time": 0.0, "latents": [{"seed": 7}], "styles": {"ukiyo-e": 1.0}},
@@ -97,12 +97,12 @@ class Pulse(Schema):
 
 
 class Score(Schema):
-    """Everything that makes a film but its sound, of which it has the digest."""
+    """Everything that makes a film but the sound or the clip that it moves with, of which it has the digest."""
 
     format: Annotated[int, Field(alias="schema")] = SCHEMA
     model: Annotated[str, Field(min_length=1, max_length=200)]
     weights_sha256: Sha256
-    sound_sha256: Sha256 | None = None
+    source_sha256: Sha256 | None = None
     seconds: Annotated[float, Field(ge=MIN_SECONDS, le=MAX_SECONDS)]
     frames_per_second: int = 24
     size: int = 256
@@ -341,9 +341,9 @@ def _towards(start: Tensor, end: Tensor, share: Tensor, has_latent: bool) -> Ten
     return rows
 
 
-def check_score(score: Score, model: LoadedModel, sound_sha256: str | None, anyway: bool = False) -> None:
+def check_score(score: Score, model: LoadedModel, source_sha256: str, anyway: bool = False) -> None:
     """Raises:
-    ValueError: the score was composed for other weights or another sound, and `anyway` is not set.
+    ValueError: the score was composed for other weights, or another sound or clip, and `anyway` is not set.
     """
     if anyway:
         return
@@ -352,8 +352,8 @@ def check_score(score: Score, model: LoadedModel, sound_sha256: str | None, anyw
             f"the score was composed for {score.model} with weights {score.weights_sha256[:12]}, "
             f"but {model.name} has {model.weights_sha256[:12]}: add --anyway to render it all the same"
         )
-    if score.sound_sha256 and sound_sha256 and score.sound_sha256 != sound_sha256:
+    if score.source_sha256 and score.source_sha256 != source_sha256:
         raise ValueError(
-            f"the score was composed for another sound ({score.sound_sha256[:12]}, this one is {sound_sha256[:12]}): "
-            "add --anyway to render it all the same"
+            f"the score was composed for another sound or clip ({score.source_sha256[:12]}, found "
+            f"{source_sha256[:12]}): add --anyway to render it all the same"
         )

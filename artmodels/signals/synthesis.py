@@ -72,3 +72,16 @@ def our_song(seconds: float = 24.0, tempo: float = 104.0) -> np.ndarray:
     song += place(seconds, [*drums, *(drums + beat / 2)], hiss(0.08, 0.015, 2), 0.22)
     fade = np.minimum(1, (seconds - np.arange(len(song)) / RATE) / 0.5).clip(0)
     return (song * fade / max(np.abs(song).max(), 1e-6) * 0.9).astype(np.float32)
+
+
+def moving_disc(speed: np.ndarray, height: int = 96, width: int = 128, radius: float = 12.0) -> np.ndarray:
+    """A clip of a bright disc on grey that goes to and fro at these speeds, `[N]` in px a frame: `[N, height, width]`.
+
+    It starts at the middle and turns round at the sides.
+    """
+    room = width - 2 * radius
+    way = (np.cumsum(speed) + room / 2) % (2 * room)
+    x = radius + np.where(way > room, 2 * room - way, way)
+    rows, columns = np.mgrid[:height, :width]
+    distance = np.hypot(columns[None] - x[:, None, None], rows[None] - height / 2)
+    return (60 + 170 / (1 + np.exp((distance - radius) / 1.0))).round().astype(np.uint8)

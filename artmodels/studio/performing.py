@@ -5,14 +5,16 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
-from artmodels.generate.film import write_video
+from artmodels.generate.film import side_by_side, write_video
 from artmodels.generate.score import MAX_SCORE_BYTES, Score, ScoreRows, parse_score, score_frames
 from artmodels.hub.load import LoadedModel
 from artmodels.signals.audio_file import Sound, read_sound, wav_bytes
 from artmodels.signals.listening import Hearing, hear, waveform
-from artmodels.signals.synthesis import our_song
+from artmodels.signals.synthesis import moving_disc, our_song
+from artmodels.signals.video_file import RATE, Clip, read_clip
 from artmodels.studio.computing import computed
 from artmodels.studio.context import StudioContext
 from artmodels.studio.filming import TOGETHER, filmed
@@ -46,6 +48,29 @@ def hear_file(files: FileStore, path: str | None) -> tuple[Path, Sound, Hearing]
     return file, sound, computed(hear, sound)
 
 
+@cache
+def our_clip(files: FileStore) -> str:
+    """Where a clip of our own lies, for those who bring none: a disc that goes fast and slow."""
+    times = np.arange(10 * RATE) / RATE
+    frames = moving_disc(5 * np.sin(np.pi * times / 3) ** 4)
+    path = files.place("our-clip.mp4")
+    write_video((Image.fromarray(frame).convert("RGB") for frame in frames), path, RATE)
+    return str(files.keep(path, HOUSE))
+
+
+def take_clip(files: FileStore, path: str | None) -> tuple[Path, Clip]:
+    """What a visitor uploaded or recorded, which stays for the next film, or our own clip.
+
+    Raises:
+        ValueError: it cannot be read, or has been deleted since.
+    """
+    if not path:
+        file = Path(our_clip(files))
+        return file, computed(read_clip, file)
+    with opened(files, path, keep=True) as file:
+        return file, computed(read_clip, file)
+
+
 def take_score(files: FileStore, path: str) -> Score:
     """A score that a visitor uploaded; the file stays for the next film.
 
@@ -75,6 +100,8 @@ def performed(
     rows = computed(ScoreRows, model, score)
     count = min(stop or score.frames, score.frames)
     frames = score_frames(rows, lambda w: context.paint_patiently(model, w), TOGETHER, count)
+    if clip is not None:
+        frames = side_by_side(clip, frames)
     rate, text = score.frames_per_second, score.to_json()
     return filmed(
         context,

@@ -69,6 +69,7 @@ class Pages:
     steer: SteerPage
     reel: Pictures
     music: MusicPage
+    dance: ScoreDials
     prompt: PromptPage
     rework: ReworkPage
     explain: ExplainPage
@@ -77,7 +78,7 @@ class Pages:
     @property
     def dials(self) -> list[ScoreDials]:
         """Of the pages whose films move with something."""
-        return [self.music.dials]
+        return [self.music.dials, self.dance]
 
 
 def connect_models(

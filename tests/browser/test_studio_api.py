@@ -33,6 +33,7 @@ def test_each_endpoint_has_named_arguments_with_defaults_and_says_what_it_does(c
         "/phrase": ["words", "seed", "count", "truncation", "model"],
         "/film": ["pictures", "styles", "seconds", "rate", "size", "loop", "truncation", "model"],
         "/music": ["sound", "mode", *SCORE],
+        "/dance": ["clip", *SCORE],
         "/recipe": ["text", "picture"],
         "/models": [],
     }
@@ -92,6 +93,24 @@ def test_a_client_films_a_sound_and_its_own_is_deleted(client, tmp_path):
     with pytest.raises(Exception, match=r"text.mp3 is no sound or clip that can be read") as caught:
         client.predict(handle_file(tmp_path / "text.mp3"), api_name="/music")
     assert "/tmp" not in str(caught.value)
+
+
+def test_a_client_films_a_clip(client, tmp_path):
+    import av
+    import numpy as np
+    from gradio_client import handle_file
+    from sounds import write_clip
+
+    from artmodels.signals.synthesis import moving_disc
+
+    clip = write_clip(moving_disc(np.full(36, 3.0)), tmp_path / "disc.webm")
+    path, score = client.predict(handle_file(clip), size=64, rate=12, api_name="/dance")
+    with av.open(path) as film:
+        frames = [frame.to_image() for frame in film.decode(video=0)]
+    assert len(frames) == 18 and frames[0].size == (128, 64) and read_score(Path(score)).seconds == 1.5
+    one = write_clip(moving_disc(np.zeros(1)), tmp_path / "one.mp4")
+    with pytest.raises(Exception, match=r"one.mp4 lasts 0.04 seconds"):
+        client.predict(handle_file(one), api_name="/dance")
 
 
 def test_a_client_reads_and_repaints_a_picture_by_file_text_and_link(client):

@@ -297,13 +297,13 @@ def test_scores_that_the_model_cannot_paint(steered, keyframe, expected):
 
 
 def test_a_score_for_something_else_is_told(model):
-    score = score_of(model, sound_sha256="b" * 64)
+    score = score_of(model, source_sha256="b" * 64)
     check_score(score, model, "b" * 64)
     check_score(score, model, "c" * 64, anyway=True)
-    with pytest.raises(ValueError, match="another sound"):
+    with pytest.raises(ValueError, match="another sound or clip"):
         check_score(score, model, "c" * 64)
     with pytest.raises(ValueError, match="weights cccc"):
-        check_score(score_of(model, weights_sha256="c" * 64), model, None)
+        check_score(score_of(model, weights_sha256="c" * 64), model, "b" * 64)
 
 
 # The verb
@@ -325,7 +325,7 @@ def test_the_verb_composes_renders_and_renders_an_edited_score(steered_folder, t
         assert len(list(container.decode(video=0))) == 24
         assert parse_score(container.metadata["comment"]) == read_score(score)
     written = json.loads(score.read_text())
-    assert str(sound) not in score.read_text() and len(written["sound_sha256"]) == 64
+    assert str(sound) not in score.read_text() and len(written["source_sha256"]) == 64
     written["size"] = 64
     score.write_text(json.dumps(written))
     result = music(sound, *small, "--out", edited, "--from-score", score)

@@ -19,10 +19,10 @@ from artmodels.studio.context import (
     Updates,
     clear_errors,
     gentle,
-    progress_words,
 )
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, translate
 from artmodels.studio.pages.score_dials import ScoreDials, build_dials, chosen
+from artmodels.studio.pages.score_film import RATE, build_film_shown, build_score_file
 from artmodels.studio.performing import (
     PREVIEW_RATE,
     PREVIEW_SECONDS,
@@ -32,9 +32,6 @@ from artmodels.studio.performing import (
     performed,
     take_score,
 )
-
-RATE = 24  # frames a second
-TOLD = 0.02  # share of a film between two words of progress
 
 
 @dataclass(frozen=True)
@@ -68,17 +65,14 @@ def build_music_page(context: StudioContext, first: LoadedModel, room: gr.Tab) -
         elem_classes="pills",
     )
     dials = build_dials(context, first, "music")
-    with context.add(gr.Accordion, {"label": "score-more"}, open=False, elem_id="score-more"):
-        score_file = context.add(
-            gr.File, {"label": "score-file"}, file_types=[".json"], type="filepath", height=110, elem_id="score-file"
-        )
+    score_file = build_score_file(context, "music")
     with gr.Row():
         preview = context.add(gr.Button, {"value": "preview"}, min_width=150, elem_id="music-preview")
         make = context.add(gr.Button, {"value": "make-film"}, variant="primary", min_width=150, elem_id="music-make")
         stop = context.add(
             gr.Button, {"value": "stop"}, variant="stop", min_width=90, visible=False, elem_id="music-stop"
         )
-    shown = FilmShown.build(context, "music")
+    shown = build_film_shown(context, "music")
 
     def listen(path: str | None, language: str) -> str:
         with clear_errors(language):
@@ -121,69 +115,8 @@ def build_music_page(context: StudioContext, first: LoadedModel, room: gr.Tab) -
         button.click(partial(shoot, whole), inputs, outputs, **FILMING)
         for button, whole in ((preview, False), (make, True))
     ]
-    stop.click(lambda: gr.Button(visible=False), None, stop, cancels=filming, **QUICK).then(
-        lambda: ("", gr.Button(visible=False)), None, [shown.news, stop], **QUICK
-    )
+    shown.stop_with(stop, filming, QUICK)
     return MusicPage(mode, dials)
-
-
-@dataclass(frozen=True)
-class FilmShown:
-    """Where a film is told of, shown and downloaded, with its score."""
-
-    news: gr.HTML
-    video: gr.Video
-    film: gr.DownloadButton
-    score: gr.DownloadButton
-
-    @classmethod
-    def build(cls, context: StudioContext, page: str) -> "FilmShown":
-        news = gr.HTML("", elem_id=f"{page}-news", elem_classes="film-news", padding=False)
-        video = context.add(
-            gr.Video,
-            {"label": "film"},
-            interactive=False,
-            autoplay=True,
-            visible=False,
-            buttons=[],
-            elem_id=f"{page}-film",
-            elem_classes="score-film",
-        )
-        with gr.Row():
-            downloads = [
-                context.add(
-                    gr.DownloadButton, {"label": label}, visible=False, min_width=180, elem_id=f"{page}-{label}"
-                )
-                for label in ("film-download", "score-download")
-            ]
-        return cls(news, video, *downloads)
-
-    @property
-    def parts(self) -> list[gr.blocks.Block]:
-        return [self.news, self.video, self.film, self.score]
-
-    def begun(self, language: str, words: str) -> Updates:
-        """What is shown while nothing is there yet."""
-        return {
-            self.news: progress_words(translate(language, words), 0),
-            self.video: gr.Video(visible=False),
-            self.film: gr.DownloadButton(visible=False),
-            self.score: gr.DownloadButton(visible=False),
-        }
-
-    def followed(self, steps: Iterator[float | Path], language: str, words: str) -> Iterator[Updates]:
-        """How far a film is, and at last the film."""
-        progress = 0.0
-        for step in steps:
-            if isinstance(step, Path):
-                yield {
-                    self.news: "",
-                    self.video: gr.Video(value=str(step), visible=True),
-                    self.film: gr.DownloadButton(value=str(step), visible=True),
-                }
-            elif step - progress > TOLD:
-                progress = step
-                yield {self.news: progress_words(translate(language, words), step)}
 
 
 def mode_choices(language: str) -> list[tuple[str, str]]:
