@@ -1,6 +1,7 @@
 """Take the pictures of the studio that the README shows: starts it, walks it in Chromium, writes PNGs beside this file.
 
-python docs/screenshots.py
+python docs/screenshots.py                  # all of them
+python docs/screenshots.py moving           # those of the pages Music and Dance
 """
 
 import os
@@ -27,7 +28,8 @@ def main() -> None:
         wait_for(f"http://127.0.0.1:{PORT}/")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-            take_all(browser)
+            for name in sys.argv[1:] or SCENES:
+                SCENES[name](browser)
             browser.close()
     finally:
         studio.terminate()
@@ -45,7 +47,7 @@ def wait_for(address: str) -> None:
     raise OSError(f"nothing answers at {address}")
 
 
-def take_all(browser) -> None:
+def take_tour(browser) -> None:
     page = visit(browser, WIDE)
     pick(page, 20)
     keep(page, (3, 8, 11, 17, 20))
@@ -158,6 +160,20 @@ def take_all(browser) -> None:
     settle(phone)
     phone.screenshot(path=HERE / "phone-panel.png")
     phone.context.close()
+
+
+def take_moving(browser) -> None:
+    page = visit(browser, WIDE)
+    for name in ("music", "dance"):
+        turn(page, name.capitalize())
+        page.locator(f"#{name}-preview").click()
+        page.locator(f"#{name}-score-download").wait_for(timeout=120_000)
+        page.wait_for_timeout(4000)  # into the film
+        shoot(page, name, whole=True)
+    page.context.close()
+
+
+SCENES = {"tour": take_tour, "moving": take_moving}
 
 
 def visit(browser, size: dict[str, int], **options) -> Page:

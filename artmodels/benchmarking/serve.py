@@ -36,7 +36,7 @@ MEMORY_EVERY = 0.2
 CONNECTIONS = 6  # at once to one server, as in a browser
 AFTER_A_REFUSAL = 0.5  # seconds at least
 MAX_PICTURES = 36  # what the app gives at a time
-FILM = [[1, 2, 3]]  # the pictures that it walks through; all else as the endpoint has it
+FILMS: dict[str, list[Any]] = {"film": [[1, 2, 3]], "music": [], "dance": []}  # endpoints, and what they are given
 PNG_BEGIN, PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
 
@@ -53,8 +53,11 @@ class Visit:
     pictures: int = 4  # that a visitor asks for at a time, of a random seed
     pause: float = 1.0  # seconds
     films: int = 0  # people who have films made meanwhile, one after the other
+    film: str = "film"  # the endpoint that makes them
 
     def __post_init__(self):
+        if self.film not in FILMS:
+            raise ValueError(f"--film must be one of {', '.join(FILMS)}, found {self.film[:40]!r}")
         for name, lowest, highest in (("visitors", 1, 1000), ("pictures", 1, MAX_PICTURES), ("films", 0, 10)):
             if not lowest <= getattr(self, name) <= highest:
                 raise ValueError(f"--{name} must be between {lowest} and {highest}, found {getattr(self, name)}")
@@ -242,7 +245,7 @@ async def _receive(address: str, visit: Visit, memory: Memory) -> tuple[Tally, f
         _visitor(number, address, context, parameters, visit, began + visit.seconds, tally)
         for number in range(visit.visitors)
     ]
-    comers += [_filmer(address, context, began + visit.seconds, tally) for _ in range(visit.films)]
+    comers += [_filmer(address, context, began + visit.seconds, visit.film, tally) for _ in range(visit.films)]
     await asyncio.gather(*comers)
     elapsed = time.monotonic() - began
     memory.look()
@@ -287,17 +290,17 @@ async def _visitor(
             await asyncio.sleep(max(0, min(rest, until - time.monotonic())))
 
 
-async def _filmer(address: str, context: ssl.SSLContext, until: float, tally: Tally) -> None:
+async def _filmer(address: str, context: ssl.SSLContext, until: float, kind: str, tally: Tally) -> None:
     """Have one film after the other made; what is not done in time is left, as people leave."""
     async with browse(address, context) as browser:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, until - time.monotonic())):
                 while True:
                     try:
-                        await call(browser, "film", FILM)
+                        await call(browser, kind, FILMS[kind])
                         tally.films += 1
                     except (Refused, httpx.HTTPError) as error:
-                        tally.errors[f"film: {error or type(error).__name__}"[:200]] += 1
+                        tally.errors[f"{kind}: {error or type(error).__name__}"[:200]] += 1
                         await asyncio.sleep(AFTER_A_REFUSAL)
 
 

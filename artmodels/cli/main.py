@@ -2,10 +2,12 @@
 
 from artmodels.cli.arguments import OneLineParser
 from artmodels.cli.benchmark import add_benchmark
+from artmodels.cli.dance import add_dance
 from artmodels.cli.dream import add_dream
 from artmodels.cli.evaluate import add_evaluate
 from artmodels.cli.film import add_film
 from artmodels.cli.generate import add_generate
+from artmodels.cli.music import add_music
 from artmodels.cli.project import add_project
 from artmodels.cli.publish import add_publish
 from artmodels.cli.recipe import add_recipe
@@ -19,6 +21,8 @@ VERBS = (
     add_evaluate,
     add_recipe,
     add_film,
+    add_music,
+    add_dance,
     add_transfer,
     add_project,
     add_dream,

@@ -4,9 +4,10 @@ import importlib.util
 import io
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import torch
 from PIL import ExifTags, Image
@@ -14,7 +15,11 @@ from torch import Tensor
 
 from artmodels.generate.recipe import Recipe, is_number
 from artmodels.generate.sampling import BATCH, to_images
+from artmodels.generate.soundtrack import Soundtrack
 from artmodels.io.files import replacing_file, write_atomically
+
+if TYPE_CHECKING:
+    from av import VideoStream
 
 MIN_PICTURES, MAX_PICTURES = 2, 12
 MIN_SECONDS, MAX_SECONDS = 1, 30
@@ -25,9 +30,27 @@ FILM_SUFFIXES = (".mp4", ".webp")
 MAX_WEBP_PIXELS = 64_000_000  # of all frames: Pillow holds them at once, three bytes each
 AVCOL_SPACE_BT709 = 1  # as FFmpeg numbers it
 H264_OPTIONS = {"preset": "fast", "crf": "17"}  # nearly without visible loss
+VP9_OPTIONS = {"crf": "24", "b": "0", "deadline": "realtime", "cpu-used": "6", "row-mt": "1"}
 WEBP_QUALITY = 85
 
 Paint = Callable[[Tensor], Tensor]  # `w` [N, layers + 1, D] -> pictures [N, 3, H, W] in [-1, 1]
+
+
+@dataclass(frozen=True)
+class VideoKind:
+    """What is in a video file, as FFmpeg names it."""
+
+    container: str
+    video: str
+    audio: str
+    video_options: Mapping[str, str]
+    container_options: Mapping[str, str] = field(default_factory=dict)
+
+
+VIDEO_KINDS = {
+    ".mp4": VideoKind("mp4", "libx264", "aac", H264_OPTIONS, {"movflags": "faststart"}),
+    ".webm": VideoKind("webm", "libvpx-vp9", "libopus", VP9_OPTIONS),
+}
 
 
 @dataclass(frozen=True)
@@ -83,6 +106,18 @@ def check_film(pictures: int, path: Path, spec: FilmSpec) -> None:
         raise ValueError(
             f"{spec.frames} frames of {spec.size} px are too much for a WebP: make an .mp4, or a smaller film"
         )
+
+
+def check_video(path: Path) -> None:
+    """Refuse, before any work is done, a film with sound that could not be written.
+
+    Raises:
+        ValueError: no known suffix, or no package for it.
+    """
+    if path.suffix.lower() not in VIDEO_KINDS:
+        raise ValueError(f"a film with sound is an .mp4 or a .webm, found {path.name[:80]!r}: try film.mp4")
+    if importlib.util.find_spec("av") is None:
+        raise ValueError("films with sound need the package av, which is not installed: pip install av")
 
 
 # The walk
@@ -157,52 +192,85 @@ def paint_film(paint: Paint, rows: Tensor, size: int, chunk: int = BATCH) -> Ite
             yield image.resize((size, size), Image.Resampling.LANCZOS)
 
 
+def side_by_side(left: Iterator[Image.Image], right: Iterator[Image.Image]) -> Iterator[Image.Image]:
+    """Pairs of frames of one size in one picture; the last of the left ones stays until the right ones end."""
+    here = None
+    for there in right:
+        here = next(left, here)
+        pair = Image.new("RGB", (2 * there.width, there.height))
+        if here is not None:
+            pair.paste(here, (0, 0))
+        pair.paste(there, (there.width, 0))
+        yield pair
+
+
 # Files
 
 
-def write_film(frames: Iterable[Image.Image], path: Path, spec: FilmSpec, text: str = "") -> None:
-    """Write an MP4 or a WebP, as the suffix says; `text` goes into its metadata.
+def write_film(
+    frames: Iterable[Image.Image], path: Path, spec: FilmSpec, text: str = "", sound: Path | None = None
+) -> None:
+    """Write an MP4, a WebM or a WebP, as the suffix says; `text` goes into its metadata.
 
     Raises:
-        ValueError: see `check_film`.
+        ValueError: see `check_film`; or a sound for a WebP, which has none.
         OSError: the file cannot be written.
     """
-    if path.suffix.lower() == ".mp4":
-        write_mp4(frames, path, spec.frames_per_second, text)
-    else:
+    if path.suffix.lower() == ".webp":
+        if sound:
+            raise ValueError("a WebP has no sound: make an .mp4 or a .webm")
         write_webp(frames, path, spec.frames_per_second, spec.loop, text)
+    else:
+        write_video(frames, path, spec.frames_per_second, text, sound)
 
 
-def write_mp4(frames: Iterable[Image.Image], path: Path, frames_per_second: int, text: str = "") -> None:
-    """Encode frames of one even size as they come: H.264 that every browser plays, ready to play before all is loaded.
+def write_video(
+    frames: Iterable[Image.Image],
+    path: Path,
+    frames_per_second: int,
+    text: str = "",
+    sound: Path | None = None,
+    count: int | None = None,
+) -> None:
+    """Encode frames of one even size as they come: an MP4 that every browser plays before all is loaded, or a WebM.
 
-    `text` becomes its comment. An error among the frames, or in between, leaves no file.
+    `text` becomes its comment. With `sound`, a file with a sound that plays from the first of the `count` frames on and
+    ends with them. An error among the frames, or in between, leaves no file.
 
     Raises:
         ModuleNotFoundError: the package av is not installed.
+        ValueError: the sound cannot be read.
         OSError: the file cannot be written.
     """
     import av
     from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
+    kind = VIDEO_KINDS[path.suffix.lower()]
     with (
         replacing_file(path) as temporary,
-        av.open(str(temporary), "w", format="mp4", options={"movflags": "faststart"}) as container,
+        av.open(str(temporary), "w", format=kind.container, options=dict(kind.container_options)) as container,
     ):
         if text:
             container.metadata["comment"] = text
-        stream = container.add_stream("libx264", rate=frames_per_second, options=H264_OPTIONS)
+        options = dict(kind.video_options)
+        stream = cast("VideoStream", container.add_stream(kind.video, rate=frames_per_second, options=options))
         stream.pix_fmt = "yuv420p"
         codec = stream.codec_context
         codec.colorspace, codec.color_range = AVCOL_SPACE_BT709, ColorRange.MPEG
         codec.color_primaries, codec.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+        seconds = count / frames_per_second if count else math.inf
+        track = Soundtrack(container, kind.audio, sound, seconds) if sound else None
         for number, image in enumerate(frames):
             if number == 0:  # the first frame opens the codec
                 stream.width, stream.height = image.size
+            if track:
+                container.mux(track.packets(number / frames_per_second))
             frame = av.VideoFrame.from_image(image)
             frame = frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+        if track:
+            container.mux(track.packets(math.inf))
 
 
 def write_webp(

@@ -1,6 +1,6 @@
-"""Pictures into files: what the verbs `generate`, `recipe` and `film` do."""
+"""Pictures into files: what the verbs `generate`, `recipe`, `film`, `music` and `dance` do."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -8,7 +8,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from artmodels.generate.film import FilmSpec, check_film, film_rows, film_text, paint_film, write_film
+from artmodels.generate.film import (
+    FilmSpec,
+    check_film,
+    check_video,
+    film_rows,
+    film_text,
+    paint_film,
+    side_by_side,
+    write_film,
+    write_video,
+)
 from artmodels.generate.prompt import PromptPictures, paint_prompt
 from artmodels.generate.recipe import MAX_ITEMS, Recipe, png_bytes
 from artmodels.generate.sampling import (
@@ -21,6 +31,7 @@ from artmodels.generate.sampling import (
     seed_recipe,
     to_images,
 )
+from artmodels.generate.score import Score, ScoreRows, score_frames
 from artmodels.generate.upscale import enlarge
 from artmodels.hub.load import LoadedModel, bundled_model_named, load_model
 from artmodels.io.files import write_atomically
@@ -159,6 +170,24 @@ def repaint_as_film(
     rows = film_rows(keyframes, spec.frames, spec.loop, spec.easing)
     frames = paint_film(partial(paint_rows, model.generator), rows, spec.size)
     write_film(frames, path, spec, film_text(recipes, spec))
+
+
+def render_score(
+    model: LoadedModel, score: Score, path: Path, sound: Path | None, beside: Iterator[Image.Image] | None = None
+) -> None:
+    """Paint a score into an MP4 or a WebM, with the sound of a file, if one is given; the film carries the score.
+
+    Of `beside`, each picture stands on the left of a painted one.
+
+    Raises:
+        ValueError: another suffix; the model cannot paint the score; or the sound cannot be read.
+        OSError: the file cannot be written.
+    """
+    check_video(path)
+    frames = score_frames(ScoreRows(model, score), partial(paint_rows, model.generator))
+    if beside is not None:
+        frames = side_by_side(beside, frames)
+    write_video(frames, path, score.frames_per_second, score.to_json(), sound, score.frames)
 
 
 def rows_of_recipes(recipes: Sequence[Recipe], model_name: str | None, anyway: bool) -> tuple[LoadedModel, Tensor]:

@@ -9,6 +9,8 @@ from typing import Any
 
 import gradio as gr
 
+from artmodels.generate.choreograph import choreograph
+from artmodels.generate.compose import MODES, compose
 from artmodels.generate.film import (
     MAX_PICTURES,
     MAX_RATE,
@@ -20,16 +22,23 @@ from artmodels.generate.film import (
     FilmSpec,
 )
 from artmodels.generate.recipe import Recipe, parse_recipe_data
+from artmodels.generate.score import score_bytes
 from artmodels.hub.download import hub_label
 from artmodels.hub.load import LoadedModel
 from artmodels.models.generator import MAX_TRUNCATION
+from artmodels.signals.motion import watch
+from artmodels.signals.video_file import clip_pictures
 from artmodels.studio import handlers
+from artmodels.studio.computing import computed
 from artmodels.studio.context import FILMING, PROGRAMS, READING, StudioContext
+from artmodels.studio.filming import PATIENCE
 from artmodels.studio.handlers import FIRST_COUNT, FIRST_SEED, FIRST_TRUNCATION
 from artmodels.studio.i18n import Complaint
-from artmodels.studio.pages.film import PATIENCE, film_steps
+from artmodels.studio.pages.film import film_steps
 from artmodels.studio.pages.prompt import MAX_PROMPT_COUNT, paint_words
-from artmodels.studio.uploads import take_recipe
+from artmodels.studio.pages.score_dials import chosen
+from artmodels.studio.performing import hear_file, performed, take_clip
+from artmodels.studio.uploads import released, take_recipe
 from artmodels.studio.visitors import AUDIENCE, visitor
 
 LONGEST = 300  # characters of an error
@@ -79,6 +88,34 @@ def build_api(context: StudioContext, first: LoadedModel) -> None:
                 path = str(step)
         return path
 
+    def music(
+        sound: str | None = None, mode: str = "pulse", strength: float = 0.5, smoothness: float = 0.5,
+        palette: float = 0.5, seed: float = FIRST_SEED, style: str = "", rate: float = 24, size: float = 256,
+        model: str = first.label,
+    ) -> tuple[str, str]:  # fmt: skip
+        with plain_errors(), released(context.files, sound):
+            found, path = model_named(context, model), ""
+            values = {**chosen(strength, smoothness, palette, style, seed), **measures(rate, size)}
+            file, _, hearing = hear_file(context.files, sound)
+            score = compose(hearing, found, read_text("mode", mode), **values)
+            for step in performed(context, found, score, file, "artmodels-music.mp4"):
+                path = str(step)
+            return path, context.save(score_bytes(score), "score.json")
+
+    def dance(
+        clip: str | None = None, strength: float = 0.5, smoothness: float = 0.5, palette: float = 0.5,
+        seed: float = FIRST_SEED, style: str = "", rate: float = 24, size: float = 256, model: str = first.label,
+    ) -> tuple[str, str]:  # fmt: skip
+        with plain_errors(), released(context.files, clip):
+            found, path = model_named(context, model), ""
+            values = {**chosen(strength, smoothness, palette, style, seed), **measures(rate, size)}
+            file, seen = take_clip(context.files, clip)
+            score = choreograph(computed(watch, seen), found, **values)
+            sound, pictures = file if seen.has_sound else None, clip_pictures(file, score.frames_per_second, score.size)
+            for step in performed(context, found, score, sound, "artmodels-dance.mp4", clip=pictures):
+                path = str(step)
+            return path, context.save(score_bytes(score), "score.json")
+
     def recipe(text: str = "", picture: str | None = None) -> tuple[dict[str, Any], str]:
         with plain_errors():
             found = (
@@ -105,6 +142,9 @@ def build_api(context: StudioContext, first: LoadedModel) -> None:
     stops = gr.JSON([1, 2, 3], label="What it walks through: a list of seeds, or of recipes", visible=False)
     film_inputs = [stops, ask.mix(), *film_dials, ask.truncation(), ask.model()]
     endpoint(film, film_inputs, gr.File(label="An MP4", visible=False), FILMING)
+    moved = [gr.File(label="An MP4", visible=False), gr.File(label="Its score, as JSON", visible=False)]
+    endpoint(music, [ask.file("A sound of 1 to 300 seconds"), *ask.score("pulse")], moved, FILMING)
+    endpoint(dance, [ask.file("A clip of 1 to 60 seconds"), *ask.score()], moved, FILMING)
     sources = [
         gr.Textbox("", label="A link to a picture, or its recipe as JSON", visible=False),
         gr.File(label="Or a PNG that artmodels painted", file_types=[".png"], type="filepath", visible=False),
@@ -118,6 +158,17 @@ def build_api(context: StudioContext, first: LoadedModel) -> None:
             label="Name, styles, resolution, directions, licence of each, and whether it reads phrases", visible=False
         ),
     )
+
+
+def measures(rate: Any, size: Any) -> dict[str, Any]:
+    """Frames a second and pixels, as a score has them.
+
+    Raises:
+        ValueError: out of bounds.
+    """
+    rate = handlers.whole_number("rate", rate, MIN_RATE, MAX_RATE)
+    film = FilmSpec(frames_per_second=rate, size=handlers.whole_number("size", size, MIN_SIZE, MAX_SIZE))
+    return {"frames_per_second": film.frames_per_second, "size": film.size}
 
 
 @dataclass(frozen=True)
@@ -149,6 +200,23 @@ class Asked:
         words = "Model: one of /models, or any on the Hub as user/model@revision"
         return gr.Textbox(self.first.label, label=words, visible=False)
 
+    def file(self, words: str) -> gr.File:
+        return gr.File(label=words, type="filepath", visible=False)
+
+    def score(self, *modes: str) -> list[gr.blocks.Block]:
+        """What films that move with something are told."""
+        return [
+            *(gr.Textbox(mode, label=f"Mode: {', '.join(MODES)}", visible=False) for mode in modes),
+            gr.Slider(0, 1, 0.5, label="Strength: how far the picture moves", visible=False),
+            gr.Slider(0, 1, 0.5, label="Smoothness: how gently it moves", visible=False),
+            gr.Slider(0, 1, 0.5, label="Palette: how many styles and colours take part", visible=False),
+            self.seed(),
+            gr.Textbox("", label="The first style; empty: the seed's", visible=False),
+            gr.Slider(MIN_RATE, MAX_RATE, 24, step=1, label="Frames a second", visible=False),
+            gr.Slider(MIN_SIZE, MAX_SIZE, 256, step=2, label="Height and width in pixels, even", visible=False),
+            self.model(),
+        ]
+
     def pictures(self) -> gr.Gallery:
         return gr.Gallery(format="png", label="PNG files that carry their recipes, with captions", visible=False)
 
@@ -158,6 +226,8 @@ DESCRIPTIONS = {
     "blend": "Paint in a mix of styles, given as an object of style names and shares.",
     "phrase": "Paint what a phrase says; captions tell what share of random pictures each beats.",
     "film": "A smooth walk through pictures, as an MP4 file.",
+    "music": "A film whose pictures move with a sound, as an MP4 with that sound, and its score.",
+    "dance": "A clip and a painting that moves with it, side by side as an MP4 file, and its score.",
     "recipe": "Read the recipe of a link, of a JSON text or of a PNG that artmodels painted, and paint it again.",
     "models": "The models of this studio: name, styles, resolution in pixels, named directions, licence.",
 }

@@ -24,8 +24,10 @@ from artmodels.studio.front_page import PREVIEW_HEIGHT, PREVIEW_WIDTH, FrontPage
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, LANGUAGES
 from artmodels.studio.pages.blend import build_blend_page
 from artmodels.studio.pages.breed import build_breed_page
+from artmodels.studio.pages.dance import build_dance_page
 from artmodels.studio.pages.explain import build_explain_page
 from artmodels.studio.pages.film import build_film_page
+from artmodels.studio.pages.music import build_music_page
 from artmodels.studio.pages.paint import build_paint_page
 from artmodels.studio.pages.photo import build_photo_page
 from artmodels.studio.pages.prompt import build_prompt_page
@@ -48,6 +50,7 @@ from artmodels.studio.traffic import Gate
 from artmodels.studio.visitors import AUDIENCE
 from artmodels.studio.zero_gpu import ON_ZERO_GPU, on_gpu, paint_where_the_gpu_is
 
+ROOMS = ("photo", "say", "blend", "breed", "steer", "film", "music", "dance", "rework", "explain")  # after the first
 SETTINGS_JS = "() => { document.body.classList.toggle('settings-open'); return []; }"
 MAX_UPLOAD = "20mb"
 MAX_SESSIONS = 1000  # of visitors that Gradio remembers; it would keep 10,000
@@ -104,7 +107,18 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
                     with context.add(gr.Tab, {"label": "page-paint"}, id="paint"):
                         paint_page = build_paint_page(context, first, first_wall)
                     rooms = {}
-                    for name in ("photo", "say", "blend", "breed", "steer", "film", "rework", "explain"):
+                    for name in (
+                        "photo",
+                        "say",
+                        "blend",
+                        "breed",
+                        "steer",
+                        "film",
+                        "music",
+                        "dance",
+                        "rework",
+                        "explain",
+                    ):
                         rooms[name] = context.add(gr.Tab, {"label": f"page-{name}"}, id=name, render_children=True)
                 colophon = gr.HTML(colophon_words(first, DEFAULT_LANGUAGE), elem_id="colophon")
             with gr.Column(scale=1, min_width=280, elem_id="panel"):
@@ -122,6 +136,10 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
             steer_page = build_steer_page(context, first, panel)
         with rooms["film"]:
             film_page = build_film_page(context, panel, rooms["film"], paint_page.wall.recipes)
+        with rooms["music"]:
+            music_page = build_music_page(context, first, rooms["music"])
+        with rooms["dance"]:
+            dance_dials = build_dance_page(context, first)
         with rooms["rework"]:
             rework_page = build_rework_page(context, first, panel, DEFAULT_LANGUAGE)
         with rooms["explain"]:
@@ -135,6 +153,8 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
             breed_page,
             steer_page,
             film_page,
+            music_page,
+            dance_dials,
             say_page,
             rework_page,
             explain_page,

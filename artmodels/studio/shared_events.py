@@ -30,10 +30,12 @@ from artmodels.studio.pages.blend import BlendPage, design_updates, first_mix
 from artmodels.studio.pages.breed import BreedPage
 from artmodels.studio.pages.explain import ExplainPage
 from artmodels.studio.pages.film import FilmPage
+from artmodels.studio.pages.music import MusicPage, mode_choices
 from artmodels.studio.pages.paint import PaintPage, designs_of, named_styles, style_choices
 from artmodels.studio.pages.photo import PhotoPage, sample_shelf
 from artmodels.studio.pages.prompt import PromptPage, hint_words
 from artmodels.studio.pages.rework import ReworkPage, hint_of_way, way_choices
+from artmodels.studio.pages.score_dials import ScoreDials, first_styles
 from artmodels.studio.pages.steer import SteerPage, direction_word, effects_table, names_of
 from artmodels.studio.panel import Panel
 from artmodels.studio.recipe_opener import RecipeOpener, open_query
@@ -67,10 +69,17 @@ class Pages:
     breed: BreedPage
     steer: SteerPage
     film: FilmPage
+    music: MusicPage
+    dance: ScoreDials
     prompt: PromptPage
     rework: ReworkPage
     explain: ExplainPage
     panel: Panel
+
+    @property
+    def dials(self) -> list[ScoreDials]:
+        """Of the pages whose films move with something."""
+        return [self.music.dials, self.dance]
 
 
 def connect_models(
@@ -174,6 +183,8 @@ def connect_models(
         pages.explain.tell_after(begun)
         for page in (pages.prompt, pages.rework, pages.photo):
             page.begin_anew_after(begun, changed)
+        for dials in pages.dials:
+            dials.begin_anew_after(begun, changed)
 
     def open_waiting(waiting: Any, current: str, language: str) -> Updates:
         if not waiting:
@@ -229,6 +240,8 @@ def connect_language(
             **{slider: {"label": name} for slider, name in zip(pages.blend.sliders, mixed, strict=False)},
             pages.blend.chosen_slots: {"choices": styles},
             rework.way: {"choices": way_choices(language), "value": way},
+            pages.music.mode: {"choices": mode_choices(language)},
+            **{dials.style: {"choices": first_styles(model, language)} for dials in pages.dials},
             rework.hint: {"value": hint_of_way(way, language)},
             rework.style: {"choices": styles},
             pages.prompt.hint: {"value": hint_words(model, language)},
@@ -247,6 +260,7 @@ def connect_language(
                     *(part for part, _ in context.spoken),
                     *(pages.paint.style, pages.photo.styles, pages.steer.table, pages.blend.chosen_slots),
                     *(pages.rework.way, pages.rework.hint, pages.rework.style, pages.prompt.hint),
+                    *(pages.music.mode, *(dials.style for dials in pages.dials)),
                     *(*words, *pages.steer.sliders, *pages.blend.sliders),
                 ]
             )

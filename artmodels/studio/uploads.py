@@ -51,6 +51,17 @@ def opened(store: FileStore, path: str | None, *, keep: bool = False) -> Iterato
             store.drop(file)
 
 
+@contextmanager
+def released(store: FileStore, path: str | None) -> Iterator[None]:
+    """Whatever becomes of the work on an upload, it is deleted afterwards."""
+    try:
+        yield
+    finally:
+        file = store.claim(path) if path else None
+        if file:
+            store.drop(file)
+
+
 def take_picture(store: FileStore, path: str | None) -> tuple[Image.Image, str]:
     """The middle square of a picture that a visitor uploaded, 256 px wide, and its name; the file is deleted.
 

@@ -10,6 +10,9 @@ from helpers import STYLES
 from PIL import Image
 
 from artmodels.generate.recipe import Latent, Recipe, parse_recipe_data, read_recipes
+from artmodels.generate.score import read_score
+
+SCORE = ("strength", "smoothness", "palette", "seed", "style", "rate", "size", "model")
 
 
 @pytest.fixture
@@ -29,6 +32,8 @@ def test_each_endpoint_has_named_arguments_with_defaults_and_says_what_it_does(c
         "/blend": ["styles", "seed", "count", "truncation", "model"],
         "/phrase": ["words", "seed", "count", "truncation", "model"],
         "/film": ["pictures", "styles", "seconds", "rate", "size", "loop", "truncation", "model"],
+        "/music": ["sound", "mode", *SCORE],
+        "/dance": ["clip", *SCORE],
         "/recipe": ["text", "picture"],
         "/models": [],
     }
@@ -70,6 +75,42 @@ def test_a_client_films_seeds_and_recipes(client):
     with av.open(path) as film:
         frames = [frame.to_image() for frame in film.decode(video=0)]
     assert len(frames) == 8 and frames[0].size == (64, 64)
+
+
+def test_a_client_films_a_sound_and_its_own_is_deleted(client, tmp_path):
+    import av
+    from gradio_client import handle_file
+    from sounds import click_track, decoded_sound, write_encoded
+
+    sound = write_encoded(click_track(120, 3)[0], tmp_path / "clicks.mp3")
+    path, score = client.predict(handle_file(sound), "pulse", size=64, rate=8, api_name="/music")
+    with av.open(path) as film:
+        frames = [frame.to_image() for frame in film.decode(video=0)]
+        assert film.metadata["comment"] == read_score(Path(score)).to_json()
+    assert len(frames) == 24 and frames[0].size == (64, 64) and decoded_sound(Path(path)).max() > 0.1
+    assert "clicks" not in Path(score).read_text()
+    (tmp_path / "text.mp3").write_text("la la la")
+    with pytest.raises(Exception, match=r"text.mp3 is no sound or clip that can be read") as caught:
+        client.predict(handle_file(tmp_path / "text.mp3"), api_name="/music")
+    assert "/tmp" not in str(caught.value)
+
+
+def test_a_client_films_a_clip(client, tmp_path):
+    import av
+    import numpy as np
+    from gradio_client import handle_file
+    from sounds import write_clip
+
+    from artmodels.signals.synthesis import moving_disc
+
+    clip = write_clip(moving_disc(np.full(36, 3.0)), tmp_path / "disc.webm")
+    path, score = client.predict(handle_file(clip), size=64, rate=12, api_name="/dance")
+    with av.open(path) as film:
+        frames = [frame.to_image() for frame in film.decode(video=0)]
+    assert len(frames) == 18 and frames[0].size == (128, 64) and read_score(Path(score)).seconds == 1.5
+    one = write_clip(moving_disc(np.zeros(1)), tmp_path / "one.mp4")
+    with pytest.raises(Exception, match=r"one.mp4 lasts 0.04 seconds"):
+        client.predict(handle_file(one), api_name="/dance")
 
 
 def test_a_client_reads_and_repaints_a_picture_by_file_text_and_link(client):
@@ -130,6 +171,10 @@ def forged(**changes) -> dict:
         ("/film", ([1, 2], {"mosaic": 1}, 2, 8, 33), "even number of pixels"),
         ("/film", ([forged(), forged()],), "earlier version of sketcher"),
         ("/film", ([forged(truncation="x"), 1],), "truncation"),
+        ("/music", (None, "jump"), "one of walk, pulse, styles, found 'jump'"),
+        ("/music", (None, "pulse", 2), "strength must be between 0 and 1, found 2"),
+        ("/music", (None, "pulse", 0.5, 0.5, 0.5, 1, "cubism"), "no style 'cubism'"),
+        ("/music", (None, "pulse", 0.5, 0.5, 0.5, 1, "", 24, 33), "even number of pixels"),
         ("/recipe", ("",), "paste a link"),
         ("/recipe", ("https://example.com/?recipe=AAAA",), "link is damaged"),
         ("/recipe", (json.dumps(forged(model="user/nobody", revision="0" * 40)),), "the Hub shows no user/nobody"),

@@ -13,7 +13,7 @@ from PIL import Image
 
 from artmodels.generate.recipe import LayerMix, Shift, parse_recipes, read_recipes
 
-PAGES = ("Paint", "Your photo", "Say", "Blend", "Breed", "Steer", "Film", "Rework", "Explain")
+PAGES = ("Paint", "Your photo", "Say", "Blend", "Breed", "Steer", "Film", "Music", "Dance", "Rework", "Explain")
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 
 
@@ -475,6 +475,93 @@ def test_a_long_film_is_stopped_and_too_short_ones_are_told(page):
     go(page, "Paint")
     page.locator("#dice").click()
     until(page, "c[0] !== 'Flow-field No. 1'")
+
+
+def test_pictures_move_with_an_uploaded_sound(page, tmp_path):
+    import av
+    from sounds import click_track, decoded_sound, write_encoded
+
+    go(page, "Music")
+    page.locator("#heard svg").wait_for()
+    assert "About 104 beats a minute" in page.locator("#heard").inner_text()  # a piece is there already
+    page.locator("#music-file").get_by_label("Clear").click()
+    sound = write_encoded(click_track(120, 12)[0], tmp_path / "clicks.mp3")
+    page.locator("#music-file input[type=file]").set_input_files(sound)
+    page.wait_for_function("() => document.querySelector('#heard').innerText.includes('About 120 beats a minute')")
+    page.locator("#music-preview").click()
+    page.locator("#music-film video").wait_for()
+    path = tmp_path / "preview.mp4"
+    path.write_bytes(download(page, "#music-film-download"))
+    with av.open(str(path)) as film:
+        assert len(list(film.decode(video=0))) == 120  # ten seconds
+    assert len(decoded_sound(path)) == pytest.approx(10 * 24_000, abs=1000)
+    score = json.loads(download(page, "#music-score-download"))
+    assert score["seconds"] == pytest.approx(12, abs=0.1) and len(score["pulses"]) > 20
+    score["size"], score["frames_per_second"] = 64, 8
+    edited = tmp_path / "edited.json"
+    edited.write_text(json.dumps(score))
+    page.locator("#music-score-more").get_by_text("A score of your own").click()
+    hand_in(page, "#music-score-file", edited)
+    page.locator("#music-format").get_by_label("WebM", exact=True).check()
+    page.locator("#music-make").click()
+    page.locator("#music-stop").wait_for(state="hidden")
+    page.locator("#music-score-download").wait_for()
+    path = tmp_path / "film.webm"
+    path.write_bytes(download(page, "#music-film-download"))
+    with av.open(str(path)) as film:
+        frames = [frame.to_image() for frame in film.decode(video=0)]
+    assert len(frames) == 96 and frames[0].size == (64, 64)
+
+
+def test_a_film_of_a_sound_is_stopped_and_what_is_no_sound_is_told(page, tmp_path):
+    from sounds import click_track, write_encoded
+
+    go(page, "Music")
+    page.locator("#heard svg").wait_for()
+    page.locator("#music-size").get_by_label("512", exact=True).check()
+    page.locator("#music-make").click()
+    page.wait_for_function("() => document.querySelector('#music-news progress')?.value > 0.02")
+    page.locator("#music-stop").click()
+    page.wait_for_function("() => !document.querySelector('#music-news').innerText.trim()")
+    assert not page.locator("#music-film video").is_visible()
+    page.locator("#music-file").get_by_label("Clear").click()
+    short = write_encoded(click_track(120, 0.9)[0], tmp_path / "short.wav")
+    page.locator("#music-file input[type=file]").set_input_files(short)
+    says(page, "short.wav lasts 0.90 seconds: expected 1 to 300")
+
+
+def test_a_painting_moves_with_an_uploaded_clip(page, tmp_path):
+    import av
+    import numpy as np
+    from sounds import click_track, write_clip, write_encoded
+
+    from artmodels.signals.synthesis import moving_disc
+
+    go(page, "Dance")
+    sound = write_encoded(click_track(120, 3)[0], tmp_path / "clicks.wav")
+    frames = moving_disc(4 * np.sin(np.arange(72) / 12) ** 2)
+    clip = write_clip(frames, tmp_path / "disc.mp4", sound=sound)
+    page.locator("#dance-file input[type=file]").set_input_files(clip)
+    page.locator("#dance-file video").wait_for()
+    page.locator("#dance-size").get_by_label("128", exact=True).check()
+    page.locator("#dance-make").click()
+    page.locator("#dance-score-download").wait_for()
+    path = tmp_path / "film.mp4"
+    path.write_bytes(download(page, "#dance-film-download"))
+    with av.open(str(path)) as film:
+        pictures = [np.asarray(frame.to_image().convert("L")).astype(int) for frame in film.decode(video=0)]
+        assert film.streams.audio
+    assert len(pictures) == 72 and pictures[0].shape == (128, 256)
+    brightest = [picture[16:112, :128].sum(axis=0).argmax() for picture in pictures]
+    assert max(brightest) - min(brightest) > 20  # on the left the disc moves
+    assert np.abs(pictures[0][:, 128:] - pictures[-1][:, 128:]).mean() > 2  # on the right the painting
+    assert json.loads(download(page, "#dance-score-download"))["keyframes"]
+    still = write_clip([frames[0]] * 30, tmp_path / "still.mp4")
+    page.locator("#dance-file").get_by_label("Clear").click()
+    page.locator("#dance-file input[type=file]").set_input_files(still)
+    page.locator("#dance-file video").wait_for()
+    page.locator("#dance-preview").click()
+    page.get_by_text("Nothing moves in this clip").wait_for()
 
 
 def test_a_picture_is_explained_and_so_is_the_model(visit, tmp_path):

@@ -22,7 +22,7 @@ from artmodels.generate.film import (
     great_circle,
     paint_film,
     write_film,
-    write_mp4,
+    write_video,
     write_webp,
 )
 from artmodels.generate.recipe import read_recipes
@@ -181,7 +181,7 @@ def decode(path: Path) -> list[Image.Image]:
 
 def test_an_mp4_is_what_browsers_play(tmp_path):
     path = tmp_path / "film.mp4"
-    write_mp4(a_film(), path, RATE, text='{"seed": 7}')
+    write_video(a_film(), path, RATE, text='{"seed": 7}')
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.pix_fmt) == ("h264", "yuv420p")

@@ -9,10 +9,12 @@ import string
 import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from urllib.parse import urlencode
 
+import numpy as np
 import pytest
 import torch
 from helpers import ROOT, STYLES, image_array
@@ -22,6 +24,7 @@ from sample_models import make_generator
 
 from artmodels.generate.recipe import SEED_LIMIT, Latent, Recipe, parse_recipe_data, parse_recipes, read_recipes
 from artmodels.generate.sampling import paint_rows, rows_of
+from artmodels.signals.audio_file import wav_bytes
 from artmodels.studio import app, handlers
 from artmodels.studio.app import avoid_proxies
 from artmodels.studio.batching import MicroBatcher
@@ -30,8 +33,9 @@ from artmodels.studio.handlers import ALL_STYLES, MAX_COUNT, generate
 from artmodels.studio.i18n import WORDS, Complaint, translate, translate_error
 from artmodels.studio.pages.breed import generations_of
 from artmodels.studio.pages.paint import designs_of
+from artmodels.studio.performing import draw_sound, hear_file, take_score
 from artmodels.studio.served_files import FileStore
-from artmodels.studio.uploads import take_recipe
+from artmodels.studio.uploads import released, take_recipe
 
 
 @pytest.fixture
@@ -233,6 +237,34 @@ def test_an_upload_that_is_no_picture_of_ours_is_told_and_deleted(files, content
     assert str(files.root) not in str(caught.value) and not Path(path).exists()
 
 
+@pytest.mark.parametrize("content", [b"la la la", wav_bytes(np.zeros(48_000))])
+def test_a_sound_is_released_whatever_becomes_of_the_work(files, content):
+    path = upload(files, "song.mp3", content)
+    with suppress(ValueError), released(files, path):
+        hear_file(files, path)
+        assert Path(path).exists()  # it stays for the next film
+    assert not Path(path).exists()
+    with pytest.raises(ValueError, match="upload it again"):
+        hear_file(files, path)
+
+
+def test_what_is_heard_is_drawn_and_said(files):
+    _, sound, hearing = hear_file(files, None)  # a piece of ours
+    drawn = draw_sound(sound, hearing, "en")
+    assert drawn.count('class="section"') == len(hearing.sections) and "104 beats a minute" in drawn
+    ticks = re.search(r'<path d="([^"]*)" class="ticks"', drawn)[1]
+    assert ticks.count("M") == len(hearing.beats) and ticks.count("v-14") == len(hearing.bars)
+    path = upload(files, "silence.wav", wav_bytes(np.zeros(48_000)))
+    assert "silence" in draw_sound(*hear_file(files, path)[1:], "en")
+
+
+def test_scores_that_visitors_hand_in_are_read_with_a_limit(files):
+    path = upload(files, "score.json", b" " * 3_000_000)
+    with pytest.raises(ValueError, match=r"score.json has more than 2 MB") as caught:
+        take_score(files, path)
+    assert str(files.root) not in str(caught.value)
+
+
 def test_an_upload_of_ours_gives_its_recipe_and_is_deleted(model, save_png, files):
     path = upload(files, "x.png", Path(handlers.picture_file(model, save_png, recipe_of(model), 2)).read_bytes())
     assert take_recipe(files, path) == recipe_of(model) and not Path(path).exists()
@@ -322,7 +354,16 @@ def test_each_text_is_there_in_both_languages_with_the_same_gaps(key):
 
 def test_each_text_is_used():
     code = "".join(path.read_text("utf-8") for path in (ROOT / "artmodels" / "studio").rglob("*.py"))
-    built = ("direction-", "found-", "page-", "name-", "sample-", "style-", "way-")  # put together from what they name
+    built = (
+        "direction-",
+        "found-",
+        "mode-",
+        "page-",
+        "name-",
+        "sample-",
+        "style-",
+        "way-",
+    )  # put together from what they name
     assert [key for key in WORDS["en"] if not re.search(f"[\"']{key}[\"']", code) and not key.startswith(built)] == []
 
 

@@ -1,16 +1,12 @@
 """A page that makes a film: a smooth walk through the pictures that the visitor chose."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Event, Lock
+from threading import Lock
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
 from artmodels.generate.film import (
     MAX_PICTURES,
@@ -41,19 +37,16 @@ from artmodels.studio.context import (
     progress_words,
     read_recipes_data,
 )
+from artmodels.studio.filming import TOGETHER, filmed
 from artmodels.studio.i18n import Complaint, translate
 from artmodels.studio.panel import Panel, picked_and_chosen, those_of
 from artmodels.studio.served_files import HOUSE
-from artmodels.studio.visitors import AUDIENCE, visitor
+from artmodels.studio.visitors import visitor
 
 SIZES = (128, 256, 512)
-TOGETHER = 4  # frames painted at once: nobody waits for more of them
 EXAMPLES, EXAMPLE_STEP, EXAMPLE_SECONDS = 3, 3, 6.0  # pictures of the wall that the example walks through
 MOST_MADE = 20  # examples that are kept for everybody
-TELL_EVERY = 0.4  # seconds
-PATIENCE = 5.0  # seconds for which a film is made though nobody listens
 
-_encoders = ThreadPoolExecutor(2, "film")
 _making, _made = Lock(), dict[str, str]()  # films that everybody is shown, by what they show
 
 
@@ -286,36 +279,14 @@ def film_steps(
         ValueError: too few or too many pictures, pictures of another model, or too much for the format.
     """
     check_film(len(recipes), Path(f"film.{kind}"), spec)
-    owner = visitor() if owner is None else owner
     rows = film_rows(computed(handlers.rows_of_all, model, recipes), spec.frames, spec.loop, spec.easing)
-    path = context.files.place(f"artmodels-film.{kind}")
-    progress: SimpleQueue[float] = SimpleQueue()
-    stopped = Event()
-
-    def frames() -> Iterator[Image.Image]:
-        for number, frame in enumerate(
-            paint_film(lambda w: context.paint_patiently(model, w), rows, spec.size, TOGETHER)
-        ):
-            if stopped.is_set():
-                raise _Stopped
-            progress.put(number / spec.frames)
-            yield frame
-
-    coming = _encoders.submit(write_film, frames(), path, spec, film_text(recipes, spec))
-    try:
-        while not coming.done():
-            if AUDIENCE.silence(owner) > PATIENCE:
-                raise Complaint("nobody-listens")
-            with suppress(Empty):
-                yield progress.get(timeout=TELL_EVERY)
-        coming.result()
-    except BaseException:
-        stopped.set()
-        wait([coming])
-        context.files.drop(path)
-        raise
-    yield context.files.keep(path, owner)
-
-
-class _Stopped(Exception):
-    """Nobody waits for the film any more."""
+    frames = paint_film(lambda w: context.paint_patiently(model, w), rows, spec.size, TOGETHER)
+    text = film_text(recipes, spec)
+    return filmed(
+        context,
+        frames,
+        spec.frames,
+        f"artmodels-film.{kind}",
+        lambda frames, path: write_film(frames, path, spec, text),
+        owner,
+    )

@@ -1,0 +1,81 @@
+"""A page where pictures move with a clip: the visitor's own, or their webcam's."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import gradio as gr
+
+from artmodels.generate.choreograph import choreograph
+from artmodels.generate.score import check_score, score_bytes
+from artmodels.hub.load import LoadedModel
+from artmodels.signals.motion import watch
+from artmodels.signals.video_file import clip_pictures
+from artmodels.studio.computing import computed
+from artmodels.studio.context import FILMING, QUICK, StudioContext, Updates, clear_errors
+from artmodels.studio.i18n import translate
+from artmodels.studio.pages.score_dials import ScoreDials, build_dials, chosen
+from artmodels.studio.pages.score_film import RATE, build_film_shown, build_score_file
+from artmodels.studio.performing import PREVIEW_RATE, PREVIEW_SECONDS, performed, take_clip, take_score
+
+
+def build_dance_page(context: StudioContext, first: LoadedModel) -> ScoreDials:
+    context.add(gr.HTML, {"value": "dance-intro"}, elem_classes="intro", padding=False)
+    clip = context.add(
+        gr.Video,
+        {"label": "dance-file"},
+        sources=["upload", "webcam"],
+        include_audio=True,
+        height=300,
+        buttons=[],
+        elem_id="dance-file",
+    )
+    context.add(gr.HTML, {"value": "dance-privacy"}, elem_classes="fine-print", padding=False)
+    dials = build_dials(context, first, "dance")
+    score_file = build_score_file(context, "dance")
+    with gr.Row():
+        preview = context.add(gr.Button, {"value": "preview"}, min_width=150, elem_id="dance-preview")
+        make = context.add(gr.Button, {"value": "make-film"}, variant="primary", min_width=150, elem_id="dance-make")
+        stop = context.add(
+            gr.Button, {"value": "stop"}, variant="stop", min_width=90, visible=False, elem_id="dance-stop"
+        )
+    shown = build_film_shown(context, "dance")
+
+    def shoot(whole: bool, *given: Any) -> Iterator[Updates]:
+        path, written, *dialled, size, kind, current, language = given
+        with clear_errors(language):
+            model = context.model_of(current)
+            yield {**shown.begun(language, "watching"), stop: gr.Button(visible=True)}
+            file, seen = take_clip(context.files, path)
+            motion = computed(watch, seen)
+            if written:
+                score = take_score(context.files, written)
+                check_score(score, model, seen.sha256)
+            else:
+                values = {**chosen(*dialled), "frames_per_second": RATE if whole else PREVIEW_RATE, "size": int(size)}
+                score = choreograph(motion, model, **values)
+            steps = performed(
+                context,
+                model,
+                score,
+                file if seen.has_sound else None,
+                f"artmodels-dance.{kind}" if whole else "preview.mp4",
+                None if whole else PREVIEW_SECONDS * score.frames_per_second,
+                clip_pictures(file, score.frames_per_second, score.size),
+            )
+            yield from shown.followed(steps, language, "filming" if whole else "previewing")
+            saved = context.save(score_bytes(score), "score.json")
+        news = f'<p role="status">{translate(language, "still-clip")}</p>' if motion.is_still else ""
+        yield {
+            shown.news: news,
+            shown.score: gr.DownloadButton(value=saved, visible=True),
+            stop: gr.Button(visible=False),
+        }
+
+    inputs = [clip, score_file, *dials.inputs, context.current, context.language]
+    filming: list[Any] = [
+        button.click(partial(shoot, whole), inputs, [*shown.parts, stop], **FILMING)
+        for button, whole in ((preview, False), (make, True))
+    ]
+    shown.stop_with(stop, filming, QUICK)
+    return dials

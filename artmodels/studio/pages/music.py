@@ -1,0 +1,123 @@
+"""A page where pictures move with a sound: the visitor's own, or a piece of ours."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from artmodels.generate.compose import MODES, compose
+from artmodels.generate.score import Score, check_score, score_bytes
+from artmodels.hub.load import LoadedModel
+from artmodels.studio.context import (
+    FILMING,
+    PAINTING,
+    QUICK,
+    StudioContext,
+    Updates,
+    clear_errors,
+    gentle,
+)
+from artmodels.studio.i18n import DEFAULT_LANGUAGE, translate
+from artmodels.studio.pages.score_dials import ScoreDials, build_dials, chosen
+from artmodels.studio.pages.score_film import RATE, build_film_shown, build_score_file
+from artmodels.studio.performing import (
+    PREVIEW_RATE,
+    PREVIEW_SECONDS,
+    draw_sound,
+    hear_file,
+    our_piece,
+    performed,
+    take_score,
+)
+
+
+@dataclass(frozen=True)
+class MusicPage:
+    """What other parts of the studio touch."""
+
+    mode: gr.Radio
+    dials: ScoreDials
+
+
+def build_music_page(context: StudioContext, first: LoadedModel, room: gr.Tab) -> MusicPage:
+    context.add(gr.HTML, {"value": "music-intro"}, elem_classes="intro", padding=False)
+    sound = context.add(
+        gr.Audio,
+        {"label": "music-file"},
+        value=our_piece(context.files),
+        sources=["upload", "microphone"],
+        type="filepath",
+        editable=False,
+        buttons=[],
+        elem_id="music-file",
+    )
+    context.add(gr.HTML, {"value": "music-privacy"}, elem_classes="fine-print", padding=False)
+    heard = gr.HTML("", elem_id="heard", padding=False)
+    mode = context.add(
+        gr.Radio,
+        {"label": "mode", "info": "mode-hint"},
+        choices=mode_choices(DEFAULT_LANGUAGE),
+        value="pulse",
+        elem_id="mode",
+        elem_classes="pills",
+    )
+    dials = build_dials(context, first, "music")
+    score_file = build_score_file(context, "music")
+    with gr.Row():
+        preview = context.add(gr.Button, {"value": "preview"}, min_width=150, elem_id="music-preview")
+        make = context.add(gr.Button, {"value": "make-film"}, variant="primary", min_width=150, elem_id="music-make")
+        stop = context.add(
+            gr.Button, {"value": "stop"}, variant="stop", min_width=90, visible=False, elem_id="music-stop"
+        )
+    shown = build_film_shown(context, "music")
+
+    def listen(path: str | None, language: str) -> str:
+        with clear_errors(language):
+            _, samples, hearing = hear_file(context.files, path)
+        return draw_sound(samples, hearing, language)
+
+    def listen_once(drawn: str, path: str | None, language: str) -> Any:
+        return gr.skip() if drawn else listen(path, language)
+
+    def score_for(
+        model: LoadedModel, path: str | None, written: str | None, mode: str, rate: int, size: int, values: Any
+    ) -> tuple[Path, Score]:
+        file, _, hearing = hear_file(context.files, path)
+        if written:
+            score = take_score(context.files, written)
+            check_score(score, model, hearing.sha256)
+            return file, score
+        return file, compose(hearing, model, mode, **values, frames_per_second=rate, size=size)
+
+    def shoot(whole: bool, *given: Any) -> Iterator[Updates]:
+        path, written, mode, *dialled, size, kind, current, language = given
+        with clear_errors(language):
+            model = context.model_of(current)
+            yield {**shown.begun(language, "listening"), stop: gr.Button(visible=True)}
+            rate = RATE if whole else PREVIEW_RATE
+            file, score = score_for(model, path, written, mode, rate, int(size), chosen(*dialled))
+            name = f"artmodels-music.{kind}" if whole else "preview.mp4"
+            frames = None if whole else PREVIEW_SECONDS * score.frames_per_second
+            steps = performed(context, model, score, file, name, frames)
+            yield from shown.followed(steps, language, "filming" if whole else "previewing")
+            saved = context.save(score_bytes(score), "score.json")
+        yield {shown.score: gr.DownloadButton(value=saved, visible=True), stop: gr.Button(visible=False)}
+
+    inputs = [sound, score_file, mode, *dials.inputs, context.current, context.language]
+    outputs = [*shown.parts, stop]
+    listening = {"fn": listen, "inputs": [sound, context.language], "outputs": heard, **PAINTING}
+    sound.change(**gentle(listening), trigger_mode="always_last")
+    room.select(listen_once, [heard, sound, context.language], heard, **PAINTING)
+    filming: list[Any] = [
+        button.click(partial(shoot, whole), inputs, outputs, **FILMING)
+        for button, whole in ((preview, False), (make, True))
+    ]
+    shown.stop_with(stop, filming, QUICK)
+    return MusicPage(mode, dials)
+
+
+def mode_choices(language: str) -> list[tuple[str, str]]:
+    return [(translate(language, f"mode-{mode}"), mode) for mode in MODES]

@@ -1,0 +1,90 @@
+"""Where the pages Music and Dance take a score that was edited, and show and hand out the film of one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from artmodels.studio.context import StudioContext, Updates, progress_words
+from artmodels.studio.i18n import translate
+
+RATE = 24  # frames a second
+TOLD = 0.02  # share of a film between two words of progress
+
+
+def build_score_file(context: StudioContext, page: str) -> gr.File:
+    """Where a visitor hands in a score."""
+    with context.add(gr.Accordion, {"label": "score-more"}, open=False, elem_id=f"{page}-score-more"):
+        return context.add(
+            gr.File,
+            {"label": "score-file"},
+            file_types=[".json"],
+            type="filepath",
+            height=110,
+            elem_id=f"{page}-score-file",
+        )
+
+
+@dataclass(frozen=True)
+class FilmShown:
+    """Where a film is told of, shown and downloaded, with its score."""
+
+    news: gr.HTML
+    video: gr.Video
+    film: gr.DownloadButton
+    score: gr.DownloadButton
+
+    @property
+    def parts(self) -> list[gr.blocks.Block]:
+        return [self.news, self.video, self.film, self.score]
+
+    def begun(self, language: str, words: str) -> Updates:
+        """What is shown while nothing is there yet."""
+        return {
+            self.news: progress_words(translate(language, words), 0),
+            self.video: gr.Video(visible=False),
+            self.film: gr.DownloadButton(visible=False),
+            self.score: gr.DownloadButton(visible=False),
+        }
+
+    def followed(self, steps: Iterator[float | Path], language: str, words: str) -> Iterator[Updates]:
+        """How far a film is, and at last the film."""
+        progress = 0.0
+        for step in steps:
+            if isinstance(step, Path):
+                yield {
+                    self.news: "",
+                    self.video: gr.Video(value=str(step), visible=True),
+                    self.film: gr.DownloadButton(value=str(step), visible=True),
+                }
+            elif step - progress > TOLD:
+                progress = step
+                yield {self.news: progress_words(translate(language, words), step)}
+
+    def stop_with(self, stop: gr.Button, filming: list[Any], quick: dict[str, Any]) -> None:
+        """A button that ends the making; a last word of progress may still be on its way then."""
+        stop.click(lambda: gr.Button(visible=False), None, stop, cancels=filming, **quick).then(
+            lambda: ("", gr.Button(visible=False)), None, [self.news, stop], **quick
+        )
+
+
+def build_film_shown(context: StudioContext, page: str) -> FilmShown:
+    news = gr.HTML("", elem_id=f"{page}-news", elem_classes="film-news", padding=False)
+    video = context.add(
+        gr.Video,
+        {"label": "film"},
+        interactive=False,
+        autoplay=True,
+        visible=False,
+        buttons=[],
+        elem_id=f"{page}-film",
+        elem_classes="score-film",
+    )
+    with gr.Row():
+        downloads = [
+            context.add(gr.DownloadButton, {"label": label}, visible=False, min_width=180, elem_id=f"{page}-{label}")
+            for label in ("film-download", "score-download")
+        ]
+    return FilmShown(news, video, *downloads)

@@ -1,0 +1,201 @@
+"""Clips: read and refused, what moves in them by closed forms, the score of a dance, the verb."""
+
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from helpers import assert_one_clear_line, run_here
+from PIL import Image
+from sounds import click_track, decoded_sound, write_clip, write_encoded
+
+from artmodels.cli.main import main
+from artmodels.generate.choreograph import choreograph, lively
+from artmodels.generate.film import side_by_side
+from artmodels.generate.score import ScoreRows, parse_score, read_score
+from artmodels.hub.load import LoadedModel, load_model
+from artmodels.signals.motion import Motion, smoothed, watch
+from artmodels.signals.synthesis import moving_disc
+from artmodels.signals.video_file import HEIGHT, RATE, WIDTH, Clip, clip_pictures, read_clip
+
+
+@pytest.fixture(scope="module")
+def steered(steered_folder) -> LoadedModel:
+    return load_model(steered_folder)
+
+
+def clip_of(frames: np.ndarray) -> Clip:
+    """As `read_clip` would have them, without a file."""
+    grey = np.stack([np.asarray(Image.fromarray(frame).resize((WIDTH, HEIGHT))) for frame in frames])
+    return Clip(grey, "0" * 64, False)
+
+
+def disc(speed: np.ndarray) -> Motion:
+    return watch(clip_of(moving_disc(speed)))
+
+
+def refused(path: Path, *expected: str) -> None:
+    with pytest.raises((ValueError, OSError)) as told:
+        read_clip(path)
+    message = str(told.value)
+    assert "\n" not in message and path.name in message
+    for words in expected:
+        assert words in message, message
+
+
+# Files
+
+
+@pytest.mark.parametrize(("name", "rate", "frames"), [("a.mp4", 24, 48), ("a.webm", 12, 24), ("a.mp4", 60, 120)])
+def test_clips_of_any_rate_are_brought_to_one(tmp_path, name, rate, frames):
+    clip = read_clip(write_clip(moving_disc(np.full(frames, 2.0)), tmp_path / name, rate))
+    assert clip.frames.shape[1:] == (HEIGHT, WIDTH) and clip.frames.dtype == np.uint8
+    assert abs(len(clip.frames) - 2 * RATE) <= 2 and not clip.has_sound
+
+
+def test_pictures_of_a_clip_are_whole_on_black(tmp_path):
+    path = write_clip([np.full((64, 128), 200, np.uint8)] * 24, tmp_path / "wide.mp4")
+    pictures = [np.asarray(picture.convert("L")) for picture in clip_pictures(path, 12, 64)]
+    assert len(pictures) == 12 and pictures[0].shape == (64, 64)
+    assert pictures[0][:16].max() == pictures[0][48:].max() == 0 and pictures[0][18:46].min() > 180
+
+
+def test_what_is_no_clip_is_told(tmp_path):
+    refused(tmp_path / "missing.mp4", "no file")
+    (tmp_path / "text.mp4").write_text("la la la")
+    refused(tmp_path / "text.mp4", "no sound or clip that can be read")
+    refused(write_clip([np.zeros((32, 32), np.uint8)], tmp_path / "one.mp4"), "lasts 0.04 seconds")
+    refused(write_clip([np.zeros((32, 32), np.uint8)] * 62, tmp_path / "long.mp4", 1), "60 are the most")
+    refused(write_encoded(click_track(120, 2)[0], tmp_path / "sound.mp3"), "no moving pictures")
+    content = write_clip(moving_disc(np.full(96, 3.0)), tmp_path / "half.mp4").read_bytes()
+    (tmp_path / "half.mp4").write_bytes(content[: 7 * len(content) // 10])
+    refused(tmp_path / "half.mp4")
+    (tmp_path / "drm.mp4").write_bytes(content.replace(b"avc1", b"encv"))
+    refused(tmp_path / "drm.mp4", "DRM")
+
+
+def test_a_cover_is_no_clip(tmp_path):
+    cover = tmp_path / "cover.mp3"
+    with av.open(str(cover), "w") as container:
+        picture = container.add_stream("mjpeg")
+        picture.width = picture.height = 32
+        picture.pix_fmt = "yuvj420p"
+        sound = container.add_stream("libmp3lame", rate=24_000)
+        picture.disposition = av.stream.Disposition.attached_pic
+        frame = av.AudioFrame.from_ndarray(click_track(120, 2)[0][None], "fltp", "mono")
+        frame.rate = 24_000
+        container.mux(picture.encode(av.VideoFrame.from_image(Image.new("RGB", (32, 32)))))
+        container.mux(picture.encode())
+        container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+    refused(cover, "no moving pictures")
+
+
+# Motion
+
+
+def test_energy_follows_the_speed_and_is_nothing_where_nothing_moves():
+    speed = np.repeat([0.0, 1.0, 2.0, 4.0, 0.0], 20)
+    energy = disc(speed).energy
+    parts = [energy[start + 3 : start + 18].mean() for start in range(0, 100, 20)]
+    assert parts[0] == parts[4] == 0 and parts[1] < parts[2] < parts[3]
+    assert disc(np.zeros(30)).is_still and not disc(speed).is_still
+
+
+def test_a_reversed_clip_has_the_reversed_energies():
+    clip = clip_of(moving_disc(4 * np.sin(np.arange(60) / 9) ** 2))
+    there, back = watch(clip), watch(Clip(clip.frames[::-1], clip.sha256, False))
+    assert np.array_equal(there.energy[1:], back.energy[1:][::-1])
+    assert there.spread[1:] == pytest.approx(back.spread[1:][::-1], abs=1e-6)
+    assert there.direction[1:] == pytest.approx(-back.direction[1:][::-1], abs=1e-5)
+
+
+def test_direction_and_place_are_those_of_the_disc():
+    motion = disc(np.full(18, 2.0))  # to the right, from the middle
+    assert motion.direction[2:, 0].min() > 0.15 and np.abs(motion.direction[2:, 1]).max() < 0.05
+    assert abs(motion.direction[2:10, 0].mean() - 2 / 128 * RATE) < 0.15  # frame widths a second
+    assert np.all(np.diff(motion.centroid[2:, 0]) > 0) and np.abs(motion.centroid[:, 1]).max() < 0.05
+
+
+def test_spread_is_small_for_a_hand_and_large_for_all():
+    random = np.random.default_rng(0)
+    small = np.full((10, HEIGHT, WIDTH), 100, np.uint8)
+    large = random.integers(0, 255, small.shape).astype(np.uint8)
+    small[:, 10:14, 10:14] = random.integers(0, 255, (10, 4, 4))
+    hand, everything = (watch(Clip(frames, "0" * 64, False)).spread.mean() for frames in (small, large))
+    assert hand < 0.15 and everything == pytest.approx(1 / np.sqrt(3), abs=0.03)
+
+
+def test_smoothing_never_looks_ahead():
+    step = np.repeat([0.0, 1.0], 20)
+    calm = smoothed(step, 0.1)
+    assert not calm[:20].any() and np.all(np.diff(calm[19:]) > 0) and calm[-1] > 0.99
+
+
+# Scores
+
+
+def test_the_picture_stands_still_with_the_clip_and_runs_with_it(steered):
+    score = choreograph(disc(np.repeat([0.0, 4.0, 0.0], 36)), steered, size=64)
+    assert score == choreograph(disc(np.repeat([0.0, 4.0, 0.0], 36)), steered, size=64)
+    assert parse_score(score.to_json()) == score
+    rows = ScoreRows(steered, score).rows(0, score.frames)
+    steps = (rows[1:] - rows[:-1]).norm(dim=(1, 2))
+    assert steps[:34].max() == 0 and steps[40:68].min() > 0.05 and steps[-10:].max() < 0.1 * steps[40:68].mean()
+
+
+def test_a_still_clip_has_no_accents(steered):
+    motion = disc(np.zeros(30))
+    assert not lively(motion).any() and not choreograph(motion, steered).pulses
+
+
+def test_strength_is_speed(steered):
+    motion = disc(np.full(72, 3.0))
+    calm, wild = (choreograph(motion, steered, strength=value) for value in (0.2, 1.0))
+    last = [score.keyframes[-1].latents[0].seed for score in (calm, wild)]
+    assert last[1] > last[0]
+    with pytest.raises(ValueError, match="strength must be between 0 and 1"):
+        choreograph(motion, steered, strength=2)
+
+
+def test_pairs_of_frames():
+    left = iter([Image.new("RGB", (4, 4), "red")])
+    right = iter([Image.new("RGB", (4, 4), "blue")] * 2)
+    pairs = list(side_by_side(left, right))
+    assert len(pairs) == 2 and pairs[1].size == (8, 4)
+    assert pairs[1].getpixel((0, 0)) == (255, 0, 0) and pairs[1].getpixel((7, 0)) == (0, 0, 255)
+
+
+# The verb
+
+
+def dance(*arguments: object):
+    return run_here(lambda: main(["dance", *map(str, arguments)]))
+
+
+def test_the_verb_films_clip_and_painting_with_the_sound(steered_folder, tmp_path):
+    sound = write_encoded(click_track(120, 2)[0], tmp_path / "clicks.wav")
+    clip = write_clip(moving_disc(np.full(48, 3.0)), tmp_path / "clip.mp4", sound=sound)
+    film, alone, score = tmp_path / "film.mp4", tmp_path / "alone.webm", tmp_path / "score.json"
+    small = ["--model", steered_folder, "--fps", 12, "--size", 64]
+    result = dance(clip, *small, "--out", film, "--score", score)
+    assert result.returncode == 0, result.stderr
+    assert "24 frames of 64 px" in result.stdout and np.abs(decoded_sound(film)).max() > 0.1
+    with av.open(str(film)) as container:
+        frames = [frame.to_image() for frame in container.decode(video=0)]
+    assert len(frames) == 24 and frames[0].size == (128, 64)
+    assert str(tmp_path) not in score.read_text() and json.loads(score.read_text())["source_sha256"]
+    result = dance(clip, *small, "--alone", "--from-score", score, "--out", alone)
+    assert result.returncode == 0, result.stderr
+    with av.open(str(alone)) as container:
+        assert container.streams.video[0].width == 64 and not container.streams.audio
+    assert read_score(score).frames == 24
+
+
+def test_the_verb_says_what_is_wrong_in_a_line(steered_folder, tmp_path):
+    one = write_clip([np.zeros((32, 32), np.uint8)], tmp_path / "one.mp4")
+    out = ["--model", steered_folder, "--out", tmp_path / "film.mp4"]
+    assert_one_clear_line(dance(one, *out), "lasts 0.04 seconds: expected a clip of 1 to 60 seconds")
+    assert_one_clear_line(dance(one, *out, "--palette", "7"), "palette must be between 0 and 1")
+    assert [path.name for path in tmp_path.iterdir()] == ["one.mp4"]
