@@ -15,6 +15,7 @@ import httpx
 import pytest
 import torch
 from helpers import hub_environment, serving
+from hub_server import Handler
 from PIL import Image
 
 from artmodels.generate.recipe import Latent, Recipe, pack_rows
@@ -234,15 +235,17 @@ def test_a_recipe_has_the_limits_of_a_link_on_every_road(web):
     plain = Recipe("sketcher", "0" * 64, (Latent(1),), {"mosaic": 1.0}, 0.8).to_data()
     rows = pack_rows(torch.zeros(2000))
 
+    layers = {"kind": "layers", "first": 1, "style_weights": {"mosaic": 1.0}}
+
     def mixed(edits: int, latents: int) -> dict[str, Any]:
         of_each = [{"seed": seed, "weight": 0.1, "rows": rows} for seed in range(latents)]
-        edit = {"kind": "layers", "first": 1, "latents": of_each, "style_weights": {"mosaic": 1.0}}
-        return {**plain, "edits": [edit] * edits}
+        return {**plain, "edits": [{**layers, "latents": of_each}] * edits}
 
     for recipe, expected in (
-        (mixed(16, 70), "latents must be at most 1000 with those of the edits"),
-        (mixed(2, 60), "text must be at most 250000 characters"),
-        ({**plain, "style_weights": {"m" * 300: 1.0}}, "style_weights must be of short names"),
+        (mixed(16, 70), "longer than 250000 characters"),
+        (mixed(2, 60), "longer than 250000 characters"),
+        ({**plain, "edits": [{**layers, "latents": [{"seed": 1}] * 500}] * 3}, "at most 1000 latents"),
+        ({**plain, "style_weights": {"m" * 300: 1.0}}, "should have at most 200 characters"),
     ):
         kind, told = call(web, "film", [recipe, 2])
         assert kind == "error" and expected in told["error"], told
@@ -276,7 +279,12 @@ def test_one_address_cannot_fill_the_queue_nor_keep_all_others_waiting(server):
 def test_models_that_come_slowly_keep_nobody_else_waiting(server, visited_hub):
     """Programs name models whose Hub does not answer; the page and other programs go on painting."""
     ended = threading.Event()
-    visited_hub.fail("user/slow", lambda handler, body: ended.wait(30), times=1000)
+
+    def answer_late(handler: Handler, body: bytes) -> None:
+        ended.wait(30)
+        handler.refuse(404, "RepoNotFound")
+
+    visited_hub.fail("user/slow", answer_late, times=1000)
     flood, other = {"X-Forwarded-For": "8.8.4.4"}, {"X-Forwarded-For": "9.9.9.10"}
 
     async def attack() -> tuple[list[str], float]:
