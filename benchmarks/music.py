@@ -8,10 +8,11 @@ public domain. `--quick` takes less of everything, to see that it runs.
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -50,28 +51,26 @@ NEAR = (-1, 0, 1)  # frames by which the picture may come early or late
 def parse_arguments() -> argparse.Namespace:
     parser = OneLineParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="a model's folder or Hub id")
-    parser.add_argument("--results", type=Path, help="a folder for the figures, as JSON")
+    parser.add_argument("--results", type=Path, help="a folder for the figures, a JSON file for each part")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="these parts (default: all)")
     parser.add_argument("--quick", action="store_true", help="less of everything")
     return parser.parse_args()
 
 
 def main() -> None:
     chosen = parse_arguments()
-    model, seconds = load_model(chosen.model), 6.0 if chosen.quick else 40.0
-    told = {
-        "model": model.name,
-        "weights_sha256": model.weights_sha256,
-        "threads": torch.get_num_threads(),
-        "beats": beat_errors(TEMPI[::4] if chosen.quick else TEMPI, 12.0 if chosen.quick else 30.0),
-        "pulse": [follows_onsets(model, name, sound, seconds) for name, sound in sounds_with_onsets(seconds)],
-        "bars": [changes_at_bars(model, mode, 12.0 if chosen.quick else 40.0) for mode in ("walk", "styles")],
-        "dance": follows_motion(model, 6.0 if chosen.quick else 30.0),
-        "film": time_a_film(model, 4.0 if chosen.quick else 60.0),
-    }
-    print(json.dumps(told, indent=2))
-    if chosen.results:
-        chosen.results.mkdir(parents=True, exist_ok=True)
-        write_json(chosen.results / "figures.json", told)
+    model = load_model(chosen.model)
+    for part in chosen.only:
+        told = {
+            "model": model.name,
+            "weights_sha256": model.weights_sha256,
+            "threads": torch.get_num_threads(),
+            part: PARTS[part](model, chosen.quick),
+        }
+        print(json.dumps(told[part], indent=2), flush=True)
+        if chosen.results:
+            chosen.results.mkdir(parents=True, exist_ok=True)
+            write_json(chosen.results / f"{part}.json", told)
 
 
 # Listening
@@ -231,20 +230,22 @@ def time_a_film(model: LoadedModel, seconds: float) -> dict[str, Any]:
         source, film = Path(folder) / "song.wav", Path(folder) / "film.mp4"
         write_sound(our_song(seconds), source)
         process, began = psutil.Process(), time.monotonic()
-        before = process.memory_info().rss
+        before, worked = process.memory_info().rss, sum(process.cpu_times()[:2])
         hearing = hear(read_sound(source))
         heard = time.monotonic() - began
         score = compose(hearing, model, frames_per_second=FPS, size=256)
         memory: list[int] = []
         frames = watched(score_frames(ScoreRows(model, score), partial(paint_rows, model.generator)), memory, process)
         write_video(frames, film, FPS, score.to_json(), source, score.frames)
-        taken = time.monotonic() - began
+        taken, worked = time.monotonic() - began, sum(process.cpu_times()[:2]) - worked
         quarter = max(1, len(memory) // 4)
         return {
             "seconds_of_sound": seconds,
             "frames": score.frames,
             "seconds_to_listen": round(heard, 2),
             "seconds_to_make": round(taken, 1),
+            "processor_seconds_to_make": round(worked, 1),
+            "load_of_the_machine_at_the_end": round(os.getloadavg()[0], 1),
             "memory_grown_mb": round((max(memory) - before) / 1e6),
             "memory_last_quarter_minus_first_mb": round(
                 (np.mean(memory[-quarter:]) - np.mean(memory[quarter : 2 * quarter])) / 1e6
@@ -280,6 +281,17 @@ def sound_late_by(source: Path, film: Path) -> float:
     lag = int(product.argmax())
     return (lag if lag < len(ends[0]) else lag - 2 * len(ends[0])) / RATE
 
+
+PARTS: dict[str, Callable[[LoadedModel, bool], Any]] = {
+    "beats": lambda model, quick: beat_errors(TEMPI[::4] if quick else TEMPI, 12.0 if quick else 30.0),
+    "pulse": lambda model, quick: [
+        follows_onsets(model, name, sound, 6.0 if quick else 30.0)
+        for name, sound in sounds_with_onsets(6.0 if quick else 30.0)
+    ],
+    "bars": lambda model, quick: [changes_at_bars(model, mode, 12.0 if quick else 30.0) for mode in ("walk", "styles")],
+    "dance": lambda model, quick: follows_motion(model, 6.0 if quick else 24.0),
+    "film": lambda model, quick: time_a_film(model, 4.0 if quick else 60.0),
+}
 
 if __name__ == "__main__":
     sys.exit(main_with_clear_errors(main))

@@ -29,8 +29,8 @@ MODES = ("walk", "pulse", "styles")
 SLIDERS = ("strength", "smoothness", "palette")  # each from 0 to 1
 SLOW_STEP, CALM_STEP = 4.0, 8.0  # seconds between pictures where there are no bars, and where there is silence
 LEAST_APART = 0.1  # seconds of the first and last changes from the ends
-DRIFT_BARS = 8  # of a pulsing picture, until it is another
-DRIFT = 0.35  # share of the quarter turn that it goes meanwhile
+DRIFT_BARS = 4  # of a pulsing picture, until it is another
+DRIFT = 0.5  # share of the quarter turn that it goes meanwhile
 RELAX = (0.06, 0.5)  # seconds in which a push relaxes, by smoothness
 FOLLOWS = {"brightness": "centroid", "saturation": "loudness"}  # directions and what of the sound moves them
 FOLLOWED = 1.5  # standard deviations of a direction, at most
@@ -149,7 +149,8 @@ class _Composer:
     def drift(self) -> list[Keyframe]:
         """So slow that what is seen to move are the pulses."""
         rare = self.moments[:: DRIFT_BARS if self.has_bars else 1]
-        self.moments = np.unique(np.append(rare, self.hearing.sections.round(DIGITS)))
+        times = np.unique(np.append(rare, self.hearing.sections.round(DIGITS)))
+        self.moments = np.append([0.0, LEAST_APART], times[times > LEAST_APART])  # under way from the beginning on
         return [
             self._keyframe(place, self._turned(place, DRIFT), self._section_style(place), 1.0, "even")
             for place in range(len(self.moments))
@@ -173,7 +174,7 @@ class _Composer:
         """Rows of `w` for low, mid and high: composition and coarse layers, the middle ones, the finest."""
         first, second = max(1, self.layers // 3), max(1, 2 * self.layers // 3)
         last = self.layers
-        return [(0, first), (min(first + 1, last), second), (min(second + 1, last), last)]
+        return [(0, first), (min(1, last), second), (min(first + 1, last), last)]
 
     def _keyframe(
         self, place: int, latents: Sequence[ScoreLatent], style: str, smoothness: float, easing: str = "leap"

@@ -370,10 +370,12 @@ def test_directions_are_saved_into_a_folder_that_training_wrote_alone(monkeypatc
 
 def test_films_are_measured_by_their_sounds(start, steered_folder, tmp_path):
     start("music", steered_folder, "--quick", "--results", tmp_path)
-    figures = json.loads((tmp_path / "figures.json").read_text())
+    figures: dict[str, Any] = {}
+    for path in tmp_path.iterdir():
+        figures |= json.loads(path.read_text())
     assert [kind["clicks"] for kind in figures["beats"]] == ["plain", "swing", "noise at 10 dB"]
     assert len(figures["pulse"]) == 5 and figures["dance"]["reversed_largest_difference"] < 1e-6
-    assert figures["film"]["frames"] == 96
+    assert [row["mode"] for row in figures["bars"]] == ["walk", "styles"] and figures["film"]["frames"] == 96
 
 
 def test_enlargements_stand_side_by_side(start, whole_folder, held_out, tmp_path):

@@ -195,7 +195,7 @@ def test_the_sliders_do_what_they_say(steered, song):
 
 def test_silence_walks_slowly(steered):
     score = compose(hear(Sound(np.zeros(30 * RATE, np.float32), "0" * 64)), steered)
-    assert [keyframe.time for keyframe in score.keyframes] == [0, 8, 16, 24] and not score.pulses
+    assert [keyframe.time for keyframe in score.keyframes] == [0, 0.1, 8, 16, 24] and not score.pulses
     assert all(keyframe.easing == "even" for keyframe in score.keyframes)
 
 
