@@ -4,6 +4,7 @@ from artmodels.cli.arguments import OneLineParser
 from artmodels.cli.benchmark import add_benchmark
 from artmodels.cli.dream import add_dream
 from artmodels.cli.evaluate import add_evaluate
+from artmodels.cli.export import add_export
 from artmodels.cli.film import add_film
 from artmodels.cli.generate import add_generate
 from artmodels.cli.project import add_project
@@ -25,6 +26,7 @@ VERBS = (
     add_styles,
     add_publish,
     add_space,
+    add_export,
     add_benchmark,
 )
 
