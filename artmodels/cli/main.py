@@ -13,6 +13,7 @@ from artmodels.cli.recipe import add_recipe
 from artmodels.cli.space import add_space
 from artmodels.cli.styles import add_styles
 from artmodels.cli.transfer import add_transfer
+from artmodels.cli.web import add_web
 from artmodels.io.errors import main_with_clear_errors
 
 VERBS = (
@@ -26,6 +27,7 @@ VERBS = (
     add_styles,
     add_publish,
     add_space,
+    add_web,
     add_export,
     add_benchmark,
 )
