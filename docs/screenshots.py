@@ -14,6 +14,12 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from artmodels.hub.space import write_space
+from artmodels.web.serve import serving_folder
+from artmodels.web.static_space import web_files
+
 HERE = Path(__file__).resolve().parent
 PORT = 7871
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
@@ -28,6 +34,7 @@ def main() -> None:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
             take_all(browser)
+            take_page(browser, Path(folder) / "page")
             browser.close()
     finally:
         studio.terminate()
@@ -158,6 +165,23 @@ def take_all(browser) -> None:
     settle(phone)
     phone.screenshot(path=HERE / "phone-panel.png")
     phone.context.close()
+
+
+def take_page(browser, folder: Path) -> None:
+    """The page without a server, on the bundled model."""
+    write_space(folder, web_files(str(HERE.parent / "checkpoints" / "masters")))
+    with serving_folder(folder, isolated=True) as address:
+        page = browser.new_context(viewport=WIDE).new_page()
+        page.goto(address)
+        page.wait_for_function("() => document.querySelectorAll('#wall .frame:not([aria-busy])').length === 24")
+        for place in (3, 8, 11, 17, 20):
+            page.locator("#wall .frame").nth(place).click()
+            settle(page)
+            page.keyboard.press("Escape")
+            page.locator("#keep").click()
+        settle(page)
+        shoot(page, "page")
+        page.context.close()
 
 
 def visit(browser, size: dict[str, int], **options) -> Page:

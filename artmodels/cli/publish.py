@@ -62,7 +62,7 @@ def _publish(chosen: argparse.Namespace) -> None:
     def prepare(copy: Path) -> None:
         add_directions(copy)
         if chosen.onnx:
-            add_onnx(copy)
+            add_onnx(copy, chosen.repo_id)
 
     print(publish(folder, chosen.repo_id, statement, private=chosen.private, tag=chosen.tag, prepare=prepare))
 

@@ -30,4 +30,5 @@ def _web(chosen: argparse.Namespace) -> None:
         write_space(chosen.dry_run, files)
         print(f"python -m http.server --directory {chosen.dry_run}")
         return
-    print(push_web(chosen.repo_id, files, private=chosen.private))
+    model = None if Path(chosen.model).is_dir() else parse_hub_id(chosen.model)[0]
+    print(push_web(chosen.repo_id, files, model=model, private=chosen.private))

@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -234,15 +235,17 @@ def check(generator: GeneratorNetwork, folder: Path) -> float:
     return round(largest, 4)
 
 
-def add_onnx(folder: Path) -> None:
+def add_onnx(folder: Path, name: str) -> None:
     """Export the model of a published folder into its `onnx/`; where that fails, one line says why, and nothing else.
+
+    `name` is what it is published as.
 
     A model is worth publishing without it.
     """
     shutil.rmtree(folder / ONNX_FOLDER, ignore_errors=True)
     try:
         check_packages()
-        write_onnx(load_model(folder), folder / ONNX_FOLDER)
+        write_onnx(replace(load_model(folder), name=name), folder / ONNX_FOLDER)
     except ValueError as error:
         print(f"published without {ONNX_FOLDER}/, so no page can paint with it in a browser: {error}", file=sys.stderr)
 

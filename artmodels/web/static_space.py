@@ -151,7 +151,7 @@ def readme(model: LoadedModel) -> str:
         "sdk": "static",
         "app_file": "index.html",
         "short_description": "A small neural network that paints in your browser",
-        "license": "apache-2.0",
+        "license": model.statement.license or "other",  # of the weights: the code's is Apache-2.0
         "pinned": False,
         "custom_headers": ISOLATION,
     }
@@ -176,13 +176,21 @@ To try it anywhere: `python -m http.server`, in this folder
 """
 
 
-def push_web(repo_id: str, files: Mapping[str, bytes], *, private: bool | None = None, token: str | None = None) -> str:
+def push_web(
+    repo_id: str,
+    files: Mapping[str, bytes],
+    *,
+    model: str | None = None,
+    private: bool | None = None,
+    token: str | None = None,
+) -> str:
     """Push the files to a static Space in one commit, make it if there is none; returns its address.
 
-    Of an older push, files that are gone are taken away; what else lies there stays.
+    Of an older push, files that are gone are taken away; what else lies there stays. `model` is the Hub id that the
+    weights among the files come from.
 
     Raises:
-        ValueError: no Hub id.
+        ValueError: no Hub id; or not everybody may read the model, but the Space.
         OSError: the Hub refuses, or cannot be reached; nothing is half pushed.
     """
     repo_id, revision = parse_hub_id(repo_id)
@@ -190,7 +198,15 @@ def push_web(repo_id: str, files: Mapping[str, bytes], *, private: bool | None =
         raise ValueError(f"push to {repo_id}, without @{revision}: a Space shows its main branch")
     api = HfApi(token=token)
     with clear_hub_errors(repo_id):
+        closed = model is not None and not_for_everybody(api, model)
+        if closed and not private:
+            raise ValueError(
+                f"not everybody may read {model}, but anybody could take its weights from the page: "
+                "add --private, or publish the model for everybody first"
+            )
         api.create_repo(repo_id, repo_type="space", space_sdk="static", private=private, exist_ok=True)
+        if closed and not api.repo_info(repo_id, repo_type="space").private:
+            raise ValueError(f"{repo_id} is there already, for everybody, and {model} is not: name another Space")
         there = api.list_repo_files(repo_id, repo_type="space")
         stale = sorted(name for name in there if name.startswith(OURS) and name not in files)
         operations: list[CommitOperationAdd | CommitOperationDelete] = [
@@ -199,3 +215,9 @@ def push_web(repo_id: str, files: Mapping[str, bytes], *, private: bool | None =
         operations += [CommitOperationDelete(name) for name in stale]
         api.create_commit(repo_id, operations, repo_type="space", commit_message="A page that paints, on one model")
     return f"{api.endpoint}/spaces/{repo_id}"
+
+
+def not_for_everybody(api: HfApi, model: str) -> bool:
+    """Whether a model on the Hub is private, or gated."""
+    found = api.model_info(model)
+    return bool(found.private or found.gated)

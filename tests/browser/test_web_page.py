@@ -1,6 +1,7 @@
 """The page without a server, in a real browser: PyTorch's pictures, the studio's links, nothing from the network."""
 
 import base64
+import importlib
 import io
 import json
 import shutil
@@ -10,35 +11,52 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import folder_files
+from helpers import ROOT, folder_files
 from hub_server import Hub
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from sample_models import make_generator
 
 from artmodels.generate.mixing import mix_layers, neighbours, steer
-from artmodels.generate.recipe import Latent, Recipe, from_link, pack_rows, parse_recipes, read_recipes
+from artmodels.generate.recipe import (
+    Latent,
+    Recipe,
+    Shift,
+    from_link,
+    pack_rows,
+    parse_recipes,
+    png_bytes,
+    read_recipes,
+)
 from artmodels.generate.sampling import paint_rows, rows_of, seed_recipe, to_images
 from artmodels.hub.load import LoadedModel, load_model
+from artmodels.io.files import sha256
 from artmodels.studio import handlers
 from artmodels.web.engine import engine_files
 from artmodels.web.export_onnx import add_onnx
 from artmodels.web.serve import serving_folder
 from artmodels.web.static_space import web_files
 
+MASTERS = ROOT / "checkpoints" / "masters"
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 WHOLE = "document.querySelectorAll('#wall .frame').length === 24 && !document.querySelector('#wall .frame[aria-busy]')"
 
 
 @pytest.fixture(scope="module")
-def browser():
+def playwright():
     if not Path(CHROMIUM).exists():
         pytest.skip("chromium is not installed: apt-get install chromium")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def browser(playwright):
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +92,17 @@ def address(folder) -> Iterator[str]:
 
 
 @pytest.fixture
-def visit(browser, address):
-    """Opens the page for a new visitor, and waits for the wall; problems end the test."""
-    problems, contexts = [], []
+def problems() -> Iterator[list[str]]:
+    """What browsers complained of: nothing, at the end of the test."""
+    problems: list[str] = []
+    yield problems
+    assert problems == []
+
+
+@pytest.fixture
+def visit(browser, address, problems):
+    """Opens the page for a new visitor, and waits for the wall."""
+    contexts = []
 
     def visit(path: str = "", at: str = address, script: str = "", wait: str = WHOLE, **options):
         context = browser.new_context(
@@ -94,11 +120,9 @@ def visit(browser, address):
         page.wait_for_function(f"() => {wait}")
         return page
 
-    visit.problems = problems
     yield visit
     for context in contexts:
         context.close()
-    assert problems == []
 
 
 def _ours(url: str) -> bool:
@@ -227,6 +251,54 @@ def test_whatever_a_recipe_holds_is_painted_and_named_as_the_studio_does_it(page
             return [await captionOf(parseRecipe(data), styleWord), await fileNameOf(parseRecipe(data))]; }"""
         stems = {style: style for style in model.generator.config.styles}
         assert page.evaluate(name, recipe.to_data()) == [handlers.caption(recipe), handlers.file_name(recipe, stems)]
+
+
+@pytest.fixture(scope="module")
+def masters(engine, tmp_path_factory) -> Path:
+    return write(web_files(str(MASTERS)), tmp_path_factory.mktemp("masters"))
+
+
+def test_the_bundled_model_paints_at_once_and_the_page_answers_meanwhile(browser, masters, monkeypatch):
+    """On one thread; other work on this machine is no fault of the page, so the best of some visits counts."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    measure, bounds = importlib.import_module("web").visit, {"first_picture": 3, "picture": 150, "answers_95": 50}
+    best: dict[str, float] = {}
+    for _ in range(5):
+        found = measure(browser, masters, isolated=False)
+        best = {key: min(found[key], best.get(key, found[key])) for key in found}
+        if all(best[key] <= bound for key, bound in bounds.items()):
+            break
+    assert best["threads"] == 1 and {key: best[key] for key in bounds if best[key] > bounds[key]} == {}
+
+
+def test_the_bundled_model_paints_what_pytorch_paints(visit, masters):
+    model = load_model(MASTERS)
+    with serving_folder(masters, isolated=True) as address:
+        page = visit(at=address)
+        files = pictures_of(page, "#wall img")
+        page.context.close()
+    for recipe, file in zip(handlers.first_recipes(model)[::5], files[::5], strict=True):
+        assert np.abs(levels_of(file) - by_pytorch(model, recipe)).max() <= 1
+
+
+def test_a_graphics_processor_paints_the_same(playwright, address, model, tmp_path):
+    """By WebGPU, with Chromium's own program for a processor."""
+    flags = ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--use-vulkan=swiftshader"]
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*flags, "--enable-features=Vulkan,WebGPU"])
+    try:
+        page = browser.new_page()
+        page.goto(address)
+        page.wait_for_function("() => document.body.dataset.graphics", timeout=120_000)
+        verdict = page.evaluate("document.body.dataset.graphics")
+        if verdict == "absent":
+            pytest.skip("this Chromium has no program for a graphics processor")
+        assert verdict in ("slower", "used")  # by no more than a level apart
+        assert page.evaluate("artmodels.painter.tryGraphics(true)") == "used"
+        for kind, recipe in rich_recipes(model).items():
+            assert np.abs(levels_of(painted(page, recipe)) - by_pytorch(model, recipe)).max() <= 1, kind
+        assert page.evaluate("artmodels.painter.engine") == "webgpu"
+    finally:
+        browser.close()
 
 
 # Links
@@ -368,7 +440,7 @@ def test_a_picture_is_steered(page, model, tmp_path):
     page.wait_for_function("() => document.querySelector('#picked-caption').innerText.endsWith('✎')")
     (file,) = pictures_of(page, "#picked img")
     recipe = recipe_in(file, tmp_path)
-    assert [(edit.name, edit.amount) for edit in recipe.edits] == [("brightness", 1.5)]
+    assert recipe.edits == (Shift("brightness", 1.5, model.directions.sha256),)
     assert np.abs(levels_of(file) - by_pytorch(model, recipe)).max() <= 1
 
 
@@ -475,16 +547,12 @@ def test_what_only_the_studio_can_do_gets_its_link(page, tmp_path):
 
 
 def _chunk(text: str):
-    from PIL.PngImagePlugin import PngInfo
-
     info = PngInfo()
     info.add_itxt("artmodels", text, zip=True)
     return info
 
 
 def test_a_png_of_the_studio_is_opened(page, model, tmp_path):
-    from artmodels.generate.recipe import png_bytes
-
     recipe = rich_recipes(model)["found"]
     content = png_bytes(to_images(paint_rows(model.generator, rows_of(model.generator, recipe)))[0], [recipe])
     page.locator("#open summary").click()
@@ -502,7 +570,7 @@ def hub(tmp_path_factory) -> Iterator[Hub]:
     inks = tmp_path_factory.mktemp("inks") / "inks"
     make_generator(("indigo", "sepia"), seed=3).save_pretrained(inks)
     hub.add("user/plain", folder_files(inks))
-    add_onnx(inks)
+    add_onnx(inks, "user/inks")
     files = folder_files(inks)
     hub.add("user/inks", files)
     hub.add("user/broken", {**files, "onnx/synthesis.onnx": files["onnx/synthesis.onnx"][::-1]})
@@ -513,13 +581,11 @@ def hub(tmp_path_factory) -> Iterator[Hub]:
 def recipe_there(hub: Hub, name: str, tmp_path) -> Recipe:
     repository = hub.repositories["models", name]
     (tmp_path / "model.safetensors").write_bytes(repository.head["model.safetensors"])
-    from artmodels.io.files import sha256
-
     digest = sha256(tmp_path / "model.safetensors")
     return seed_recipe(name, digest, "sepia", 11, 0.8, revision=repository.branches["main"])
 
 
-def test_a_link_of_another_model_offers_to_load_it_from_the_hub(visit, folder, hub, tmp_path):
+def test_a_link_of_another_model_offers_to_load_it_from_the_hub(visit, folder, hub, problems, tmp_path):
     there = Path(shutil.copytree(folder, tmp_path / "page"))
     site = json.loads((there / "site.json").read_text())
     (there / "site.json").write_text(json.dumps({**site, "hub": hub.address}))
@@ -550,7 +616,7 @@ def test_a_link_of_another_model_offers_to_load_it_from_the_hub(visit, folder, h
         page.locator("#repaint-it").click()
         page.wait_for_function("() => document.querySelector('#picked-caption').innerText === 'Flow-field No. 11'")
         page.context.close()
-    visit.problems[:] = [problem for problem in visit.problems if "404" not in problem]  # the browser's own line
+    problems[:] = [problem for problem in problems if "404" not in problem]  # the browser's own line
 
 
 def load_model_of(hub: Hub, name: str, tmp_path) -> LoadedModel:

@@ -52,9 +52,10 @@ def test_what_is_pushed_loads_again_and_nothing_else_is(hub, folder):
 
 
 def test_the_onnx_files_are_pushed_with_the_weights_that_they_are_of_and_taken_away_with_them(hub, folder):
-    publish(folder, REPO, SAID, prepare=add_onnx)
+    publish(folder, REPO, SAID, prepare=lambda copy: add_onnx(copy, REPO))
     assert pushed(hub).keys() >= set(onnx_names()) and not (folder / "onnx").exists()
     told = json.loads(pushed(hub)["onnx/manifest.json"])
+    assert told["model"] == REPO
     assert told["weights_sha256"] == load_model(f"{REPO}@main").weights_sha256
     publish(folder, REPO, SAID)
     assert not pushed(hub).keys() & set(onnx_names())

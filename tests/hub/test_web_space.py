@@ -61,18 +61,34 @@ def test_pushing_makes_and_updates_a_space(hub, commit, packed):
     assert "page/gone.js" not in repository.head and "mine.txt" in repository.head
 
 
+def test_weights_that_not_everybody_may_read_are_not_put_where_everybody_can(hub, commit):
+    hub.repositories["models", MODEL].private = True
+    files = {"index.html": b"", "model/synthesis.onnx": b"secret"}
+    with pytest.raises(ValueError, match=r"not everybody may read user/sketcher, .*: add --private"):
+        push_web("user/page", files, model=MODEL)
+    assert ("spaces", "user/page") not in hub.repositories
+    hub.add("user/open", {"README.md": b""}, "spaces")
+    with pytest.raises(ValueError, match=r"user/open is there already, for everybody"):
+        push_web("user/open", files, model=MODEL, private=True)
+    assert hub.repositories["spaces", "user/open"].head.keys() == {"README.md"}
+    hub.add("user/closed", {"README.md": b""}, "spaces", private=True)
+    push_web("user/closed", files, model=MODEL, private=True)
+    assert "index.html" in hub.repositories["spaces", "user/closed"].head
+
+
 def test_what_was_published_is_not_exported_again(hub, model_folder, tmp_path, monkeypatch):
     folder = tmp_path / "sketcher"
     folder.mkdir()
     for name, content in folder_files(model_folder).items():
         (folder / name).write_bytes(content)
-    add_onnx(folder)
+    add_onnx(folder, MODEL)
     hub.add(MODEL, folder_files(folder))
-    monkeypatch.setattr(static_space, "check_packages", lambda: pytest.fail("it is exported again"))
-    found = model_files(load_model(MODEL))
+    with monkeypatch.context() as patch:
+        patch.setattr(static_space, "check_packages", lambda: pytest.fail("it is exported again"))
+        found = model_files(load_model(MODEL))
     assert found["synthesis.onnx"] == (folder / "onnx" / "synthesis.onnx").read_bytes()
     hub.add(MODEL, {**folder_files(folder), "onnx/synthesis.onnx": b"another"})
-    monkeypatch.undo()
+    assert model_files(load_model(MODEL)) == found  # what does not fit its manifest is exported anew
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_a_damaged_file_is_no_export(exported, tmp_path):
 def test_only_onnx_of_the_very_weights_is_published(model_folder, tmp_path, capsys):
     folder = shutil.copytree(model_folder, tmp_path / "painter")
     assert onnx_of(folder) == {}
-    add_onnx(folder)
+    add_onnx(folder, "user/painter")
     assert onnx_of(folder).keys() == set(onnx_names())
     make_generator(seed=9).save_pretrained(folder)
     assert onnx_of(folder) == {} and capsys.readouterr().err == ""
@@ -95,7 +95,7 @@ def test_without_the_packages_a_model_is_published_without_it(model_folder, tmp_
     there = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnxscript" else there(name))
     folder = shutil.copytree(model_folder, tmp_path / "painter")
-    add_onnx(folder)
+    add_onnx(folder, "user/painter")
     assert not (folder / "onnx").exists()
     (line,) = capsys.readouterr().err.splitlines()
     assert "published without onnx/" in line and "needs onnxscript: pip install -r requirements-train.txt" in line

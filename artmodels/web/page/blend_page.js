@@ -47,10 +47,10 @@ export class BlendPage {
       const words = Object.entries(weights).sort((one, other) => other[1] - one[1])
         .flatMap(([style, share], place) => [place ? ' + ' : '', make('strong', { textContent: `${Math.round(100 * share)}%` }), ` ${styleWord(style)}`]);
       element('shares').replaceChildren(...words);
-      this.app.tell('');
+      this.app.hush(this);
       await this.wall.hang(Array.from({ length: COUNT }, (_, place) => seedRecipe(this.app.model, weights, this.seed + place, truncation)));
     } catch (error) {
-      if (!isReplaced(error)) this.app.tell(sayError(error));
+      if (!isReplaced(error)) this.app.tell(sayError(error), this);
     }
   }
 

@@ -72,9 +72,11 @@ export class FilmPage {
     element('film-download').hidden = true;
     try {
       const images = await this.frames(making);
-      const film = this.play(images);
+      if (this.making !== making) return;
+      this.play(images);
       element('film-news').textContent = say('film-plays', { frames: images.length });
-      if (!reducedMotion()) await this.record(film, images.length, making);
+      await this.record(element('film'), images.length, making);
+      if (reducedMotion()) cancelAnimationFrame(this.playing);  // once is what was asked for
     } catch (error) {
       element('film-news').textContent = isReplaced(error) ? '' : sayError(error);
     } finally {
@@ -106,7 +108,7 @@ export class FilmPage {
     brush.drawImage(image, 0, 0, canvas.width, canvas.height);
   }
 
-  /** Play frames on the canvas, for ever. */
+  /** Play frames on the canvas, over and over. */
   play(images) {
     const begun = performance.now();
     const show = () => {
@@ -114,9 +116,7 @@ export class FilmPage {
       this.playing = requestAnimationFrame(show);
     };
     cancelAnimationFrame(this.playing);
-    if (reducedMotion()) this.draw(images[0]);
-    else show();
-    return element('film');
+    show();
   }
 
   /** Record the canvas while the film plays once; where the browser cannot, the film plays and that is all. */

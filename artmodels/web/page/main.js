@@ -22,8 +22,14 @@ const app = {
   painter: new Painter(),
   pages: ['paint', 'blend', 'breed', 'steer', 'film'],
 
-  tell(text) {
+  tell(text, teller = null) {
     element('news').textContent = text;
+    this.teller = teller;
+  },
+
+  /** What a page has told is mended; what others told stays. */
+  hush(teller) {
+    if (this.teller === teller) this.tell('');
   },
 
   pick(recipe, frame = null) {
@@ -32,6 +38,7 @@ const app = {
 
   go(page) {
     closeLarge();
+    document.body.classList.add('sheet-closed');  // on a phone it would lie over the page
     this.tell('');
     for (const name of this.pages) {
       element(`page-${name}`).hidden = name !== page;

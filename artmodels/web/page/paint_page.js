@@ -90,10 +90,10 @@ export class PaintPage {
       const recipes = this.recipes();
       this.painted = this.state();
       this.mark();
-      this.app.tell('');
+      this.app.hush(this);
       await this.wall.hang(recipes);
     } catch (error) {
-      if (!isReplaced(error)) this.app.tell(sayError(error));
+      if (!isReplaced(error)) this.app.tell(sayError(error), this);
     }
   }
 

@@ -82,9 +82,9 @@ export class Painter {
     this.kept.clear();
   }
 
-  /** Go over to the graphics processor, where it is faster and paints the same as one picture shows; says if it did. */
-  async tryGraphics() {
-    if (!navigator.gpu || !(await navigator.gpu.requestAdapter().catch(() => null))) return 'absent';
+  /** Go over to the graphics processor if one picture shows that it paints the same, and faster unless `anyway`; its verdict. */
+  async tryGraphics(anyway = false) {
+    if (!navigator.gpu || navigator.connection?.saveData || !(await navigator.gpu.requestAdapter().catch(() => null))) return 'absent';
     const { model } = this, workshop = new Workshop();
     try {
       await workshop.ask('open', { model: { ...model, directions: undefined }, provider: 'webgpu', threads: 1, runtime: runtime() });
@@ -92,7 +92,7 @@ export class Painter {
       await workshop.ask('pixels', { recipe });  // the first one compiles
       const [there, here] = [await workshop.ask('pixels', { recipe }), await this.workshop.ask('pixels', { recipe })];
       const apart = there.levels.reduce((most, level, place) => Math.max(most, Math.abs(level - here.levels[place])), 0);
-      const verdict = apart > MOST_LEVELS ? 'differs' : there.milliseconds >= here.milliseconds ? 'slower' : 'used';
+      const verdict = apart > MOST_LEVELS ? 'differs' : !anyway && there.milliseconds >= here.milliseconds ? 'slower' : 'used';
       if (verdict !== 'used' || model !== this.model) { workshop.end(); return verdict; }
       const before = this.workshop;
       this.workshop = workshop;
@@ -121,7 +121,7 @@ export class Painter {
       this.times.push(milliseconds);
       return { url: URL.createObjectURL(png), png, recipe, caption: await captionOf(recipe, styleWord) };
     });
-    picture.catch(() => this.kept.delete(key));
+    picture.catch(() => { if (this.kept.get(key) === picture) this.kept.delete(key); });
     this.kept.set(key, picture);
     if (this.kept.size > KEPT) {
       const [[oldest, gone]] = this.kept;
@@ -143,7 +143,10 @@ export class Painter {
   forget(owner) {
     const gone = this.queue.filter((task) => task.owner === owner);
     this.queue = this.queue.filter((task) => task.owner !== owner);
-    for (const { reject } of gone) reject(new Complaint('replaced'));
+    for (const { key, reject } of gone) {
+      this.kept.delete(key);
+      reject(new Complaint('replaced'));
+    }
   }
 
   sort() {

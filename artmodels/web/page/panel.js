@@ -38,7 +38,6 @@ export class Panel {
     element('picked-caption').textContent = picture.caption;
     element('picked-body').hidden = false;
     element('pick-hint').hidden = true;
-    document.body.classList.remove('sheet-closed');
     if (large) showLarge(picture);
     const download = element('download');
     download.href = picture.url;

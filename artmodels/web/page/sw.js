@@ -4,7 +4,7 @@
 self.addEventListener('install', (event) => {
   event.waitUntil((async () => {
     const cache = await caches.open(SHELL.version);
-    await Promise.all(SHELL.files.map((name) => cache.add(new URL(name, self.registration.scope))));
+    await Promise.all(SHELL.files.map((name) => cache.add(new Request(new URL(name, self.registration.scope), { cache: 'no-cache' }))));
     await self.skipWaiting();
   })());
 });
