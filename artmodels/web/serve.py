@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from artmodels.web.static_space import ISOLATION
 
@@ -29,12 +31,19 @@ class Handler(SimpleHTTPRequestHandler):
         pass
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # a visitor who left
+            super().handle_error(request, client_address)
+
+
 @contextlib.contextmanager
 def serving_folder(folder: Path, isolated: bool) -> Iterator[str]:
     """The address of the folder while the context lasts; `isolated`, its pages may use several cores."""
     kind = type("Bound", (Handler,), {"isolated": isolated})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(kind, directory=str(folder)))
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", 0), partial(kind, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

@@ -27,6 +27,11 @@ const app = {
     this.teller = teller;
   },
 
+  /** Whether the page's own model paints, not one that a link has brought. */
+  isHome() {
+    return this.model.name === this.site.model && this.model.revision === this.site.revision;
+  },
+
   /** What a page has told is mended; what others told stays. */
   hush(teller) {
     if (this.teller === teller) this.tell('');
@@ -89,8 +94,10 @@ function rename() {
   tellEngine();
   app.panel.label();
   app.panel.showKept();
-  for (const wall of [app.paintPage.wall, app.blendPage.wall, app.breedPage.parents, app.breedPage.litter, app.filmPage.reel]) wall.hang(wall.recipes);
+  for (const wall of walls()) wall.hang(wall.recipes);
 }
+
+const walls = () => [app.paintPage.wall, app.blendPage.wall, app.breedPage.parents, app.breedPage.litter, app.filmPage.reel];
 
 function tellEngine() {
   const key = app.painter.engine === 'webgpu' ? 'engine-webgpu' : threads() > 1 ? 'engine-threads' : 'engine-thread';
@@ -148,7 +155,7 @@ async function openRecipe(recipe, open, query) {
 
 /** What to do with a recipe of another model: load that one from the Hub, its size read first, or paint with this one. */
 async function offer(recipe, open) {
-  const { model } = app, wanted = recipe.revision ? `${recipe.model}@${recipe.revision}` : recipe.model;
+  const { model } = app, wanted = recipe.revision ? `${recipe.model}@${recipe.revision.slice(0, 12)}` : recipe.model;
   const replaced = recipe.model === model.name && recipe.revision === model.revision;
   let words = say(replaced ? 'offer-replaced' : 'offer-none', { wanted, model: model.name }), source = null;
   if (!replaced && recipe.revision && isHubId(recipe.model)) {
@@ -241,6 +248,7 @@ async function load(source) {
     app.tell(say('web-fetching', { name: source.name, done: (done / 1e6).toFixed(1), all: (all / 1e6).toFixed(1) }));
   });
   app.tell('');
+  for (const wall of walls()) wall.hang([]);
   app.breedPage.build();
   app.filmPage.build();
   Object.assign(app.steerPage, { base: null, amounts: {} });

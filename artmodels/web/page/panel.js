@@ -2,7 +2,7 @@
 
 import { openLarge, showLarge } from './large.js';
 import { isReplaced } from './painter.js';
-import { fileNameOf, linkOf, parseRecipe, toJson } from './recipe.js';
+import { fileNameOf, linkOf, longLinkOf, parseRecipe, toJson } from './recipe.js';
 import { say, sayError } from './words.js';
 import { element, Wall } from './wall.js';
 
@@ -44,7 +44,7 @@ export class Panel {
     download.download = await fileNameOf(recipe);
     this.label();
     try {
-      const query = await linkOf(recipe);
+      const query = await (this.app.isHome() ? linkOf : longLinkOf)(recipe);  // a short one means the page's own model
       element('link').value = location.origin + location.pathname + query;
       if (follow && location.search !== query) history.pushState(null, '', query);
     } catch (error) {

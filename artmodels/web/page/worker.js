@@ -4,13 +4,14 @@ import { encodePng } from './png.js';
 import { fetchModel } from './model.js';
 import { toJson } from './recipe.js';
 import { rowsOf, walkRows } from './rows.js';
+import { Complaint } from './words.js';
 
 let ort, mapping, synthesis, model, keyframes = [];
 
 const acts = { open, paint, pixels, walk, frame };
 
 async function open({ model: manifest, provider, threads, runtime }) {
-  ort = await import(new URL(`ort.${provider}.js`, runtime));
+  ort = await import(new URL(`ort.${provider}.js`, runtime)).catch(() => { throw new Complaint('no-network', { found: `ort.${provider}.js` }); });
   const engine = provider === 'webgpu' ? 'ort-wasm-simd-threaded.asyncify' : 'ort-wasm-simd-threaded';
   ort.env.wasm.wasmPaths = { mjs: new URL(`${engine}.js`, runtime).href, wasm: new URL(`${engine}.wasm`, runtime).href };
   ort.env.wasm.numThreads = threads;
