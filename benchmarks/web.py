@@ -4,6 +4,7 @@ python benchmarks/web.py --model checkpoints/masters
 """
 
 import argparse
+import os
 import shutil
 import statistics
 import sys
@@ -112,9 +113,11 @@ def table_of(visits: list[dict[str, float]], version: str, command: str) -> str:
         )
         rows.append(f"| {threads:g} | {first:.2f} | {wall:.2f} | {picture:.0f} | {answers:.1f} | {slowest:.0f} |\n")
     head = f"| {' | '.join(HEADINGS)} |\n|{' ---: |' * len(HEADINGS)}\n"
+    load = f", on which other work was a load of {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     told = (
         f"Medians of visits by somebody who was never here, in Chromium {version}, from its first byte. The page\n"
-        "answers within: 95 % of its turns until the wall is painted; at most: the slowest of them."
+        "answers within: 95 % of its turns until the wall is painted; at most: the slowest of them. "
+        f"{os.cpu_count()} cores{load}."
     )
     return f"{head}{''.join(rows)}\n{told}\n\n    {command}\n"
 

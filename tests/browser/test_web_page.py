@@ -5,8 +5,10 @@ import importlib
 import io
 import json
 import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +26,7 @@ from artmodels.generate.recipe import (
     Shift,
     from_link,
     pack_rows,
+    parse_recipe_data,
     parse_recipes,
     png_bytes,
     read_recipes,
@@ -623,6 +626,90 @@ def test_a_link_of_another_model_offers_to_load_it_from_the_hub(visit, folder, h
 def load_model_of(hub: Hub, name: str, tmp_path) -> LoadedModel:
     files = {path: content for path, content in hub.repositories["models", name].head.items() if "/" not in path}
     return load_model(write(files, tmp_path / "loaded"))
+
+
+ODD_VALUES: tuple[Any, ...] = (None, -1, True, 0.5, 2**32, 1e308, "", "x", "a" * 300, "0" * 64, [], {}, [1], {"x": 1})
+
+
+def odd_recipes(recipe: Recipe) -> list[dict]:
+    """One that is right, and what becomes of it when one value is another, one is missing, or one too many is there."""
+    right = recipe.to_data()
+    found = [right]
+    for *above, last in _places(right):
+        for value in (*ODD_VALUES, "delete", "add"):
+            odd = json.loads(json.dumps(right))
+            holder = odd
+            for key in above:
+                holder = holder[key]
+            if value == "delete":
+                holder.pop(last, None)
+            else:
+                holder["surplus" if value == "add" else last] = value
+            found.append(odd)
+    return found
+
+
+def _places(right: dict) -> list[tuple]:
+    latents = [("latents", 0, key) for key in ("seed", "weight", "rows", "of")]
+    styles = [("style_weights", key) for key in right["style_weights"]]
+    edits = [("edits", place, key) for place, edit in enumerate(right["edits"]) for key in edit]
+    return [*((key,) for key in (*right, "projection")), *latents, *styles, *edits]
+
+
+def test_what_is_no_recipe_for_the_studio_is_none_here(page, model):
+    recipes = [odd for kind in ("steered", "found") for odd in odd_recipes(rich_recipes(model)[kind])]
+    taken = """async (texts) => {
+        const { parseRecipe } = await import('./page/recipe.js');
+        return texts.map((text) => {
+            try { parseRecipe(JSON.parse(text)); return true; }
+            catch (error) { if (!error.key) throw error; return false; } }); }"""
+    here = page.evaluate(taken, [json.dumps(odd) for odd in recipes])
+    there = [taken_by_the_studio(odd) for odd in recipes]
+    differ = [odd for odd, *taken in zip(recipes, here, there, strict=True) if len(set(taken)) > 1]
+    assert [odd for odd in differ if odd["schema"] is not True] == []  # which is 1 to Python
+    assert 0.02 < sum(here) / len(here) < 0.5
+
+
+def taken_by_the_studio(odd: dict) -> bool:
+    try:
+        parse_recipe_data(odd)
+    except ValueError:
+        return False
+    return True
+
+
+def test_a_bomb_is_not_unpacked(page):
+    bomb = base64.urlsafe_b64encode(zlib.compress(b" " * 4_000_000, 9)).decode().rstrip("=")
+    assert len(bomb) < 6000
+    page.locator("#open summary").click()
+    page.locator("#link-box").fill(f"?recipe={bomb}")
+    page.locator("#link-box").press("Enter")
+    told(page, "The link is damaged or was cut")
+
+
+def _files(size: int) -> dict:
+    return {"files": {part: {"name": f"{part}.onnx", "bytes": size} for part in ("mapping", "synthesis")}}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"format": 2}, "was exported by another version"),
+        ({"latent_dim": -1}, "manifest.json is not what it should be"),
+        ({"styles": [1]}, "manifest.json is not what it should be"),
+        ({"files": {"mapping": {"name": "../x", "bytes": 1}}}, "manifest.json is not what it should be"),
+        (_files(10**9), "The model is too large for a browser: 2000 MB"),
+        (_files(10), "mapping.onnx is not what it should be"),
+    ],
+)
+def test_a_strangers_manifest_is_not_trusted(visit, folder, change, expected, tmp_path):
+    there = Path(shutil.copytree(folder, tmp_path / "page"))
+    manifest = json.loads((there / "model" / "manifest.json").read_text())
+    (there / "model" / "manifest.json").write_text(json.dumps({**manifest, **change}))
+    with serving_folder(there, isolated=False) as address:
+        page = visit(at=address, wait="document.body.dataset.state === 'failed'")
+        told(page, expected)
+        page.context.close()
 
 
 def test_links_of_the_page_are_links_of_the_studio(page, model):

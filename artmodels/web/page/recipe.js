@@ -7,7 +7,8 @@ export const SCHEMA = 1, SEED_LIMIT = 2 ** 32, MAX_EDITS = 16;
 export const FIRST_SEED = 1, FIRST_TRUNCATION = 0.8;
 const MAX_RECIPE_BYTES = 1_000_000, MAX_LINK = 6000, MAX_ITEMS = 1000, MAX_NAME = 200, MAX_TRUNCATION = 1.5;
 const MAX_AMOUNT = 10, MAX_ROWS = 49_152, MAX_ROW = 1000;
-const KNOWN = new Set(['model', 'weights_sha256', 'latents', 'style_weights', 'truncation', 'edits', 'schema', 'revision', 'projection']);
+const MAX_ONE_RECIPE = 250_000;
+const KNOWN = ['model', 'weights_sha256', 'latents', 'style_weights', 'truncation', 'edits', 'schema', 'revision', 'projection'];
 const CONSONANTS = 'bcdfghjklmnpqrstvwxyz', VOWELS = 'aeiou', SHORT_SEED = 100_000;
 
 const isNumber = (value) => typeof value === 'number' && Math.abs(value) < 1e300;
@@ -15,6 +16,8 @@ const isSeed = (value) => Number.isInteger(value) && value >= 0 && value < SEED_
 const isObject = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
 const isText = (value, most) => typeof value === 'string' && value.length > 0 && value.length <= most;
 const isDigest = (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
+
+const hasOnly = (value, ...keys) => isObject(value) && Object.keys(value).every((key) => keys.includes(key));
 
 function require(condition, field) {
   if (!condition) throw new Complaint('recipe-wrong', { field });
@@ -31,31 +34,39 @@ export function seedRecipe(model, weights, seed, truncation, of = null) {
 /** A recipe from an object that was JSON, checked, with every field that it may leave out. */
 export function parseRecipe(data) {
   if (isObject(data) && 'made_by' in data) throw new Complaint('made-from-others');
-  require(isObject(data) && Object.keys(data).every((key) => KNOWN.has(key)), 'recipe');
+  require(hasOnly(data, ...KNOWN), 'recipe');
   if (data.schema !== SCHEMA) throw new Complaint('recipe-newer');
   require(isText(data.model, 200), 'model');
   require(isDigest(data.weights_sha256), 'weights_sha256');
   const revision = data.revision ?? null;
   require(revision === null || (typeof revision === 'string' && /^[0-9a-f]{40}$/.test(revision)), 'revision');
   require(isNumber(data.truncation) && data.truncation >= 0 && data.truncation <= MAX_TRUNCATION, 'truncation');
-  const edits = data.edits ?? [];
+  const { edits = [] } = data;
   require(Array.isArray(edits) && edits.length <= MAX_EDITS, 'edits');
   const recipe = {
     model: data.model, weights_sha256: data.weights_sha256, latents: readLatents(data.latents),
     style_weights: readWeights(data.style_weights), truncation: data.truncation, edits: edits.map(readEdit),
     schema: SCHEMA, revision,
   };
-  if (isObject(data.projection)) recipe.projection = { ...data.projection };
+  if (data.projection != null) recipe.projection = readProjection(data.projection);
   const count = recipe.edits.reduce((sum, edit) => sum + (edit.latents?.length ?? 0), recipe.latents.length);
   require(count <= MAX_ITEMS, 'latents');
+  require(toJson(recipe).length <= MAX_ONE_RECIPE, 'recipe');
   return recipe;
+}
+
+function readProjection(projection) {
+  require(hasOnly(projection, 'input_sha256', 'seed', 'steps') && isDigest(projection.input_sha256), 'projection');
+  const { seed, steps } = projection;
+  require(isSeed(seed) && Number.isInteger(steps) && steps > 0 && steps <= 1_000_000, 'projection');
+  return { ...projection };
 }
 
 function readLatents(latents) {
   require(Array.isArray(latents) && latents.length > 0 && latents.length <= MAX_ITEMS, 'latents');
   const read = latents.map((each) => {
-    require(isObject(each) && isSeed(each.seed), 'seed');
-    const weight = each.weight ?? 1;
+    require(hasOnly(each, 'seed', 'weight', 'rows', 'of') && isSeed(each.seed), 'seed');
+    const { weight = 1 } = each;
     require(isNumber(weight) && Math.abs(weight) <= 100, 'weight');
     const latent = { seed: each.seed, weight };
     if (each.rows != null) {
@@ -82,11 +93,13 @@ function readWeights(weights) {
 
 function readEdit(edit) {
   if (edit?.kind === 'layers') {
+    require(hasOnly(edit, 'first', 'latents', 'style_weights', 'kind'), 'layers');
     require(Number.isInteger(edit.first) && edit.first >= 1 && edit.first <= 16, 'first');
     const { first } = edit;
     return { first, latents: readLatents(edit.latents), style_weights: readWeights(edit.style_weights), kind: 'layers' };
   }
   if (edit?.kind !== 'direction') throw new Complaint('recipe-newer');
+  require(hasOnly(edit, 'name', 'amount', 'sha256', 'kind'), 'direction');
   require(isText(edit.name, 100), 'name');
   require(isNumber(edit.amount) && Math.abs(edit.amount) <= MAX_AMOUNT, 'amount');
   require(isDigest(edit.sha256), 'sha256');
