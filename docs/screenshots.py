@@ -15,6 +15,12 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from artmodels.hub.space import write_space
+from artmodels.web.serve import serving_folder
+from artmodels.web.static_space import web_files
+
 HERE = Path(__file__).resolve().parent
 PORT = 7871
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
@@ -173,7 +179,26 @@ def take_moving(browser) -> None:
     page.context.close()
 
 
-SCENES = {"tour": take_tour, "moving": take_moving}
+def take_page(browser) -> None:
+    """The page without a server, on the bundled model."""
+    folder = Path(tempfile.mkdtemp())
+    write_space(folder / "page", web_files(str(HERE.parent / "checkpoints" / "masters")))
+    with serving_folder(folder / "page", isolated=True) as address:
+        page = browser.new_context(viewport=WIDE).new_page()
+        page.goto(address)
+        page.wait_for_function("() => document.querySelectorAll('#wall .frame:not([aria-busy])').length === 24")
+        for place in (3, 8, 11, 17, 20):
+            page.locator("#wall .frame").nth(place).click()
+            settle(page)
+            page.keyboard.press("Escape")
+            page.locator("#keep").click()
+        settle(page)
+        shoot(page, "page")
+        page.context.close()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+SCENES = {"tour": take_tour, "moving": take_moving, "page": take_page}
 
 
 def visit(browser, size: dict[str, int], **options) -> Page:

@@ -31,6 +31,7 @@ from artmodels.hub.pretrained import ArtGenerator
 LONGEST = (
     "test_resume.py",
     "test_studio_pages.py",
+    "test_web_page.py",
     "test_training.py",
     "test_hub_dataset.py",
     "test_publish.py",

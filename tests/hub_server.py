@@ -120,6 +120,7 @@ class Handler(BaseHTTPRequestHandler):
             content, headers = json.dumps(content).encode(), {"Content_Type": "application/json", **headers}
         self.send_response(status)
         headers.setdefault("Content_Length", str(len(content)))
+        headers.setdefault("Access_Control_Allow_Origin", "*")  # pages of other sites may read what is public
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()

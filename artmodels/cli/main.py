@@ -5,6 +5,7 @@ from artmodels.cli.benchmark import add_benchmark
 from artmodels.cli.dance import add_dance
 from artmodels.cli.dream import add_dream
 from artmodels.cli.evaluate import add_evaluate
+from artmodels.cli.export import add_export
 from artmodels.cli.film import add_film
 from artmodels.cli.generate import add_generate
 from artmodels.cli.music import add_music
@@ -14,6 +15,7 @@ from artmodels.cli.recipe import add_recipe
 from artmodels.cli.space import add_space
 from artmodels.cli.styles import add_styles
 from artmodels.cli.transfer import add_transfer
+from artmodels.cli.web import add_web
 from artmodels.io.errors import main_with_clear_errors
 
 VERBS = (
@@ -29,6 +31,8 @@ VERBS = (
     add_styles,
     add_publish,
     add_space,
+    add_web,
+    add_export,
     add_benchmark,
 )
 

@@ -20,6 +20,12 @@ def add_publish(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument("--private", action="store_true", default=None, help="a new repository is private")
     parser.add_argument("--tag", help="also name this version, like v1")
     parser.add_argument("--dry-run", action="store_true", help="print the card and what would be pushed; push nothing")
+    parser.add_argument(
+        "--onnx",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="export it too, so that pages can paint with it in a browser (default: yes)",
+    )
     add_statement_flags(parser)
 
 
@@ -27,7 +33,9 @@ def _publish(chosen: argparse.Namespace) -> None:
     from artmodels.generate.find_directions import add_directions
     from artmodels.hub.companions.directions import DIRECTIONS_NAME
     from artmodels.hub.model_files import CARD_NAME
+    from artmodels.hub.onnx_files import onnx_names
     from artmodels.hub.publish import content_of, find_model_folder, publication, publish, statement_for
+    from artmodels.web.export_onnx import add_onnx
 
     folder = find_model_folder(chosen.path)
     statement = statement_for(folder, chosen.repo_id, read_statement(chosen))
@@ -44,11 +52,19 @@ def _publish(chosen: argparse.Namespace) -> None:
             print(f"{size:>12,}  {name}")
         if DIRECTIONS_NAME not in files:
             print(f"  found first  {DIRECTIONS_NAME}, if there are directions to be found")
+        if chosen.onnx:
+            print(f"  written first  {', '.join(onnx_names())}")
         print(f"nothing was pushed: leave --dry-run away to push this to {chosen.repo_id}")
         return
     if not statement.license:
         print("the card will say that no licence is stated: --license says one", file=sys.stderr)
-    print(publish(folder, chosen.repo_id, statement, private=chosen.private, tag=chosen.tag, prepare=add_directions))
+
+    def prepare(copy: Path) -> None:
+        add_directions(copy)
+        if chosen.onnx:
+            add_onnx(copy, chosen.repo_id)
+
+    print(publish(folder, chosen.repo_id, statement, private=chosen.private, tag=chosen.tag, prepare=prepare))
 
 
 def _ask(question: str) -> str | None:

@@ -21,6 +21,7 @@ from artmodels.hub.companions.directions import DIRECTIONS_NAME
 from artmodels.hub.download import Unreachable, clear_hub_errors, parse_hub_id
 from artmodels.hub.load import METRICS_NAME, read_metrics
 from artmodels.hub.model_files import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
+from artmodels.hub.onnx_files import onnx_names, onnx_of
 from artmodels.hub.pretrained import load_generator
 from artmodels.hub.statement import Statement
 from artmodels.hub.wheel import WHEEL_NAME, build_wheel
@@ -65,6 +66,7 @@ def publication(folder: Path, statement: Statement) -> dict[str, Path | bytes]:
         if (folder / name).is_symlink() or not (folder / name).is_file():
             raise ValueError(f"{folder / name} is no regular file: put the file itself there, or take it away")
     said = json_bytes({**metrics, "publication": asdict(statement)})
+    files |= onnx_of(folder)
     return {**files, METRICS_NAME: said, CARD_NAME: card.encode(), WHEEL_NAME: build_wheel()}
 
 
@@ -85,7 +87,8 @@ def publish(
 ) -> str:
     """Push a run's model, or a model folder, to the Hub in one commit; returns its address there.
 
-    `prepare` gets the copy that is pushed first, to add what is still missing (see `find_directions.add_directions`).
+    `prepare` gets the copy that is pushed first, to add what is still missing (see `find_directions.add_directions`
+    and `export_onnx.add_onnx`).
     Card, `metrics.json` and directions of the folder then say the same as those on the Hub.
 
     Raises:
@@ -140,7 +143,9 @@ def content_of(file: Path | bytes) -> bytes:
 
 def is_ours(name: str) -> bool:
     """Whether a file of a repository is one that publishing writes, and so may be taken away by it."""
-    return name in (*copied_files(), CARD_NAME) or bool(re.fullmatch(r"artmodels-[\w.]+-py3-none-any\.whl", name))
+    return name in (*copied_files(), *onnx_names(), CARD_NAME) or bool(
+        re.fullmatch(r"artmodels-[\w.]+-py3-none-any\.whl", name)
+    )
 
 
 def statement_for(folder: Path, repo_id: str, statement: Statement) -> Statement:

@@ -103,6 +103,14 @@ To run it anywhere: `pip install -r requirements.txt && python app.py`
 """
 
 
+def check_new(folder: Path) -> None:
+    """Raises:
+    ValueError: the folder holds something already.
+    """
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise ValueError(f"--dry-run {folder} is not an empty folder: name a new one")
+
+
 def write_space(folder: Path, files: dict[str, bytes]) -> None:
     """Write the files into a new or empty folder.
 
@@ -110,8 +118,7 @@ def write_space(folder: Path, files: dict[str, bytes]) -> None:
         ValueError: it holds something already.
         OSError: it cannot be written.
     """
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise ValueError(f"--dry-run {folder} is not an empty folder: name a new one")
+    check_new(folder)
     with replacing(folder) as building:
         for name, content in files.items():
             path = building / name

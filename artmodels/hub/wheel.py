@@ -15,7 +15,7 @@ from artmodels import __version__
 PACKAGE = Path(__file__).resolve().parent.parent
 WHEEL_NAME = f"artmodels-{__version__}-py3-none-any.whl"
 DIST_INFO = f"artmodels-{__version__}.dist-info"
-SOURCE_SUFFIXES = frozenset((".py", ".typed", ".css", ".js", ".jinja", ".svg", ".toml", ".jpg"))
+SOURCE_SUFFIXES = frozenset((".py", ".typed", ".css", ".html", ".js", ".jinja", ".svg", ".toml", ".jpg"))
 DATE = (2020, 1, 1, 0, 0, 0)  # the same source gives the same bytes
 
 

@@ -127,11 +127,11 @@ class GeneratorNetwork(nn.Module):
 
     def features(self, w: Tensor) -> dict[int, Tensor]:
         """`w: [N, layers + 1, latent_dim]` to what each block gives: `[N, channels, R, R]` at its resolution R."""
-        x = self.first(w[:, 0]).view(len(w), -1, 4, 4)
+        x = self.first(w[:, 0]).unflatten(1, (-1, 4, 4))  # by no number of pictures: an exported network takes any
         x = x.contiguous(memory_format=torch.channels_last)
         features = {4: self.first_conv(x, w[:, 1])}
-        for block, res, row in zip(self.blocks, self.config.resolutions[1:], w.unbind(1)[2:], strict=True):
-            x = block(features[res // 2], row)
+        for place, (block, res) in enumerate(zip(self.blocks, self.config.resolutions[1:], strict=True), start=2):
+            x = block(features[res // 2], w[:, place])
             if str(res) in self.excitations:
                 x = self.excitations[str(res)](features[res // 8], x)
             features[res] = x

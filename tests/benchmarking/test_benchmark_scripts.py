@@ -39,6 +39,7 @@ from artmodels.models.prompt import PromptConfig, PromptModel, PromptNetwork
 from artmodels.optimize.deep_dream import DreamSettings
 from artmodels.training.config import tiny
 from artmodels.training.export import write_model_folder
+from artmodels.web.engine import package
 
 pytestmark = pytest.mark.slow
 
@@ -776,6 +777,21 @@ def test_ours_and_the_peers_are_trained_and_reported(start, monkeypatch, one_cor
     for contender, before in trained.items():
         again = (work / contender / "trained.json").stat().st_mtime_ns
         assert (again > before) == (contender == "diffusers")
+
+
+def test_visits_to_the_page_are_measured(start, folder, monkeypatch, tmp_path):
+    if not shutil.which("chromium"):
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    try:
+        package()
+    except OSError as error:
+        pytest.skip(f"npm cannot be reached: {error}")
+    printed = start("web", "--model", folder, "--visits", 1, "--results", tmp_path / "results")
+    told = json.loads((tmp_path / "results" / "page.json").read_text())
+    assert_takes("web", told["command"], monkeypatch)
+    assert len(told["visits"]) == 2 and told["visits"][0]["threads"] == 1
+    assert all(0 < visit["first_picture"] <= visit["wall"] for visit in told["visits"])
+    assert (tmp_path / "results" / "table.md").read_text("utf-8") in printed
 
 
 def test_what_too_few_test_pictures_cannot_carry_is_left_empty():

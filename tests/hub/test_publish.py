@@ -16,10 +16,12 @@ from artmodels.cli.main import main
 from artmodels.hub import download as remote
 from artmodels.hub import publish as publishing
 from artmodels.hub.load import load_model
+from artmodels.hub.onnx_files import onnx_names
 from artmodels.hub.publish import RunPublisher, check_push_target, find_model_folder, publish
 from artmodels.hub.statement import Statement
 from artmodels.hub.wheel import WHEEL_NAME
 from artmodels.training.export import write_model_folder
+from artmodels.web.export_onnx import add_onnx
 
 REPO = "user/painter"
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")  # the client's own, of uploads
@@ -47,6 +49,16 @@ def test_what_is_pushed_loads_again_and_nothing_else_is(hub, folder):
     model = load_model(f"{REPO}@v1")
     assert model.weights_sha256 == load_model(folder).weights_sha256
     assert model.statement == Statement(REPO, *list(vars(SAID).values())[1:])
+
+
+def test_the_onnx_files_are_pushed_with_the_weights_that_they_are_of_and_taken_away_with_them(hub, folder):
+    publish(folder, REPO, SAID, prepare=lambda copy: add_onnx(copy, REPO))
+    assert pushed(hub).keys() >= set(onnx_names()) and not (folder / "onnx").exists()
+    told = json.loads(pushed(hub)["onnx/manifest.json"])
+    assert told["model"] == REPO
+    assert told["weights_sha256"] == load_model(f"{REPO}@main").weights_sha256
+    publish(folder, REPO, SAID)
+    assert not pushed(hub).keys() & set(onnx_names())
 
 
 def test_the_card_is_complete_and_its_front_matter_is_what_the_hub_indexes(hub, folder):

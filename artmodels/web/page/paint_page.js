@@ -1,0 +1,115 @@
+// The first page: a wall of pictures from seeds, or near one picture.
+
+import { neighbours, randomSeed } from './mixing.js';
+import { captionOf, FIRST_TRUNCATION, SEED_LIMIT, seedRecipe } from './recipe.js';
+import { isReplaced } from './painter.js';
+import { Complaint, say, sayError, styleWord } from './words.js';
+import { element, make, Wall } from './wall.js';
+
+export const COUNT = 24;
+const MAX_HISTORY = 50;
+
+export class PaintPage {
+  constructor(app) {
+    this.app = app;
+    this.style = null;  // null: all in turn
+    this.near = null;
+    this.past = [];
+    this.wall = new Wall('wall', app.painter, (recipe, frame) => app.pick(recipe, frame));
+    element('dice').onclick = () => this.remembering(() => { element('seed').value = randomSeed(); this.near = null; });
+    element('undo').onclick = () => this.back();
+    element('near-leave').onclick = () => this.remembering(() => { this.near = null; });
+    element('distance').oninput = () => this.repaint();
+    for (const id of ['seed', 'shared']) element(id).onchange = () => this.remembering(() => {});
+    element('truncation').oninput = () => this.repaint();
+    element('more-like').onclick = () => this.moreLike(app.panel.picked);
+  }
+
+  /** The pills of a model's styles. */
+  build() {
+    const choices = [null, ...this.app.model.styles];
+    if (!choices.includes(this.style)) this.style = null;
+    element('style').replaceChildren(...choices.map((style) => {
+      const button = make('button', { type: 'button', textContent: style === null ? say('all-styles') : styleWord(style) });
+      button.setAttribute('role', 'radio');
+      button.dataset.style = style ?? '';
+      button.onclick = () => this.remembering(() => { this.style = style; this.near = null; });
+      return button;
+    }));
+    element('style').onkeydown = (event) => {
+      const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
+      if (!by) return;
+      event.preventDefault();
+      const pills = [...element('style').children], here = choices.indexOf(this.style);
+      pills[(here + by + pills.length) % pills.length].click();
+      pills[(here + by + pills.length) % pills.length].focus();
+    };
+  }
+
+  state() {
+    const { style, near } = this;
+    return { style, near, seed: element('seed').value, truncation: element('truncation').value, shared: element('shared').checked };
+  }
+
+  remembering(change) {
+    this.past = [...this.past, this.painted].slice(-MAX_HISTORY);
+    change();
+    return this.repaint();
+  }
+
+  back() {
+    const state = this.past.pop();
+    if (state) this.set(state);
+  }
+
+  set({ style, near = null, seed, truncation = FIRST_TRUNCATION, shared = false }) {
+    Object.assign(this, { style, near });
+    element('seed').value = seed;
+    element('truncation').value = truncation;
+    element('shared').checked = shared;
+    return this.repaint();
+  }
+
+  recipes() {
+    const first = Number(element('seed').value), text = element('seed').value.trim();
+    if (!/^\d{1,10}$/.test(text) || first >= SEED_LIMIT) throw new Complaint('no-seed', { found: text.slice(0, 40) });
+    const truncation = Number(element('truncation').value), seeds = Array.from({ length: COUNT }, (_, place) => (first + place) % SEED_LIMIT);
+    if (this.near) {
+      const others = neighbours(this.near, Number(element('distance').value), seeds.slice(1).map((seed) => (seed * 2654435761) % SEED_LIMIT));
+      return [this.near, ...others];
+    }
+    const { model } = this.app, turns = this.style === null ? model.styles : [this.style], shared = element('shared').checked;
+    return seeds.map((seed, place) => {
+      const style = turns[place % turns.length];
+      return seedRecipe(model, { [style]: 1 }, seed, truncation, shared ? null : style);
+    });
+  }
+
+  async repaint() {
+    try {
+      const recipes = this.recipes();
+      this.painted = this.state();
+      this.mark();
+      this.app.hush(this);
+      await this.wall.hang(recipes);
+    } catch (error) {
+      if (!isReplaced(error)) this.app.tell(sayError(error), this);
+    }
+  }
+
+  async mark() {
+    for (const pill of element('style').children) {
+      const chosen = pill.dataset.style === (this.style ?? '');
+      pill.setAttribute('aria-checked', chosen);
+      pill.tabIndex = chosen ? 0 : -1;
+    }
+    element('undo').disabled = !this.past.length;
+    element('near-bar').hidden = !this.near;
+    if (this.near) element('near-news').textContent = say('near', { name: await captionOf(this.near, styleWord) });
+  }
+
+  moreLike(recipe) {
+    this.app.go('paint');
+    return this.remembering(() => { this.near = recipe; });
+  }
+}

@@ -1,0 +1,724 @@
+"""The page without a server, in a real browser: PyTorch's pictures, the studio's links, nothing from the network."""
+
+import base64
+import importlib
+import io
+import json
+import shutil
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers import ROOT, folder_files
+from hub_server import Hub
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from sample_models import make_generator
+
+from artmodels.generate.mixing import mix_layers, neighbours, steer
+from artmodels.generate.recipe import (
+    Latent,
+    Recipe,
+    Shift,
+    from_link,
+    pack_rows,
+    parse_recipe_data,
+    parse_recipes,
+    png_bytes,
+    read_recipes,
+)
+from artmodels.generate.sampling import paint_rows, rows_of, seed_recipe, to_images
+from artmodels.hub.load import LoadedModel, load_model
+from artmodels.io.files import sha256
+from artmodels.studio import handlers
+from artmodels.web.engine import engine_files
+from artmodels.web.export_onnx import add_onnx
+from artmodels.web.serve import serving_folder
+from artmodels.web.static_space import web_files
+
+MASTERS = ROOT / "checkpoints" / "masters"
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+WHOLE = "document.querySelectorAll('#wall .frame').length === 24 && !document.querySelector('#wall .frame[aria-busy]')"
+
+
+@pytest.fixture(scope="module")
+def playwright():
+    if not Path(CHROMIUM).exists():
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def browser(playwright):
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def engine() -> None:
+    try:
+        engine_files()
+    except OSError as error:
+        pytest.skip(f"the page's engine is not here and npm cannot be reached: {error}")
+
+
+@pytest.fixture(scope="module")
+def model(steered_folder) -> LoadedModel:
+    return load_model(steered_folder)
+
+
+@pytest.fixture(scope="module")
+def folder(engine, steered_folder, tmp_path_factory) -> Path:
+    """What `web --dry-run` writes, of the model with two directions."""
+    return write(web_files(str(steered_folder), "https://studio.example/"), tmp_path_factory.mktemp("page"))
+
+
+def write(files: dict[str, bytes], folder: Path) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(folder) -> Iterator[str]:
+    with serving_folder(folder, isolated=False) as address:
+        yield address
+
+
+@pytest.fixture
+def problems() -> Iterator[list[str]]:
+    """What browsers complained of: nothing, at the end of the test."""
+    problems: list[str] = []
+    yield problems
+    assert problems == []
+
+
+@pytest.fixture
+def visit(browser, address, problems):
+    """Opens the page for a new visitor, and waits for the wall."""
+    contexts = []
+
+    def visit(path: str = "", at: str = address, script: str = "", wait: str = WHOLE, **options):
+        context = browser.new_context(
+            **{"viewport": {"width": 1440, "height": 900}, "reduced_motion": "reduce", **options}
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda request: None if _ours(request.url) else problems.append(request.url))
+        if script:
+            page.add_init_script(script)
+        page.goto(at + path)
+        page.wait_for_function(f"() => {wait}")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+
+
+def _ours(url: str) -> bool:
+    return url.startswith(("http://127.0.0.1:", "blob:", "data:"))
+
+
+@pytest.fixture
+def page(visit):
+    return visit()
+
+
+def levels_of(png: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+
+
+def pictures_of(page, selector: str) -> list[bytes]:
+    """The files that stand in these frames."""
+    read = """selector => Promise.all([...document.querySelectorAll(selector)].map(async (image) => {
+        const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
+        return btoa(String.fromCharCode(...bytes)); }))"""
+    return [base64.b64decode(text) for text in page.evaluate(read, selector)]
+
+
+def painted(page, recipe: Recipe) -> bytes:
+    read = """async (data) => {
+        const { parseRecipe } = await import('./page/recipe.js');
+        const { png } = await artmodels.painter.paint(parseRecipe(data));
+        return btoa(String.fromCharCode(...new Uint8Array(await png.arrayBuffer()))); }"""
+    return base64.b64decode(page.evaluate(read, recipe.to_data()))
+
+
+def by_pytorch(model: LoadedModel, recipe: Recipe) -> np.ndarray:
+    rows = rows_of(model.generator, recipe, model.directions)
+    return np.asarray(to_images(paint_rows(model.generator, rows))[0]).astype(int)
+
+
+def recipe_in(png: bytes, folder: Path) -> Recipe:
+    path = folder / "picture.png"
+    path.write_bytes(png)
+    (recipe,) = read_recipes(path)
+    return recipe
+
+
+def captions(page, wall: str = "#wall") -> list[str]:
+    return page.locator(f"{wall} .caption").all_inner_texts()
+
+
+def settled(page, wall: str, count: int) -> None:
+    frames = f"document.querySelectorAll('{wall} .frame')"
+    page.wait_for_function(f"() => {frames}.length === {count} && !document.querySelector('{wall} .frame[aria-busy]')")
+
+
+def told(page, words: str) -> str:
+    read = "document.querySelector('#news').innerText + document.querySelector('#offer').innerText"
+    page.wait_for_function(f"words => ({read}).includes(words)", arg=words)
+    return page.evaluate(read)
+
+
+# The same pictures
+
+
+def test_a_seed_draws_pytorchs_numbers(page):
+    seeds = [*range(500), *((place * 2654435761) % 2**32 for place in range(499)), 2**32 - 1]
+    for size in (1, 7, 15, 16, 17, 128):
+        expected = [torch.randn(size, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+        read = """async ([seeds, size]) => {
+            const { normals } = await import('./page/normal.js');
+            return seeds.map((seed) => [...normals(seed, size)]); }"""
+        found = torch.tensor(page.evaluate(read, [seeds, size]))
+        assert (found - torch.stack(expected)).abs().max() < 1e-6, size
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_the_first_wall_is_the_studios(visit, folder, model, isolated, tmp_path):
+    with serving_folder(folder, isolated) as address:
+        page = visit(at=address)
+        assert page.evaluate("crossOriginIsolated") is isolated
+        several = page.evaluate("import('./page/painter.js').then(({ threads }) => threads() > 1)")
+        assert several is (isolated and page.evaluate("navigator.hardwareConcurrency") > 1)
+        expected = handlers.first_recipes(model)
+        files = pictures_of(page, "#wall img")
+        page.context.close()
+    assert captions_of(expected) == [handlers.caption(recipe_in(file, tmp_path)) for file in files]
+    for recipe, file in zip(expected, files, strict=True):
+        assert recipe_in(file, tmp_path) == recipe
+        assert np.abs(levels_of(file) - by_pytorch(model, recipe)).max() <= 1
+
+
+def captions_of(recipes: list[Recipe]) -> list[str]:
+    return [handlers.caption(recipe) for recipe in recipes]
+
+
+def rich_recipes(model: LoadedModel) -> dict[str, Recipe]:
+    """One of each thing that a recipe can hold."""
+    styles, dim, layers = (
+        model.generator.config.styles,
+        model.generator.config.latent_dim,
+        model.generator.config.layers,
+    )
+    plain = seed_recipe(model.name, model.weights_sha256, styles[0], 2**32 - 1, 1.0)
+    near, *_ = neighbours(plain, 0.4, [5, 3_000_000_000])
+    mixed = Recipe(
+        model.name,
+        model.weights_sha256,
+        (Latent(7, 0.6), Latent(9, -0.8, of=styles[1])),
+        {styles[1]: 0.25, styles[2]: 0.75},
+        1.3,
+    )
+    rows = torch.randn(layers + 1, dim, generator=torch.Generator().manual_seed(3)) * 0.3
+    found = Recipe(
+        model.name, model.weights_sha256, (Latent(1, 1.0, pack_rows(rows)), Latent(4, 0.5)), {styles[0]: 1.0}, 0.9
+    )
+    layered = mix_layers(plain, mixed, 2)
+    steered = steer(layered, {"brightness": 1.25, "<b>glow</b>": -0.5}, model.directions)
+    return {"plain": plain, "near": near, "mixed": mixed, "found": found, "layered": layered, "steered": steered}
+
+
+def test_whatever_a_recipe_holds_is_painted_and_named_as_the_studio_does_it(page, model, tmp_path):
+    for kind, recipe in rich_recipes(model).items():
+        file = painted(page, recipe)
+        assert recipe_in(file, tmp_path) == recipe, kind
+        assert np.abs(levels_of(file) - by_pytorch(model, recipe)).max() <= 1, kind
+        name = """async (data) => {
+            const { captionOf, fileNameOf, parseRecipe } = await import('./page/recipe.js');
+            const { styleWord } = await import('./page/words.js');
+            return [await captionOf(parseRecipe(data), styleWord), await fileNameOf(parseRecipe(data))]; }"""
+        stems = {style: style for style in model.generator.config.styles}
+        assert page.evaluate(name, recipe.to_data()) == [handlers.caption(recipe), handlers.file_name(recipe, stems)]
+
+
+@pytest.fixture(scope="module")
+def masters(engine, tmp_path_factory) -> Path:
+    return write(web_files(str(MASTERS)), tmp_path_factory.mktemp("masters"))
+
+
+def test_the_bundled_model_paints_at_once_and_the_page_answers_meanwhile(browser, masters, monkeypatch):
+    """On one thread; other work on this machine is no fault of the page, so the best of some visits counts."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    measure, bounds = importlib.import_module("web").visit, {"first_picture": 3, "picture": 150, "answers_slowest": 50}
+    best: dict[str, float] = {}
+    for _ in range(5):
+        found = measure(browser, masters, isolated=False)
+        best = {key: min(found[key], best.get(key, found[key])) for key in found}
+        if all(best[key] <= bound for key, bound in bounds.items()):
+            break
+    assert best["threads"] == 1 and {key: best[key] for key in bounds if best[key] > bounds[key]} == {}
+
+
+def test_the_bundled_model_paints_what_pytorch_paints(visit, masters):
+    model = load_model(MASTERS)
+    with serving_folder(masters, isolated=True) as address:
+        page = visit(at=address)
+        files = pictures_of(page, "#wall img")
+        page.context.close()
+    for recipe, file in zip(handlers.first_recipes(model)[::5], files[::5], strict=True):
+        assert np.abs(levels_of(file) - by_pytorch(model, recipe)).max() <= 1
+
+
+def test_a_graphics_processor_paints_the_same(playwright, address, model, tmp_path):
+    """By WebGPU, with Chromium's own program for a processor."""
+    flags = ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--use-vulkan=swiftshader"]
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*flags, "--enable-features=Vulkan,WebGPU"])
+    try:
+        page = browser.new_page()
+        page.goto(address)
+        page.wait_for_function("() => document.body.dataset.graphics", timeout=120_000)
+        verdict = page.evaluate("document.body.dataset.graphics")
+        if verdict == "absent":
+            pytest.skip("this Chromium has no program for a graphics processor")
+        assert verdict in ("slower", "used")  # by no more than a level apart
+        assert page.evaluate("artmodels.painter.tryGraphics(true)") == "used"
+        for kind, recipe in rich_recipes(model).items():
+            assert np.abs(levels_of(painted(page, recipe)) - by_pytorch(model, recipe)).max() <= 1, kind
+        assert page.evaluate("artmodels.painter.engine") == "webgpu"
+    finally:
+        browser.close()
+
+
+# Links
+
+
+def link_in(page) -> str:
+    page.wait_for_function("() => document.querySelector('#link').value.startsWith('http')")
+    return page.locator("#link").input_value()
+
+
+@pytest.mark.parametrize("kind", ["plain", "near", "mixed", "layered", "steered"])
+def test_a_link_of_the_studio_opens_here_and_the_other_way_round(visit, model, kind, tmp_path):
+    recipe = rich_recipes(model)[kind]
+    shown = "document.querySelector('#picked img').src && document.body.dataset.state === 'painted'"
+    page = visit(f"?recipe={recipe.to_link()}", wait=shown)
+    (file,) = pictures_of(page, "#picked img")
+    assert recipe_in(file, tmp_path) == recipe and page.locator("#picked-caption").inner_text() == handlers.caption(
+        recipe
+    )
+    there, _ = handlers.recipe_of_text(link_in(page), model)
+    assert there == recipe
+    shown_page = {"mixed": "blend", "steered": "steer"}.get(kind, "paint")
+    assert page.locator(f"#page-{shown_page}").is_visible()
+
+
+def test_short_links_say_the_same_here_and_there(visit, model, tmp_path):
+    page = visit("?style=op-art&seed=77", wait="document.querySelector('#picked img').src")
+    (file,) = pictures_of(page, "#picked img")
+    link = link_in(page)
+    assert link.endswith("?style=op-art&seed=77")
+    assert recipe_in(file, tmp_path) == handlers.recipe_of_text(link, model)[0]
+    settled(page, "#wall", 24)
+    assert captions(page)[:2] == ["Op-art No. 77", "Op-art No. 78"]
+    page.keyboard.press("Escape")
+    page.locator("#wall .frame").nth(1).click()
+    page.wait_for_function("() => location.search.includes('seed=78')")
+    page.go_back()
+    page.wait_for_function("() => document.querySelector('#picked-caption').innerText === 'Op-art No. 77'")
+
+
+# Pages
+
+
+def test_a_visitor_paints_enlarges_keeps_and_downloads(page, tmp_path):
+    first = captions(page)
+    page.get_by_role("radio", name="Mosaic").click()
+    settled(page, "#wall", 24)
+    assert (
+        captions(page)[0] == "Mosaic No. 1"
+        and page.get_by_role("radio", name="Mosaic").get_attribute("aria-checked") == "true"
+    )
+    page.locator("#dice").click()
+    settled(page, "#wall", 24)
+    assert captions(page)[0] != "Mosaic No. 1"
+    for _ in range(2):
+        page.locator("#undo").click()
+        settled(page, "#wall", 24)
+    assert captions(page) == first and page.locator("#undo").is_disabled()
+    page.locator("#settings-button").click()
+    page.locator("#seed").fill("40")
+    page.keyboard.press("Tab")
+    page.wait_for_function("() => document.querySelector('#wall .caption').innerText === 'Flow-field No. 40'")
+
+    page.locator("#wall .frame").nth(3).click()
+    page.wait_for_function("() => document.querySelector('#large img').alt === 'Flow-field No. 43'")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("() => document.querySelector('#large img').alt === 'Mosaic No. 44'")
+    page.keyboard.press("Escape")
+    assert page.locator("#large").is_hidden()
+    assert page.evaluate("document.activeElement.querySelector('img').alt") == "Mosaic No. 44"
+
+    page.locator("#keep").click()
+    settled(page, "#kept", 1)
+    page.reload()
+    page.wait_for_function(f"() => {WHOLE}")
+    assert captions(page, "#kept") == ["Mosaic No. 44"]
+    page.wait_for_function("() => document.querySelector('#download').download")
+    with page.expect_download() as arriving:
+        page.keyboard.press("Escape")
+        page.locator("#download").click()
+    assert arriving.value.suggested_filename == "mosaic-44.png"
+    (recipe,) = read_recipes(arriving.value.path())
+    assert recipe.latents == (Latent(44, of="mosaic"),)
+
+    page.locator("#more-like").click()
+    page.wait_for_function("() => document.querySelector('#near-news').innerText.includes('Mosaic No. 44')")
+    settled(page, "#wall", 24)
+    near = captions(page)
+    assert near[0] == "Mosaic No. 44" and len(set(near)) == 24
+
+
+def test_styles_are_mixed_by_sliders(page, model, tmp_path):
+    page.get_by_role("tab", name="Blend").click()
+    settled(page, "#blend-wall", 12)
+    page.locator("#even").click()
+    page.locator("#mixer input").first.fill("1")
+    page.wait_for_function("() => document.querySelector('#shares').innerText.startsWith('50%')")
+    settled(page, "#blend-wall", 12)
+    for file in pictures_of(page, "#blend-wall img")[:2]:
+        recipe = recipe_in(file, tmp_path)
+        assert sorted(recipe.style_weights.values()) == [0.25, 0.25, 0.5]
+        assert np.abs(levels_of(file) - by_pytorch(model, recipe)).max() <= 1
+    for value in ("0",) * 3:
+        for place in range(3):
+            page.locator("#mixer input").nth(place).fill(value)
+    told(page, "all styles are at 0")
+
+
+def test_pictures_are_bred(page, model, tmp_path):
+    page.get_by_role("tab", name="Breed").click()
+    settled(page, "#litter", 12)  # of an example, so that no page is empty
+    page.get_by_role("tab", name="Paint").click()
+    for place in (2, 4):
+        page.locator("#wall .frame").nth(place).click()
+        page.locator("#breed-it").click()
+        page.get_by_role("tab", name="Paint").click()
+    page.get_by_role("tab", name="Breed").click()
+    settled(page, "#parents", 2)
+    page.locator("#have-children").click()
+    settled(page, "#litter", 12)
+    parents = [recipe_in(file, tmp_path) for file in pictures_of(page, "#parents img")]
+    files = pictures_of(page, "#litter img")
+    for file in files[:3]:
+        child = recipe_in(file, tmp_path)
+        assert {latent.seed for parent in parents for latent in parent.latents} & {
+            latent.seed for latent in child.latents
+        }
+        assert np.abs(levels_of(file) - by_pytorch(model, child)).max() <= 1
+    assert len(set(files)) == 12
+
+
+def test_a_picture_is_steered(page, model, tmp_path):
+    page.locator("#wall .frame").nth(1).click()
+    page.wait_for_function("() => document.querySelector('#picked img').src")
+    page.locator("#steer-it").click()
+    sliders = page.locator("#wheel .sliders label")
+    assert sliders.all_inner_texts()[1].startswith("<b>glow</b>") and page.locator("#wheel b").count() == 0
+    page.locator("#wheel input").first.fill("1.5")
+    page.wait_for_function("() => document.querySelector('#picked-caption').innerText.endsWith('✎')")
+    (file,) = pictures_of(page, "#picked img")
+    recipe = recipe_in(file, tmp_path)
+    assert recipe.edits == (Shift("brightness", 1.5, model.directions.sha256),)
+    assert np.abs(levels_of(file) - by_pytorch(model, recipe)).max() <= 1
+
+
+def test_a_film_is_painted_and_recorded(visit):
+    page = visit(reduced_motion="no-preference")
+    page.get_by_role("tab", name="Film").click()
+    settled(page, "#reel", 3)
+    page.locator("#seconds").fill("2")
+    page.locator("#make-film").click()
+    page.wait_for_function("() => !document.querySelector('#film-download').hidden")
+    with page.expect_download() as arriving:
+        page.locator("#film-download").click()
+    content = Path(arriving.value.path()).read_bytes()
+    assert len(content) > 5000 and (content[4:8] == b"ftyp" or content[:4] == b"\x1aE\xdf\xa3")  # MP4 or WebM
+
+
+def test_without_directions_there_is_no_page_to_steer(visit, folder, tmp_path):
+    plain = Path(shutil.copytree(folder, tmp_path / "plain"))
+    site = json.loads((plain / "site.json").read_text())
+    (plain / "site.json").write_text(json.dumps({**site, "directions": False}))
+    with serving_folder(plain, isolated=False) as address:
+        page = visit(at=address)
+        assert page.get_by_role("tab").all_inner_texts() == ["Paint", "Blend", "Breed", "Film"]
+        assert page.locator("#steer-it").count() == 1 and page.locator("#steer-it").is_hidden()
+        page.context.close()
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (1000, 700), (390, 844)])
+def test_everything_fits_and_can_be_hit(visit, size):
+    page = visit(viewport={"width": size[0], "height": size[1]})
+    page.locator("#settings-button").click()
+    page.locator("#wall .frame").nth(2).click()
+    page.wait_for_function("() => document.querySelector('#picked img').src")
+    for name in ("paint", "blend", "breed", "steer", "film"):
+        page.evaluate(f"artmodels.go('{name}')")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+        small = """[...document.querySelectorAll('button, a.button, summary, input')].filter((each) => {
+            const box = each.getBoundingClientRect();
+            const little = each.type !== 'checkbox' && (box.height < 40 || box.width < 40);
+            return each.offsetParent && little; }).map((each) => each.id || each.outerHTML)"""
+        assert page.evaluate(small) == [], name
+    nameless = """[...document.querySelectorAll('button, input, a[href], canvas')].filter((each) => each.offsetParent
+        && !(each.innerText?.trim() || each.getAttribute('aria-label') || each.labels?.[0]?.textContent.trim()
+        || each.querySelector?.('img')?.alt)).map((each) => each.outerHTML)"""
+    assert page.evaluate(nameless) == []
+
+
+def test_it_speaks_chinese(visit):
+    page = visit(locale="zh-CN")
+    assert page.get_by_role("tab").all_inner_texts() == ["作画", "调配风格", "繁育", "微调", "影片"]
+    page.get_by_role("button", name="English").click()
+    page.wait_for_function("() => document.querySelector('#dice').innerText.includes('Roll the dice')")
+    page.reload()
+    page.wait_for_function(f"() => {WHOLE}")
+    assert page.locator("html").get_attribute("lang") == "en"
+
+
+# Without a network, and input that is wrong
+
+
+def test_after_the_first_visit_it_paints_without_a_network(browser, folder):
+    context = browser.new_context()
+    page = context.new_page()
+    with serving_folder(folder, isolated=True) as address:
+        page.goto(address)
+        page.evaluate("navigator.serviceWorker.ready.then(() => new Promise(resolve => setTimeout(resolve, 300)))")
+    page.goto(f"{address}?style=mosaic&seed=5")  # nothing answers there any more
+    page.wait_for_function("() => document.querySelector('#picked-caption').innerText === 'Mosaic No. 5'")
+    page.wait_for_function(f"() => {WHOLE}")
+    assert page.evaluate("crossOriginIsolated")  # its headers are kept too
+    context.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("?recipe=nonsense", "The link is damaged or was cut"),
+        ("?style=cubism&seed=7", "no style 'cubism' in this model"),
+        ("?style=mosaic&seed=4294967296", "A seed is a whole number from 0 to 4294967295, found 4294967296"),
+        ("?style=mosaic&seed=-1", "A seed is a whole number"),
+    ],
+)
+def test_a_link_that_is_wrong_gets_one_line_and_the_wall_is_there(visit, query, expected):
+    page = visit(query)
+    assert "\n" not in told(page, expected)
+
+
+def test_a_browser_without_simd_is_told(visit):
+    script = "WebAssembly.validate = () => false"
+    page = visit(script=script, wait="document.body.dataset.state === 'failed'")
+    told(page, "This browser has no WebAssembly with SIMD")
+
+
+def test_what_only_the_studio_can_do_gets_its_link(page, tmp_path):
+    made = {"made_by": "transfer", "input_sha256": "0" * 64}
+    image = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(image, "PNG", pnginfo=_chunk(json.dumps(made)))
+    page.locator("#open summary").click()
+    page.locator("#opener").set_input_files({"name": "made.png", "mimeType": "image/png", "buffer": image.getvalue()})
+    told(page, "This picture was made from another one, which only the studio can do")
+    assert page.locator("#studio-link").get_attribute("href").startswith("https://studio.example/")
+    page.locator("#opener").set_input_files({"name": "x.png", "mimeType": "image/png", "buffer": b"no picture"})
+    told(page, "x.png is not a PNG")
+
+
+def _chunk(text: str):
+    info = PngInfo()
+    info.add_itxt("artmodels", text, zip=True)
+    return info
+
+
+def test_a_png_of_the_studio_is_opened(page, model, tmp_path):
+    recipe = rich_recipes(model)["found"]
+    content = png_bytes(to_images(paint_rows(model.generator, rows_of(model.generator, recipe)))[0], [recipe])
+    page.locator("#open summary").click()
+    page.locator("#opener").set_input_files({"name": "found.png", "mimeType": "image/png", "buffer": content})
+    page.wait_for_function(
+        "name => document.querySelector('#picked-caption').innerText === name", arg=handlers.caption(recipe)
+    )
+    (file,) = pictures_of(page, "#picked img")
+    assert np.abs(levels_of(file) - levels_of(content)).max() <= 1
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory) -> Iterator[Hub]:
+    hub = Hub()
+    inks = tmp_path_factory.mktemp("inks") / "inks"
+    make_generator(("indigo", "sepia"), seed=3).save_pretrained(inks)
+    hub.add("user/plain", folder_files(inks))
+    add_onnx(inks, "user/inks")
+    files = folder_files(inks)
+    hub.add("user/inks", files)
+    hub.add("user/broken", {**files, "onnx/synthesis.onnx": files["onnx/synthesis.onnx"][::-1]})
+    yield hub
+    hub.close()
+
+
+def recipe_there(hub: Hub, name: str, tmp_path) -> Recipe:
+    repository = hub.repositories["models", name]
+    (tmp_path / "model.safetensors").write_bytes(repository.head["model.safetensors"])
+    digest = sha256(tmp_path / "model.safetensors")
+    return seed_recipe(name, digest, "sepia", 11, 0.8, revision=repository.branches["main"])
+
+
+def test_a_link_of_another_model_offers_to_load_it_from_the_hub(visit, folder, hub, problems, tmp_path):
+    there = Path(shutil.copytree(folder, tmp_path / "page"))
+    site = json.loads((there / "site.json").read_text())
+    (there / "site.json").write_text(json.dumps({**site, "hub": hub.address}))
+    with serving_folder(there, isolated=False) as address:
+        recipe = recipe_there(hub, "user/inks", tmp_path)
+        page = visit(f"?recipe={recipe.to_link()}", at=address)
+        assert "It is 0." in told(page, "This picture was painted by user/inks@")
+        assert not any("synthesis.onnx" in request for request in hub.requests)  # sizes first
+        page.locator("#load-it").click()
+        page.wait_for_function("() => document.querySelector('#picked-caption').innerText === 'Sepia No. 11'")
+        (file,) = pictures_of(page, "#picked img")
+        model = load_model_of(hub, "user/inks", tmp_path)
+        assert np.abs(levels_of(file) - by_pytorch(model, recipe)).max() <= 1
+        assert "?recipe=" in link_in(page)  # a short one would mean the page's own model
+        settled(page, "#wall", 24)
+        assert captions(page)[0] == "Sepia No. 11"
+        page.context.close()
+
+        broken = recipe_there(hub, "user/broken", tmp_path)
+        page = visit(f"?recipe={broken.to_link()}", at=address)
+        page.locator("#load-it").click()
+        told(page, "synthesis.onnx is not what it should be")
+        assert captions(page)[0] == "Flow-field No. 1"  # the model before still paints
+        page.context.close()
+
+        plain = recipe_there(hub, "user/plain", tmp_path)
+        page = visit(f"?recipe={plain.to_link()}", at=address)
+        told(page, "user/plain cannot be fetched for browsers")
+        page.locator("#repaint-it").click()
+        page.wait_for_function("() => document.querySelector('#picked-caption').innerText === 'Flow-field No. 11'")
+        page.context.close()
+    problems[:] = [problem for problem in problems if "404" not in problem]  # the browser's own line
+
+
+def load_model_of(hub: Hub, name: str, tmp_path) -> LoadedModel:
+    files = {path: content for path, content in hub.repositories["models", name].head.items() if "/" not in path}
+    return load_model(write(files, tmp_path / "loaded"))
+
+
+ODD_VALUES: tuple[Any, ...] = (None, -1, True, 0.5, 2**32, 1e308, "", "x", "a" * 300, "0" * 64, [], {}, [1], {"x": 1})
+
+
+def odd_recipes(recipe: Recipe) -> list[dict]:
+    """One that is right, and what becomes of it when one value is another, one is missing, or one too many is there."""
+    right = recipe.to_data()
+    found = [right]
+    for *above, last in _places(right):
+        for value in (*ODD_VALUES, "delete", "add"):
+            odd = json.loads(json.dumps(right))
+            holder = odd
+            for key in above:
+                holder = holder[key]
+            if value == "delete":
+                holder.pop(last, None)
+            else:
+                holder["surplus" if value == "add" else last] = value
+            found.append(odd)
+    return found
+
+
+def _places(right: dict) -> list[tuple]:
+    latents = [("latents", 0, key) for key in ("seed", "weight", "rows", "of")]
+    styles = [("style_weights", key) for key in right["style_weights"]]
+    edits = [("edits", place, key) for place, edit in enumerate(right["edits"]) for key in edit]
+    return [*((key,) for key in (*right, "projection")), *latents, *styles, *edits]
+
+
+def test_what_is_no_recipe_for_the_studio_is_none_here(page, model):
+    recipes = [odd for kind in ("steered", "found") for odd in odd_recipes(rich_recipes(model)[kind])]
+    taken = """async (texts) => {
+        const { parseRecipe } = await import('./page/recipe.js');
+        return texts.map((text) => {
+            try { parseRecipe(JSON.parse(text)); return true; }
+            catch (error) { if (!error.key) throw error; return false; } }); }"""
+    here = page.evaluate(taken, [json.dumps(odd) for odd in recipes])
+    there = [taken_by_the_studio(odd) for odd in recipes]
+    differ = [odd for odd, *taken in zip(recipes, here, there, strict=True) if len(set(taken)) > 1]
+    assert [odd for odd in differ if odd["schema"] is not True] == []  # which is 1 to Python
+    assert 0.02 < sum(here) / len(here) < 0.5
+
+
+def taken_by_the_studio(odd: dict) -> bool:
+    try:
+        parse_recipe_data(odd)
+    except ValueError:
+        return False
+    return True
+
+
+def test_a_bomb_is_not_unpacked(page):
+    bomb = base64.urlsafe_b64encode(zlib.compress(b" " * 4_000_000, 9)).decode().rstrip("=")
+    assert len(bomb) < 6000
+    page.locator("#open summary").click()
+    page.locator("#link-box").fill(f"?recipe={bomb}")
+    page.locator("#link-box").press("Enter")
+    told(page, "The link is damaged or was cut")
+
+
+def _files(size: int) -> dict:
+    return {"files": {part: {"name": f"{part}.onnx", "bytes": size} for part in ("mapping", "synthesis")}}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"format": 2}, "was exported by another version"),
+        ({"latent_dim": -1}, "manifest.json is not what it should be"),
+        ({"styles": [1]}, "manifest.json is not what it should be"),
+        ({"files": {"mapping": {"name": "../x", "bytes": 1}}}, "manifest.json is not what it should be"),
+        (_files(10**9), "The model is too large for a browser: 2000 MB"),
+        (_files(10), "mapping.onnx is not what it should be"),
+    ],
+)
+def test_a_strangers_manifest_is_not_trusted(visit, folder, change, expected, tmp_path):
+    there = Path(shutil.copytree(folder, tmp_path / "page"))
+    manifest = json.loads((there / "model" / "manifest.json").read_text())
+    (there / "model" / "manifest.json").write_text(json.dumps({**manifest, **change}))
+    with serving_folder(there, isolated=False) as address:
+        page = visit(at=address, wait="document.body.dataset.state === 'failed'")
+        told(page, expected)
+        page.context.close()
+
+
+def test_links_of_the_page_are_links_of_the_studio(page, model):
+    """Long ones, as the page writes them, by the studio's own code."""
+    for recipe in rich_recipes(model).values():
+        if recipe.is_projected:
+            continue
+        write_link = "async (data) => (await import('./page/recipe.js')).longLinkOf(data)"
+        query = page.evaluate(write_link, recipe.to_data())
+        assert from_link(query.removeprefix("?recipe=")) == recipe
+    json_text = page.evaluate("async (data) => (await import('./page/recipe.js')).toJson(data)", recipe.to_data())
+    assert parse_recipes(json_text) == [recipe]
