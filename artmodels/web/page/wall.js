@@ -62,12 +62,18 @@ export class Wall {
   /** Frame the picture that is in the panel, wherever it hangs. */
   static select(recipe) {
     Wall.selected = toJson(recipe);
-    for (const frame of document.querySelectorAll('.frame')) frame.classList.toggle('selected', frame.key === Wall.selected);
+    for (const frame of document.querySelectorAll('.frame'))
+      frame.classList.toggle('selected', frame.key === Wall.selected);
   }
 }
 
 function emptyFrame() {
-  const frame = make('button', { className: 'frame' }, make('img', { alt: '' }), make('span', { className: 'caption' }));
+  const frame = make(
+    'button',
+    { className: 'frame' },
+    make('img', { alt: '' }),
+    make('span', { className: 'caption' }),
+  );
   frame.type = 'button';
   return frame;
 }
