@@ -4,6 +4,7 @@ import base64
 import importlib
 import io
 import json
+import os
 import shutil
 import zlib
 from collections.abc import Iterator
@@ -86,6 +87,15 @@ def write(files: dict[str, bytes], folder: Path) -> Path:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
     return folder
+
+
+def changed_copy(folder: Path, copy: Path, name: str, **change: object) -> Path:
+    """The same page, but for some fields of one JSON file; its large files are links."""
+    shutil.copytree(folder, copy, copy_function=os.link)
+    content = json.loads((copy / name).read_text())
+    (copy / name).unlink()
+    (copy / name).write_text(json.dumps({**content, **change}))
+    return copy
 
 
 @pytest.fixture(scope="module")
@@ -461,9 +471,7 @@ def test_a_film_is_painted_and_recorded(visit):
 
 
 def test_without_directions_there_is_no_page_to_steer(visit, folder, tmp_path):
-    plain = Path(shutil.copytree(folder, tmp_path / "plain"))
-    site = json.loads((plain / "site.json").read_text())
-    (plain / "site.json").write_text(json.dumps({**site, "directions": False}))
+    plain = changed_copy(folder, tmp_path / "plain", "site.json", directions=False)
     with serving_folder(plain, isolated=False) as address:
         page = visit(at=address)
         assert page.get_by_role("tab").all_inner_texts() == ["Paint", "Blend", "Breed", "Film"]
@@ -589,9 +597,7 @@ def recipe_there(hub: Hub, name: str, tmp_path) -> Recipe:
 
 
 def test_a_link_of_another_model_offers_to_load_it_from_the_hub(visit, folder, hub, problems, tmp_path):
-    there = Path(shutil.copytree(folder, tmp_path / "page"))
-    site = json.loads((there / "site.json").read_text())
-    (there / "site.json").write_text(json.dumps({**site, "hub": hub.address}))
+    there = changed_copy(folder, tmp_path / "page", "site.json", hub=hub.address)
     with serving_folder(there, isolated=False) as address:
         recipe = recipe_there(hub, "user/inks", tmp_path)
         page = visit(f"?recipe={recipe.to_link()}", at=address)
@@ -703,9 +709,7 @@ def _files(size: int) -> dict:
     ],
 )
 def test_a_strangers_manifest_is_not_trusted(visit, folder, change, expected, tmp_path):
-    there = Path(shutil.copytree(folder, tmp_path / "page"))
-    manifest = json.loads((there / "model" / "manifest.json").read_text())
-    (there / "model" / "manifest.json").write_text(json.dumps({**manifest, **change}))
+    there = changed_copy(folder, tmp_path / "page", "model/manifest.json", **change)
     with serving_folder(there, isolated=False) as address:
         page = visit(at=address, wait="document.body.dataset.state === 'failed'")
         told(page, expected)

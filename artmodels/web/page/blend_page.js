@@ -26,6 +26,7 @@ export class BlendPage {
 
   build() {
     const { styles } = this.app.model;
+    this.shares = Object.fromEntries(Object.entries(this.shares).filter(([style]) => styles.includes(style)));
     if (!styles.some((style) => this.shares[style] > 0))
       this.shares = Object.fromEntries(styles.slice(-2).map((style) => [style, 0.5]));
     element('mixer')

@@ -181,6 +181,14 @@ function connect() {
   });
 }
 
+async function keepForOfflineDays() {
+  try {
+    await navigator.serviceWorker.register('sw.js');
+  } catch {
+    // a frame of another site, or a browser, that does not let this page keep anything: it paints all the same
+  }
+}
+
 async function start() {
   await speak(firstLanguage());
   buildTongue();
@@ -205,7 +213,7 @@ async function start() {
   if (asked) await app.opener.openText(query, true);
   if (!app.paintPage.wall.recipes.length) await app.paintPage.set({ style: null, seed: FIRST_SEED });
   document.body.dataset.state = 'painted';
-  navigator.serviceWorker?.register('sw.js').catch(() => {});
+  await keepForOfflineDays();
   document.body.dataset.graphics = await app.painter.tryGraphics();
   tellEngine();
 }
