@@ -420,6 +420,20 @@ def test_styles_are_mixed_by_sliders(page, model, tmp_path):
     told(page, "all styles are at 0")
 
 
+def test_the_layout_of_one_is_painted_with_the_brushwork_of_another(page, model, tmp_path):
+    for place, button in ((1, "#coarse-it"), (5, "#fine-it")):
+        page.get_by_role("tab", name="Paint").click()
+        page.locator("#wall .frame").nth(place).click()
+        page.wait_for_function("() => document.querySelector('#picked img').src")
+        page.locator(button).click()
+    layers = model.generator.config.layers
+    settled(page, "#cuts", layers)
+    coarse, fine = handlers.first_recipes(model)[1], handlers.first_recipes(model)[5]
+    found = [recipe_in(file, tmp_path) for file in pictures_of(page, "#cuts img")]
+    assert found == [mix_layers(coarse, fine, first) for first in range(layers, 0, -1)]
+    assert captions(page, "#cuts")[:2] == ["brushwork from 32 px on", "brushwork from 16 px on"]
+
+
 def test_pictures_are_bred(page, model, tmp_path):
     page.get_by_role("tab", name="Breed").click()
     settled(page, "#litter", 12)  # of an example, so that no page is empty

@@ -3,6 +3,7 @@
 import { BlendPage } from './blend_page.js';
 import { BreedPage } from './breed_page.js';
 import { closeLarge } from './large.js';
+import { LayerMixer } from './layers.js';
 import { Opener } from './opening.js';
 import { checkBrowser, Painter, threads } from './painter.js';
 import { PaintPage } from './paint_page.js';
@@ -57,7 +58,7 @@ const app = {
 function translate() {
   for (const part of document.querySelectorAll('[data-word]')) part.textContent = say(part.dataset.word);
   // only words of our own hold marks
-  for (const part of document.querySelectorAll('[data-html]')) part.innerHTML = say(part.dataset.html)
+  for (const part of document.querySelectorAll('[data-html]')) part.innerHTML = say(part.dataset.html);
   for (const part of document.querySelectorAll('[data-label]'))
     part.setAttribute('aria-label', say(part.dataset.label));
   for (const part of document.querySelectorAll('[data-placeholder]')) part.placeholder = say(part.dataset.placeholder);
@@ -108,6 +109,7 @@ const walls = () => [
   app.breedPage.parents,
   app.breedPage.litter,
   app.filmPage.reel,
+  app.layerMixer.cuts,
 ];
 
 function tellEngine() {
@@ -158,6 +160,7 @@ async function load(source) {
   for (const wall of walls()) wall.hang([]);
   app.breedPage.build();
   app.filmPage.build();
+  app.layerMixer.build();
   Object.assign(app.steerPage, { base: null, amounts: {} });
   Object.assign(app.paintPage, { near: null, past: [], style: null });
   rename();
@@ -198,6 +201,7 @@ async function start() {
     app.site = await (await fetch('site.json')).json();
     Object.assign(app, { panel: new Panel(app), paintPage: new PaintPage(app), blendPage: new BlendPage(app) });
     Object.assign(app, { breedPage: new BreedPage(app), steerPage: new SteerPage(app), filmPage: new FilmPage(app) });
+    app.layerMixer = new LayerMixer(app);
     app.opener = new Opener(app);
     connect();
     const base = new URL('model/', document.baseURI).href,

@@ -64,7 +64,7 @@ export class Opener {
     await shown;
   }
 
-  /** What to do with another model's recipe: load that one from the Hub, its size read first, or paint with this one. */
+  /** What to do with another model's recipe: load that one from the Hub, its size read first, or use this one. */
   async offer(recipe, open) {
     const { model } = this.app,
       wanted = recipe.revision ? `${recipe.model}@${recipe.revision.slice(0, 12)}` : recipe.model;

@@ -14,7 +14,8 @@ export function make(tag, properties = {}, ...children) {
 }
 
 export class Wall {
-  constructor(id, painter, pick) {
+  constructor(id, painter, pick, labelOf = (recipe) => captionOf(recipe, styleWord)) {
+    this.labelOf = labelOf;
     this.place = element(id);
     this.painter = painter;
     this.recipes = [];
@@ -44,7 +45,7 @@ export class Wall {
     frame.setAttribute('aria-busy', 'true');
     frame.classList.toggle('selected', key === Wall.selected);
     try {
-      const caption = await captionOf(recipe, styleWord);
+      const caption = await this.labelOf(recipe);
       if (frame.key !== key) return;
       frame.querySelector('.caption').textContent = caption;
       const picture = await this.painter.paint(recipe, { owner: this, rank });
