@@ -55,6 +55,7 @@ WATCH = """
 
 def main() -> None:
     chosen = parse_arguments()
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
@@ -65,10 +66,12 @@ def main() -> None:
         visits = [visit(browser, folder, isolated) for isolated in (False, True) for _ in range(chosen.visits)]
         browser.close()
     command = "python benchmarks/web.py" + changed(chosen, model=MODEL, visits=VISITS, results=RESULTS)
-    table = table_of(visits, version, command)
+    table = table_of(visits, version, command, load)
     print(table)
     chosen.results.mkdir(parents=True, exist_ok=True)
-    write_json(chosen.results / "page.json", {"command": command, "chromium": version, "visits": visits})
+    write_json(
+        chosen.results / "page.json", {"command": command, "chromium": version, "load_before": load, "visits": visits}
+    )
     write_atomically(chosen.results / "table.md", table.encode())
 
 
@@ -102,7 +105,7 @@ def visit(browser: Any, folder: Path, isolated: bool) -> dict[str, float]:
     }
 
 
-def table_of(visits: list[dict[str, float]], version: str, command: str) -> str:
+def table_of(visits: list[dict[str, float]], version: str, command: str, load: float | None) -> str:
     """The medians of the visits with as many threads, in Markdown."""
     rows = []
     for threads in sorted({visit["threads"] for visit in visits}):
@@ -113,11 +116,11 @@ def table_of(visits: list[dict[str, float]], version: str, command: str) -> str:
         )
         rows.append(f"| {threads:g} | {first:.2f} | {wall:.2f} | {picture:.0f} | {answers:.1f} | {slowest:.0f} |\n")
     head = f"| {' | '.join(HEADINGS)} |\n|{' ---: |' * len(HEADINGS)}\n"
-    load = f", on which other work was a load of {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    others = "" if load is None else f", on which other work was a load of {load:.1f}"
     told = (
         f"Medians of visits by somebody who was never here, in Chromium {version}, from its first byte. The page\n"
-        "answers within: 95 % of its turns until the wall is painted; at most: the slowest of them. "
-        f"{os.cpu_count()} cores{load}."
+        "answers within: 95 % of its turns until the wall is painted; at most: the slowest of them.\n"
+        f"{os.cpu_count()} cores{others}."
     )
     return f"{head}{''.join(rows)}\n{told}\n\n    {command}\n"
 

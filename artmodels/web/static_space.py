@@ -57,7 +57,6 @@ def web_files(name: str, studio: str | None = None) -> dict[str, bytes]:
             "hub": constants.ENDPOINT,
             "studio": studio_address(studio),
             "directions": model.directions is not None,
-            "offline": True,
         }
     )
     files["sw.js"] = service_worker(files)

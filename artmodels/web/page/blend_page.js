@@ -15,7 +15,10 @@ export class BlendPage {
     this.seed = FIRST_SEED;
     this.shares = {};
     this.wall = new Wall('blend-wall', app.painter, (recipe, frame) => app.pick(recipe, frame));
-    element('blend-dice').onclick = () => { this.seed = randomSeed(); this.repaint(); };
+    element('blend-dice').onclick = () => {
+      this.seed = randomSeed();
+      this.repaint();
+    };
     element('blend-truncation').oninput = () => this.repaint();
     element('even').onclick = () => this.mix(Object.fromEntries(this.app.model.styles.map((style) => [style, 0.5])));
     element('surprise').onclick = () => this.surprise();
@@ -23,9 +26,19 @@ export class BlendPage {
 
   build() {
     const { styles } = this.app.model;
-    if (!styles.some((style) => this.shares[style] > 0)) this.shares = Object.fromEntries(styles.slice(-2).map((style) => [style, 0.5]));
-    element('mixer').querySelector('.sliders').replaceChildren(...styles.map((style) =>
-      slider(styleWord(style), this.shares[style] ?? 0, [0, 1, 0.01], (value) => { this.shares[style] = value; this.repaint(); })));
+    this.shares = Object.fromEntries(Object.entries(this.shares).filter(([style]) => styles.includes(style)));
+    if (!styles.some((style) => this.shares[style] > 0))
+      this.shares = Object.fromEntries(styles.slice(-2).map((style) => [style, 0.5]));
+    element('mixer')
+      .querySelector('.sliders')
+      .replaceChildren(
+        ...styles.map((style) =>
+          slider(styleWord(style), this.shares[style] ?? 0, [0, 1, 0.01], (value) => {
+            this.shares[style] = value;
+            this.repaint();
+          }),
+        ),
+      );
   }
 
   mix(shares, seed = this.seed, truncation = null) {
@@ -36,19 +49,29 @@ export class BlendPage {
   }
 
   surprise() {
-    const styles = [...this.app.model.styles].sort(() => Math.random() - 0.5).slice(0, 2 + Math.floor(3 * Math.random()));
+    const styles = [...this.app.model.styles]
+      .sort(() => Math.random() - 0.5)
+      .slice(0, 2 + Math.floor(3 * Math.random()));
     this.mix(Object.fromEntries(styles.map((style) => [style, Math.round(100 * (0.15 + 0.85 * Math.random())) / 100])));
   }
 
   async repaint() {
     if (element('page-blend').hidden) return;
     try {
-      const weights = convex(this.shares), truncation = Number(element('blend-truncation').value || FIRST_TRUNCATION);
-      const words = Object.entries(weights).sort((one, other) => other[1] - one[1])
-        .flatMap(([style, share], place) => [place ? ' + ' : '', make('strong', { textContent: `${Math.round(100 * share)}%` }), ` ${styleWord(style)}`]);
+      const weights = convex(this.shares),
+        truncation = Number(element('blend-truncation').value || FIRST_TRUNCATION);
+      const words = Object.entries(weights)
+        .sort((one, other) => other[1] - one[1])
+        .flatMap(([style, share], place) => [
+          place ? ' + ' : '',
+          make('strong', { textContent: `${Math.round(100 * share)}%` }),
+          ` ${styleWord(style)}`,
+        ]);
       element('shares').replaceChildren(...words);
       this.app.hush(this);
-      await this.wall.hang(Array.from({ length: COUNT }, (_, place) => seedRecipe(this.app.model, weights, this.seed + place, truncation)));
+      await this.wall.hang(
+        Array.from({ length: COUNT }, (_, place) => seedRecipe(this.app.model, weights, this.seed + place, truncation)),
+      );
     } catch (error) {
       if (!isReplaced(error)) this.app.tell(sayError(error), this);
     }
@@ -58,4 +81,3 @@ export class BlendPage {
     return this.repaint();
   }
 }
-

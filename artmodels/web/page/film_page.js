@@ -5,8 +5,9 @@ import { toJson } from './recipe.js';
 import { say, sayError } from './words.js';
 import { element, Wall } from './wall.js';
 
-const RATE = 12;  // frames a second
-const MIN_STOPS = 2, MAX_STOPS = 12;
+const RATE = 12; // frames a second
+const MIN_STOPS = 2,
+  MAX_STOPS = 12;
 const KINDS = ['video/mp4;codecs=avc1.42E01E', 'video/webm;codecs=vp9', 'video/webm;codecs=vp8', 'video/webm'];
 
 export class FilmPage {
@@ -37,7 +38,10 @@ export class FilmPage {
     this.example = false;
     this.app.go('film');
     if (known.some((each) => toJson(each) === toJson(recipe))) return;
-    if (known.length >= MAX_STOPS) { this.app.tell(say('too-many-stops', { most: MAX_STOPS })); return; }
+    if (known.length >= MAX_STOPS) {
+      this.app.tell(say('too-many-stops', { most: MAX_STOPS }));
+      return;
+    }
     this.choose([...known, recipe]);
   }
 
@@ -62,7 +66,10 @@ export class FilmPage {
   }
 
   async make() {
-    if (this.stops.length < MIN_STOPS) { this.app.tell(say('too-few-stops', { least: MIN_STOPS, found: this.stops.length })); return; }
+    if (this.stops.length < MIN_STOPS) {
+      this.app.tell(say('too-few-stops', { least: MIN_STOPS, found: this.stops.length }));
+      return;
+    }
     this.end();
     this.app.tell('');
     const making = {};
@@ -76,7 +83,7 @@ export class FilmPage {
       this.play(images);
       element('film-news').textContent = say('film-plays', { frames: images.length });
       await this.record(element('film'), images.length, making);
-      if (reducedMotion()) cancelAnimationFrame(this.playing);  // once is what was asked for
+      if (reducedMotion()) cancelAnimationFrame(this.playing); // once is what was asked for
     } catch (error) {
       element('film-news').textContent = isReplaced(error) ? '' : sayError(error);
     } finally {
@@ -88,8 +95,11 @@ export class FilmPage {
   }
 
   async frames(making) {
-    const frames = Number(element('seconds').value) * RATE, loop = element('loop').checked, smooth = element('smooth').checked;
-    const { painter, model } = this.app, images = [];
+    const frames = Number(element('seconds').value) * RATE,
+      loop = element('loop').checked,
+      smooth = element('smooth').checked;
+    const { painter, model } = this.app,
+      images = [];
     await painter.ask('walk', { recipes: this.stops }, { owner: this, rank: 2 });
     for (let number = 0; number < frames && this.making === making; number++) {
       const { levels } = await painter.ask('frame', { number, frames, loop, smooth }, { owner: this, rank: 2 });
@@ -101,7 +111,8 @@ export class FilmPage {
   }
 
   draw(image) {
-    const canvas = element('film'), brush = canvas.getContext('2d');
+    const canvas = element('film'),
+      brush = canvas.getContext('2d');
     canvas.hidden = false;
     canvas.setAttribute('aria-label', say('film'));
     brush.imageSmoothingQuality = 'high';
@@ -112,7 +123,7 @@ export class FilmPage {
   play(images) {
     const begun = performance.now();
     const show = () => {
-      this.draw(images[Math.floor((performance.now() - begun) / 1000 * RATE) % images.length]);
+      this.draw(images[Math.floor(((performance.now() - begun) / 1000) * RATE) % images.length]);
       this.playing = requestAnimationFrame(show);
     };
     cancelAnimationFrame(this.playing);
@@ -121,14 +132,24 @@ export class FilmPage {
 
   /** Record the canvas while the film plays once; where the browser cannot, the film plays and that is all. */
   async record(canvas, frames, making) {
-    const kind = self.MediaRecorder && canvas.captureStream && KINDS.find((each) => MediaRecorder.isTypeSupported(each));
-    if (!kind) { element('film-news').textContent = say('film-plays-only', { frames }); return; }
-    const recorder = new MediaRecorder(canvas.captureStream(RATE), { mimeType: kind, videoBitsPerSecond: 8_000_000 }), parts = [];
+    const kind =
+      self.MediaRecorder && canvas.captureStream && KINDS.find((each) => MediaRecorder.isTypeSupported(each));
+    if (!kind) {
+      element('film-news').textContent = say('film-plays-only', { frames });
+      return;
+    }
+    const recorder = new MediaRecorder(canvas.captureStream(RATE), { mimeType: kind, videoBitsPerSecond: 8_000_000 }),
+      parts = [];
     recorder.ondataavailable = ({ data }) => parts.push(data);
-    const ended = new Promise((resolve, reject) => { recorder.onstop = resolve; recorder.onerror = ({ error }) => reject(error); });
+    const ended = new Promise((resolve, reject) => {
+      recorder.onstop = resolve;
+      recorder.onerror = ({ error }) => reject(error);
+    });
     recorder.start();
     element('film-news').textContent = say('film-recording', { frames });
-    await new Promise((resolve) => { setTimeout(resolve, frames / RATE * 1000); });
+    await new Promise((resolve) => {
+      setTimeout(resolve, (frames / RATE) * 1000);
+    });
     recorder.stop();
     await ended;
     if (this.making !== making) return;

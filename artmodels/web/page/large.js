@@ -3,7 +3,7 @@
 import { element } from './wall.js';
 
 const large = element('large');
-let shown = null;  // the frame that is open
+let shown = null; // the frame that is open
 
 export const isOpen = () => !large.hidden;
 
@@ -35,26 +35,38 @@ function choose(frame) {
 }
 
 function step(by) {
-  const frames = shown ? [...shown.parentElement.children] : [], next = frames[frames.indexOf(shown) + by];
+  const frames = shown ? [...shown.parentElement.children] : [],
+    next = frames[frames.indexOf(shown) + by];
   if (next) choose(next);
 }
 
 large.querySelector('.close').onclick = closeLarge;
 large.querySelector('.before').onclick = () => step(-1);
 large.querySelector('.next').onclick = () => step(1);
-large.onclick = (event) => { if (event.target === large) closeLarge(); };
+large.onclick = (event) => {
+  if (event.target === large) closeLarge();
+};
 
 const seen = (selector) => [...document.querySelectorAll(selector)].find((each) => each.offsetParent);
 
 // Space paints anew, arrows move from picture to picture: when no control but a picture has the focus.
 document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey || event.defaultPrevented) return;
-  if (event.key === 'Escape' && isOpen()) { event.preventDefault(); closeLarge(); return; }
-  const focus = document.activeElement, inWall = focus?.closest?.('.frame, #large');
+  if (event.key === 'Escape' && isOpen()) {
+    event.preventDefault();
+    closeLarge();
+    return;
+  }
+  const focus = document.activeElement,
+    inWall = focus?.closest?.('.frame, #large');
   if (focus && focus !== document.body && !inWall) return;
   if (event.key === ' ') {
     const dice = seen('#dice, #blend-dice, #have-children');
-    if (dice && !focus?.closest?.('#large')) { event.preventDefault(); closeLarge(); dice.click(); }
+    if (dice && !focus?.closest?.('#large')) {
+      event.preventDefault();
+      closeLarge();
+      dice.click();
+    }
     return;
   }
   const wall = shown?.parentElement ?? focus?.closest?.('.wall') ?? seen('#pages .wall');

@@ -3,15 +3,20 @@
 import { MAX_EDITS, SEED_LIMIT } from './recipe.js';
 import { Complaint } from './words.js';
 
-export const MIN_PARENTS = 2, MAX_PARENTS = 4;
-const MAX_ANCESTORS = 24, MAX_FOUND = 4, SMALLEST_WEIGHT = 0.01, SMALLEST_SHARE = 0.005;
+export const MIN_PARENTS = 2,
+  MAX_PARENTS = 4;
+const MAX_ANCESTORS = 24,
+  MAX_FOUND = 4,
+  SMALLEST_WEIGHT = 0.01,
+  SMALLEST_SHARE = 0.005;
 const short = (number) => Math.round(number * 1e4) / 1e4;
 
 export const randomSeed = (below = 100_000) => Math.floor(Math.random() * below);
 
 /** Pictures near one: `distance` 0 is the picture itself, 1 shares only its style. */
 export function neighbours(recipe, distance, seeds) {
-  const near = Math.cos(distance * Math.PI / 2), far = Math.sin(distance * Math.PI / 2);
+  const near = Math.cos((distance * Math.PI) / 2),
+    far = Math.sin((distance * Math.PI) / 2);
   const old = normalised(recipe.latents).map((latent) => ({ ...latent, weight: latent.weight * near }));
   return seeds.map((seed) => without({ ...recipe, latents: collect([...old, { seed, weight: far }]) }));
 }
@@ -23,18 +28,23 @@ export function children(parents, count, mutation) {
 }
 
 function child(parents, mutation) {
-  const drawn = parents.map(() => -Math.log(1 - Math.random()));  // evenly from all shares that sum to 1
+  const drawn = parents.map(() => -Math.log(1 - Math.random())); // evenly from all shares that sum to 1
   const total = drawn.reduce((sum, part) => sum + part, 0);
   const shares = drawn.map((part) => part / total);
-  const near = Math.cos(mutation * Math.PI / 2), far = Math.sin(mutation * Math.PI / 2);
+  const near = Math.cos((mutation * Math.PI) / 2),
+    far = Math.sin((mutation * Math.PI) / 2);
   const mixed = parents.flatMap((parent, place) =>
-    normalised(parent.latents).map((latent) => ({ ...latent, weight: latent.weight * shares[place] })));
+    normalised(parent.latents).map((latent) => ({ ...latent, weight: latent.weight * shares[place] })),
+  );
   const collected = collect(mixed);
-  const latents = normalised(collected.length ? collected : mixed.slice(0, 1))
-    .map((latent) => ({ ...latent, weight: latent.weight * near }));
+  const latents = normalised(collected.length ? collected : mixed.slice(0, 1)).map((latent) => ({
+    ...latent,
+    weight: latent.weight * near,
+  }));
   const styles = {};
   parents.forEach((parent, place) => {
-    for (const [style, share] of Object.entries(parent.style_weights)) styles[style] = (styles[style] ?? 0) + shares[place] * share;
+    for (const [style, share] of Object.entries(parent.style_weights))
+      styles[style] = (styles[style] ?? 0) + shares[place] * share;
   });
   return without({
     ...byLot(parents, shares),
@@ -65,10 +75,19 @@ function inheritedEdits(parents, shares) {
 
 const shift = (name, sha256, amount) => ({ name, amount: short(amount), sha256, kind: 'direction' });
 
+/** The picture `coarse` with the latents and styles of `fine` from row `first` of `w` on. */
+export function mixLayers(coarse, fine, first) {
+  const kept = coarse.edits.filter(({ kind }) => kind !== 'layers');
+  const mixed = { first, latents: fine.latents, style_weights: fine.style_weights, kind: 'layers' };
+  return { ...coarse, edits: [mixed, ...kept].slice(0, MAX_EDITS) };
+}
+
 /** The picture moved along named directions, instead of whatever it was moved along before. */
 export function steer(recipe, amounts, sha256) {
   const layers = recipe.edits.filter(({ kind }) => kind === 'layers');
-  const shifts = Object.entries(amounts).filter(([, amount]) => amount).map(([name, amount]) => shift(name, sha256, amount));
+  const shifts = Object.entries(amounts)
+    .filter(([, amount]) => amount)
+    .map(([name, amount]) => shift(name, sha256, amount));
   return { ...recipe, edits: [...layers, ...shifts] };
 }
 
@@ -91,7 +110,9 @@ function collect(latents) {
   }
   const heaviest = [...weights.values()].sort((one, other) => Math.abs(other.weight) - Math.abs(one.weight));
   const surplus = heaviest.filter(({ latent }) => latent.rows !== undefined).slice(MAX_FOUND);
-  return heaviest.filter((each) => !surplus.includes(each)).slice(0, MAX_ANCESTORS)
+  return heaviest
+    .filter((each) => !surplus.includes(each))
+    .slice(0, MAX_ANCESTORS)
     .filter(({ weight }) => Math.abs(weight) >= SMALLEST_WEIGHT)
     .map(({ latent: { seed, ...rest }, weight }) => ({ seed, weight: short(weight), ...rest }));
 }

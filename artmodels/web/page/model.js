@@ -1,9 +1,12 @@
-// A model's files: read by their sizes first, compared with their checksums, and refused where they are not what they say.
+// A model's files: their sizes are read first, their checksums compared, and what is not as it says is refused.
 
 import { decodeText, fromHalf, gather, sha256 } from './bytes.js';
 import { Complaint } from './words.js';
 
-const FORMAT = 1, MAX_MANIFEST = 1_000_000, MAX_DIRECTIONS = 4 * 1024 ** 2, MAX_MODEL = 400_000_000;
+const FORMAT = 1,
+  MAX_MANIFEST = 1_000_000,
+  MAX_DIRECTIONS = 4 * 1024 ** 2,
+  MAX_MODEL = 400_000_000;
 
 async function fetchBytes(address, most, told) {
   let answer;
@@ -27,20 +30,40 @@ export async function readManifest({ onnx, name, revision, directions }) {
   const content = await fetchBytes(`${onnx}manifest.json`, MAX_MANIFEST);
   if (!content) throw new Complaint('no-onnx', { name });
   let told;
-  try { told = JSON.parse(decodeText(content)); } catch { throw new Complaint('model-damaged', { found: 'manifest.json' }); }
+  try {
+    told = JSON.parse(decodeText(content));
+  } catch {
+    throw new Complaint('model-damaged', { found: 'manifest.json' });
+  }
   if (told?.format !== FORMAT) throw new Complaint('model-newer', { name });
   const files = ['mapping', 'synthesis'].map((part) => told.files?.[part]);
-  const right = files.every((file) => /^[\w.-]+$/.test(file?.name) && Number.isInteger(file.bytes) && file.bytes > 0)
-    && [told.resolution, told.latent_dim, told.layers].every((number) => Number.isInteger(number) && number > 0 && number <= 4096)
-    && Array.isArray(told.styles) && told.styles.length > 0 && told.styles.every((style) => typeof style === 'string')
-    && /^[0-9a-f]{64}$/.test(told.weights_sha256);
+  const right =
+    files.every((file) => /^[\w.-]+$/.test(file?.name) && Number.isInteger(file.bytes) && file.bytes > 0) &&
+    [told.resolution, told.latent_dim, told.layers].every(
+      (number) => Number.isInteger(number) && number > 0 && number <= 4096,
+    ) &&
+    Array.isArray(told.styles) &&
+    told.styles.length > 0 &&
+    told.styles.every((style) => typeof style === 'string') &&
+    /^[0-9a-f]{64}$/.test(told.weights_sha256);
   if (!right) throw new Complaint('model-damaged', { found: 'manifest.json' });
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   if (bytes > MAX_MODEL) throw new Complaint('model-too-large', { megabytes: Math.round(bytes / 1e6) });
   return {
-    onnx, directionsAddress: directions, name: name ?? told.model, revision: revision ?? null, weightsSha256: told.weights_sha256,
-    styles: told.styles, latentSize: told.latent_dim, layers: told.layers, resolution: told.resolution,
-    parameters: told.parameters, license: told.license, provenance: told.provenance, files: told.files, bytes,
+    onnx,
+    directionsAddress: directions,
+    name: name ?? told.model,
+    revision: revision ?? null,
+    weightsSha256: told.weights_sha256,
+    styles: told.styles,
+    latentSize: told.latent_dim,
+    layers: told.layers,
+    resolution: told.resolution,
+    parameters: told.parameters,
+    license: told.license,
+    provenance: told.provenance,
+    files: told.files,
+    bytes,
   };
 }
 
@@ -51,7 +74,7 @@ export async function fetchModel(model, told) {
   for (const part of ['mapping', 'synthesis']) {
     const file = model.files[part];
     const content = await fetchBytes(model.onnx + file.name, file.bytes, (size) => told(before + size, model.bytes));
-    if (!content || content.length !== file.bytes || await sha256(content) !== file.sha256) {
+    if (!content || content.length !== file.bytes || (await sha256(content)) !== file.sha256) {
       throw new Complaint('model-damaged', { found: file.name });
     }
     parts[part] = content;
@@ -66,7 +89,12 @@ async function readDirections(content, { layers, latentSize }) {
   try {
     const size = Number(new DataView(content.buffer, content.byteOffset).getBigUint64(0, true));
     const header = JSON.parse(decodeText(content.subarray(8, 8 + size)));
-    const told = JSON.parse(header.__metadata__.directions), { dtype, shape, data_offsets: [first, last] } = header.vectors;
+    const told = JSON.parse(header.__metadata__.directions),
+      {
+        dtype,
+        shape,
+        data_offsets: [first, last],
+      } = header.vectors;
     const bytes = content.slice(8 + size + first, 8 + size + last);
     const numbers = dtype === 'F16' ? fromHalf(bytes) : new Float32Array(bytes.buffer);
     const length = (layers + 1) * latentSize;

@@ -2,7 +2,9 @@
 // Its generator is the Mersenne Twister (Matsumoto and Nishimura 1998); its two ways to normal numbers are those of
 // aten/src/ATen/native/cpu/DistributionTemplates.h and aten/src/ATen/core/DistributionsHelper.h, both Box and Muller's.
 
-const SIZE = 624, MIDDLE = 397, BLOCK = 16;
+const SIZE = 624,
+  MIDDLE = 397,
+  BLOCK = 16;
 const round = Math.fround;
 
 export class MersenneTwister {
@@ -42,7 +44,8 @@ export class MersenneTwister {
 
   /** A multiple of 2**-53 in [0, 1). */
   double() {
-    const high = this.next(), low = this.next();
+    const high = this.next(),
+      low = this.next();
     return ((high & 0x1fffff) * 2 ** 32 + low) / 2 ** 53;
   }
 }
@@ -68,7 +71,8 @@ function inBlocks(twister, count) {
   const numbers = new Float32Array(count);
   for (let place = 0; place < count; place++) numbers[place] = twister.single();
   for (let start = 0; start + BLOCK <= count; start += BLOCK) toNormal(numbers.subarray(start, start + BLOCK));
-  if (count % BLOCK) {  // the last block overlaps the one before, and is drawn anew
+  if (count % BLOCK) {
+    // the last block overlaps the one before, and is drawn anew
     const last = numbers.subarray(count - BLOCK);
     for (let place = 0; place < BLOCK; place++) last[place] = twister.single();
     toNormal(last);

@@ -12,13 +12,20 @@ const MAX_HISTORY = 50;
 export class PaintPage {
   constructor(app) {
     this.app = app;
-    this.style = null;  // null: all in turn
+    this.style = null; // null: all in turn
     this.near = null;
     this.past = [];
     this.wall = new Wall('wall', app.painter, (recipe, frame) => app.pick(recipe, frame));
-    element('dice').onclick = () => this.remembering(() => { element('seed').value = randomSeed(); this.near = null; });
+    element('dice').onclick = () =>
+      this.remembering(() => {
+        element('seed').value = randomSeed();
+        this.near = null;
+      });
     element('undo').onclick = () => this.back();
-    element('near-leave').onclick = () => this.remembering(() => { this.near = null; });
+    element('near-leave').onclick = () =>
+      this.remembering(() => {
+        this.near = null;
+      });
     element('distance').oninput = () => this.repaint();
     for (const id of ['seed', 'shared']) element(id).onchange = () => this.remembering(() => {});
     element('truncation').oninput = () => this.repaint();
@@ -29,18 +36,28 @@ export class PaintPage {
   build() {
     const choices = [null, ...this.app.model.styles];
     if (!choices.includes(this.style)) this.style = null;
-    element('style').replaceChildren(...choices.map((style) => {
-      const button = make('button', { type: 'button', textContent: style === null ? say('all-styles') : styleWord(style) });
-      button.setAttribute('role', 'radio');
-      button.dataset.style = style ?? '';
-      button.onclick = () => this.remembering(() => { this.style = style; this.near = null; });
-      return button;
-    }));
+    element('style').replaceChildren(
+      ...choices.map((style) => {
+        const button = make('button', {
+          type: 'button',
+          textContent: style === null ? say('all-styles') : styleWord(style),
+        });
+        button.setAttribute('role', 'radio');
+        button.dataset.style = style ?? '';
+        button.onclick = () =>
+          this.remembering(() => {
+            this.style = style;
+            this.near = null;
+          });
+        return button;
+      }),
+    );
     element('style').onkeydown = (event) => {
       const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
       if (!by) return;
       event.preventDefault();
-      const pills = [...element('style').children], here = choices.indexOf(this.style);
+      const pills = [...element('style').children],
+        here = choices.indexOf(this.style);
       pills[(here + by + pills.length) % pills.length].click();
       pills[(here + by + pills.length) % pills.length].focus();
     };
@@ -48,7 +65,13 @@ export class PaintPage {
 
   state() {
     const { style, near } = this;
-    return { style, near, seed: element('seed').value, truncation: element('truncation').value, shared: element('shared').checked };
+    return {
+      style,
+      near,
+      seed: element('seed').value,
+      truncation: element('truncation').value,
+      shared: element('shared').checked,
+    };
   }
 
   remembering(change) {
@@ -71,14 +94,22 @@ export class PaintPage {
   }
 
   recipes() {
-    const first = Number(element('seed').value), text = element('seed').value.trim();
+    const first = Number(element('seed').value),
+      text = element('seed').value.trim();
     if (!/^\d{1,10}$/.test(text) || first >= SEED_LIMIT) throw new Complaint('no-seed', { found: text.slice(0, 40) });
-    const truncation = Number(element('truncation').value), seeds = Array.from({ length: COUNT }, (_, place) => (first + place) % SEED_LIMIT);
+    const truncation = Number(element('truncation').value),
+      seeds = Array.from({ length: COUNT }, (_, place) => (first + place) % SEED_LIMIT);
     if (this.near) {
-      const others = neighbours(this.near, Number(element('distance').value), seeds.slice(1).map((seed) => (seed * 2654435761) % SEED_LIMIT));
+      const others = neighbours(
+        this.near,
+        Number(element('distance').value),
+        seeds.slice(1).map((seed) => (seed * 2654435761) % SEED_LIMIT),
+      );
       return [this.near, ...others];
     }
-    const { model } = this.app, turns = this.style === null ? model.styles : [this.style], shared = element('shared').checked;
+    const { model } = this.app,
+      turns = this.style === null ? model.styles : [this.style],
+      shared = element('shared').checked;
     return seeds.map((seed, place) => {
       const style = turns[place % turns.length];
       return seedRecipe(model, { [style]: 1 }, seed, truncation, shared ? null : style);
@@ -110,6 +141,8 @@ export class PaintPage {
 
   moreLike(recipe) {
     this.app.go('paint');
-    return this.remembering(() => { this.near = recipe; });
+    return this.remembering(() => {
+      this.near = recipe;
+    });
   }
 }

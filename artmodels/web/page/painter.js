@@ -4,12 +4,16 @@ import { readManifest } from './model.js';
 import { captionOf, FIRST_TRUNCATION, seedRecipe, toJson } from './recipe.js';
 import { Complaint, styleWord } from './words.js';
 
-const AHEAD = 2;  // pictures that the worker has at once, so that it never idles
-const KEPT = 400;  // pictures that are not painted again
-const MOST_THREADS = 4, MOST_LEVELS = 1;
-const SIMD = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11]);
+const AHEAD = 2; // pictures that the worker has at once, so that it never idles
+const KEPT = 400; // pictures that are not painted again
+const MOST_THREADS = 4,
+  MOST_LEVELS = 1;
+const SIMD = new Uint8Array([
+  0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11,
+]);
 
-export const threads = () => (self.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1);
+export const threads = () =>
+  self.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1;
 
 /** Raises a complaint where this browser cannot paint. */
 export function checkBrowser() {
@@ -24,10 +28,16 @@ class Workshop {
     this.count = 0;
     this.worker = new Worker(new URL('worker.js', import.meta.url), { type: 'module' });
     this.worker.onmessage = ({ data }) => {
-      if (data.progress) { told(data.progress); return; }
+      if (data.progress) {
+        told(data.progress);
+        return;
+      }
       const { resolve, reject } = this.waiting.get(data.id);
       this.waiting.delete(data.id);
-      if (!data.error) { resolve(data.answer); return; }
+      if (!data.error) {
+        resolve(data.answer);
+        return;
+      }
       reject(data.error.key ? new Complaint(data.error.key, data.error.values) : new Error(data.error.message));
     };
     this.worker.onerror = (event) => {
@@ -54,15 +64,21 @@ export class Painter {
     this.queue = [];
     this.busy = 0;
     this.kept = new Map();
-    this.times = [];  // milliseconds that each picture took
+    this.times = []; // milliseconds that each picture took
     this.engine = 'wasm';
   }
 
   /** Load a model's files; the model before stays until they are here. */
   async open(source, told) {
-    const manifest = await readManifest(source), workshop = new Workshop(told);
+    const manifest = await readManifest(source),
+      workshop = new Workshop(told);
     try {
-      const { directions } = await workshop.ask('open', { model: manifest, provider: 'wasm', threads: threads(), runtime: runtime() });
+      const { directions } = await workshop.ask('open', {
+        model: manifest,
+        provider: 'wasm',
+        threads: threads(),
+        runtime: runtime(),
+      });
       this.model = { ...manifest, directions };
     } catch (error) {
       workshop.end();
@@ -78,26 +94,45 @@ export class Painter {
   drop() {
     for (const { reject } of this.queue.splice(0)) reject(new Complaint('replaced'));
     this.busy = 0;
-    for (const picture of this.kept.values()) picture.then(({ url }) => URL.revokeObjectURL(url), () => {});
+    for (const picture of this.kept.values())
+      picture.then(
+        ({ url }) => URL.revokeObjectURL(url),
+        () => {},
+      );
     this.kept.clear();
   }
 
-  /** Go over to the graphics processor if one picture shows that it paints the same, and faster unless `anyway`; its verdict. */
+  /** Go over to the graphics processor if one picture shows that it paints the same, and faster or `anyway`. */
   async tryGraphics(anyway = false) {
-    if (!navigator.gpu || navigator.connection?.saveData || !(await navigator.gpu.requestAdapter().catch(() => null))) return 'absent';
-    const { model } = this, workshop = new Workshop();
+    if (!navigator.gpu || navigator.connection?.saveData || !(await navigator.gpu.requestAdapter().catch(() => null)))
+      return 'absent';
+    const { model } = this,
+      workshop = new Workshop();
     try {
-      await workshop.ask('open', { model: { ...model, directions: undefined }, provider: 'webgpu', threads: 1, runtime: runtime() });
-      const [style] = model.styles, recipe = seedRecipe(model, { [style]: 1 }, 7, FIRST_TRUNCATION, style);
-      await workshop.ask('pixels', { recipe });  // the first one compiles
+      await workshop.ask('open', {
+        model: { ...model, directions: undefined },
+        provider: 'webgpu',
+        threads: 1,
+        runtime: runtime(),
+      });
+      const [style] = model.styles,
+        recipe = seedRecipe(model, { [style]: 1 }, 7, FIRST_TRUNCATION, style);
+      await workshop.ask('pixels', { recipe }); // the first one compiles
       const [there, here] = [await workshop.ask('pixels', { recipe }), await this.workshop.ask('pixels', { recipe })];
-      const apart = there.levels.reduce((most, level, place) => Math.max(most, Math.abs(level - here.levels[place])), 0);
-      const verdict = apart > MOST_LEVELS ? 'differs' : !anyway && there.milliseconds >= here.milliseconds ? 'slower' : 'used';
-      if (verdict !== 'used' || model !== this.model) { workshop.end(); return verdict; }
+      const apart = there.levels.reduce(
+        (most, level, place) => Math.max(most, Math.abs(level - here.levels[place])),
+        0,
+      );
+      const verdict =
+        apart > MOST_LEVELS ? 'differs' : !anyway && there.milliseconds >= here.milliseconds ? 'slower' : 'used';
+      if (verdict !== 'used' || model !== this.model) {
+        workshop.end();
+        return verdict;
+      }
       const before = this.workshop;
       this.workshop = workshop;
       this.engine = 'webgpu';
-      setTimeout(() => before.end(), 10_000);  // it still paints what it was asked for
+      setTimeout(() => before.end(), 10_000); // it still paints what it was asked for
       return verdict;
     } catch {
       workshop.end();
@@ -105,7 +140,7 @@ export class Painter {
     }
   }
 
-  /** The picture of a recipe: { url, caption, recipe }. Smaller ranks come first; `owner` can forget what it waits for. */
+  /** The picture { url, png, recipe, caption }. Smaller ranks come first; an owner can forget what it waits for. */
   paint(recipe, { owner = null, rank = 1 } = {}) {
     const key = toJson(recipe);
     if (this.kept.has(key)) {
@@ -121,12 +156,17 @@ export class Painter {
       this.times.push(milliseconds);
       return { url: URL.createObjectURL(png), png, recipe, caption: await captionOf(recipe, styleWord) };
     });
-    picture.catch(() => { if (this.kept.get(key) === picture) this.kept.delete(key); });
+    picture.catch(() => {
+      if (this.kept.get(key) === picture) this.kept.delete(key);
+    });
     this.kept.set(key, picture);
     if (this.kept.size > KEPT) {
       const [[oldest, gone]] = this.kept;
       this.kept.delete(oldest);
-      gone.then(({ url }) => URL.revokeObjectURL(url), () => {});
+      gone.then(
+        ({ url }) => URL.revokeObjectURL(url),
+        () => {},
+      );
     }
     return picture;
   }
@@ -150,17 +190,21 @@ export class Painter {
   }
 
   sort() {
-    this.queue.sort((one, other) => one.rank - other.rank);  // stable: first come, first served
+    this.queue.sort((one, other) => one.rank - other.rank); // stable: first come, first served
   }
 
   next() {
     while (this.busy < AHEAD && this.queue.length) {
-      const { act, asked, resolve, reject } = this.queue.shift(), { workshop } = this;
+      const { act, asked, resolve, reject } = this.queue.shift(),
+        { workshop } = this;
       this.busy++;
-      workshop.ask(act, asked).then(resolve, reject).finally(() => {
-        this.busy = Math.max(0, this.busy - 1);
-        this.next();
-      });
+      workshop
+        .ask(act, asked)
+        .then(resolve, reject)
+        .finally(() => {
+          this.busy = Math.max(0, this.busy - 1);
+          this.next();
+        });
     }
   }
 }

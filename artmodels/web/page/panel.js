@@ -6,7 +6,8 @@ import { fileNameOf, linkOf, longLinkOf, parseRecipe, toJson } from './recipe.js
 import { say, sayError } from './words.js';
 import { element, Wall } from './wall.js';
 
-const MAX_KEPT = 60, STORE = 'artmodels-kept';
+const MAX_KEPT = 60,
+  STORE = 'artmodels-kept';
 
 export class Panel {
   constructor(app) {
@@ -44,7 +45,7 @@ export class Panel {
     download.download = await fileNameOf(recipe);
     this.label();
     try {
-      const query = await (this.app.isHome() ? linkOf : longLinkOf)(recipe);  // a short one means the page's own model
+      const query = await (this.app.isHome() ? linkOf : longLinkOf)(recipe); // a short one means the page's own model
       element('link').value = location.origin + location.pathname + query;
       if (follow && location.search !== query) history.pushState(null, '', query);
     } catch (error) {
@@ -59,7 +60,8 @@ export class Panel {
   }
 
   toggle() {
-    const key = toJson(this.picked), others = this.kept.filter((recipe) => toJson(recipe) !== key);
+    const key = toJson(this.picked),
+      others = this.kept.filter((recipe) => toJson(recipe) !== key);
     if (others.length === this.kept.length && others.length >= MAX_KEPT) {
       this.app.tell(say('kept-full', { most: MAX_KEPT }));
       return;
@@ -78,7 +80,11 @@ export class Panel {
   showKept() {
     const ours = this.kept.filter((recipe) => recipe.weights_sha256 === this.app.model.weightsSha256).reverse();
     const others = this.kept.length - ours.length;
-    element('kept-news').textContent = others ? say('kept-others', { count: others }) : this.kept.length ? '' : say('kept-none');
+    element('kept-news').textContent = others
+      ? say('kept-others', { count: others })
+      : this.kept.length
+        ? ''
+        : say('kept-none');
     this.wall.hang(ours, 3);
   }
 
@@ -87,7 +93,8 @@ export class Panel {
     try {
       await navigator.clipboard.writeText(link.value);
       this.app.tell(say('copied'));
-    } catch {  // within a frame of another site there may be no leave to use it
+    } catch {
+      // within a frame of another site there may be no leave to use it
       link.select();
       this.app.tell(document.execCommand('copy') ? say('copied') : say('copy-blocked'));
     }
@@ -98,7 +105,11 @@ function readKept() {
   try {
     const stored = JSON.parse(localStorage.getItem(STORE) ?? '[]');
     return (Array.isArray(stored) ? stored : []).slice(-MAX_KEPT).flatMap((data) => {
-      try { return [parseRecipe(data)]; } catch { return []; }
+      try {
+        return [parseRecipe(data)];
+      } catch {
+        return [];
+      }
     });
   } catch {
     return [];

@@ -3,10 +3,13 @@
 import { crc32, decodeText, deflate, encodeText, inflate } from './bytes.js';
 import { Complaint } from './words.js';
 
-const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10], KEYWORD = 'artmodels', MOST_TEXT = 1_000_000;
+const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10],
+  KEYWORD = 'artmodels',
+  MOST_TEXT = 1_000_000;
 
 function chunk(kind, ...parts) {
-  const size = parts.reduce((sum, part) => sum + part.length, 0), whole = new Uint8Array(size + 12);
+  const size = parts.reduce((sum, part) => sum + part.length, 0),
+    whole = new Uint8Array(size + 12);
   const view = new DataView(whole.buffer);
   view.setUint32(0, size);
   whole.set(encodeText(kind), 4);
@@ -21,14 +24,15 @@ function chunk(kind, ...parts) {
 
 /** A square picture of `levels`, RGBA, as a PNG of RGB that carries a text. */
 export async function encodePng(levels, side, text) {
-  const header = new Uint8Array(13), view = new DataView(header.buffer);
+  const header = new Uint8Array(13),
+    view = new DataView(header.buffer);
   view.setUint32(0, side);
   view.setUint32(4, side);
-  header.set([8, 2, 0, 0, 0], 8);  // eight bits of each of three colours
+  header.set([8, 2, 0, 0, 0], 8); // eight bits of each of three colours
   const lines = new Uint8Array(side * (3 * side + 1));
   let place = 0;
   for (let row = 0; row < side; row++) {
-    place++;  // unfiltered
+    place++; // unfiltered
     for (let column = 0; column < side; column++) {
       const from = 4 * (row * side + column);
       lines[place++] = levels[from];
@@ -37,7 +41,13 @@ export async function encodePng(levels, side, text) {
     }
   }
   const words = chunk('iTXt', encodeText(KEYWORD), new Uint8Array(5), encodeText(text));
-  const parts = [new Uint8Array(SIGNATURE), chunk('IHDR', header), words, chunk('IDAT', await deflate(lines)), chunk('IEND')];
+  const parts = [
+    new Uint8Array(SIGNATURE),
+    chunk('IHDR', header),
+    words,
+    chunk('IDAT', await deflate(lines)),
+    chunk('IEND'),
+  ];
   return new Blob(parts, { type: 'image/png' });
 }
 
@@ -46,7 +56,8 @@ export async function readPng(bytes) {
   if (!SIGNATURE.every((byte, place) => bytes[place] === byte)) throw new Complaint('no-png', { name: 'PNG' });
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let place = 8; place + 12 <= bytes.length;) {
-    const size = view.getUint32(place), kind = String.fromCharCode(...bytes.subarray(place + 4, place + 8));
+    const size = view.getUint32(place),
+      kind = String.fromCharCode(...bytes.subarray(place + 4, place + 8));
     const content = bytes.subarray(place + 8, place + 8 + size);
     if (kind === 'iTXt') {
       const text = await textIn(content);
@@ -60,7 +71,8 @@ export async function readPng(bytes) {
 async function textIn(content) {
   const end = content.indexOf(0);
   if (end < 0 || String.fromCharCode(...content.subarray(0, Math.min(end, 80))) !== KEYWORD) return null;
-  const language = content.indexOf(0, end + 3), translated = content.indexOf(0, language + 1);
+  const language = content.indexOf(0, end + 3),
+    translated = content.indexOf(0, language + 1);
   const words = content.subarray(translated + 1);
   try {
     return decodeText(content[end + 1] ? await inflate(words, MOST_TEXT) : words);

@@ -3,13 +3,34 @@
 import { deflate, decodeText, encodeText, fromBase64, fromHalf, inflate, sha256, toBase64 } from './bytes.js';
 import { Complaint } from './words.js';
 
-export const SCHEMA = 1, SEED_LIMIT = 2 ** 32, MAX_EDITS = 16;
-export const FIRST_SEED = 1, FIRST_TRUNCATION = 0.8;
-const MAX_RECIPE_BYTES = 1_000_000, MAX_LINK = 6000, MAX_ITEMS = 1000, MAX_NAME = 200, MAX_TRUNCATION = 1.5;
-const MAX_AMOUNT = 10, MAX_ROWS = 49_152, MAX_ROW = 1000;
+export const SCHEMA = 1,
+  SEED_LIMIT = 2 ** 32,
+  MAX_EDITS = 16;
+export const FIRST_SEED = 1,
+  FIRST_TRUNCATION = 0.8;
+const MAX_RECIPE_BYTES = 1_000_000,
+  MAX_LINK = 6000,
+  MAX_ITEMS = 1000,
+  MAX_NAME = 200,
+  MAX_TRUNCATION = 1.5;
+const MAX_AMOUNT = 10,
+  MAX_ROWS = 49_152,
+  MAX_ROW = 1000;
 const MAX_ONE_RECIPE = 250_000;
-const KNOWN = ['model', 'weights_sha256', 'latents', 'style_weights', 'truncation', 'edits', 'schema', 'revision', 'projection'];
-const CONSONANTS = 'bcdfghjklmnpqrstvwxyz', VOWELS = 'aeiou', SHORT_SEED = 100_000;
+const KNOWN = [
+  'model',
+  'weights_sha256',
+  'latents',
+  'style_weights',
+  'truncation',
+  'edits',
+  'schema',
+  'revision',
+  'projection',
+];
+const CONSONANTS = 'bcdfghjklmnpqrstvwxyz',
+  VOWELS = 'aeiou',
+  SHORT_SEED = 100_000;
 
 const isNumber = (value) => typeof value === 'number' && Math.abs(value) < 1e300;
 const isSeed = (value) => Number.isInteger(value) && value >= 0 && value < SEED_LIMIT;
@@ -26,8 +47,14 @@ function require(condition, field) {
 /** The recipe of one seed in a mix of styles; with `of`, a layout of that style alone. */
 export function seedRecipe(model, weights, seed, truncation, of = null) {
   return parseRecipe({
-    model: model.name, weights_sha256: model.weightsSha256, revision: model.revision, schema: SCHEMA,
-    latents: [of === null ? { seed, weight: 1 } : { seed, weight: 1, of }], style_weights: weights, truncation, edits: [],
+    model: model.name,
+    weights_sha256: model.weightsSha256,
+    revision: model.revision,
+    schema: SCHEMA,
+    latents: [of === null ? { seed, weight: 1 } : { seed, weight: 1, of }],
+    style_weights: weights,
+    truncation,
+    edits: [],
   });
 }
 
@@ -44,9 +71,14 @@ export function parseRecipe(data) {
   const { edits = [] } = data;
   require(Array.isArray(edits) && edits.length <= MAX_EDITS, 'edits');
   const recipe = {
-    model: data.model, weights_sha256: data.weights_sha256, latents: readLatents(data.latents),
-    style_weights: readWeights(data.style_weights), truncation: data.truncation, edits: edits.map(readEdit),
-    schema: SCHEMA, revision,
+    model: data.model,
+    weights_sha256: data.weights_sha256,
+    latents: readLatents(data.latents),
+    style_weights: readWeights(data.style_weights),
+    truncation: data.truncation,
+    edits: edits.map(readEdit),
+    schema: SCHEMA,
+    revision,
   };
   if (data.projection != null) recipe.projection = readProjection(data.projection);
   const count = recipe.edits.reduce((sum, edit) => sum + (edit.latents?.length ?? 0), recipe.latents.length);
@@ -84,7 +116,9 @@ function readLatents(latents) {
 }
 
 function readWeights(weights) {
-  require(isObject(weights) && Object.keys(weights).length > 0 && Object.keys(weights).length <= MAX_ITEMS, 'style_weights');
+  require(isObject(weights) &&
+    Object.keys(weights).length > 0 &&
+    Object.keys(weights).length <= MAX_ITEMS, 'style_weights');
   const shares = Object.values(weights);
   require(shares.every((share) => isNumber(share) && share >= 0), 'style_weights');
   require(Math.abs(shares.reduce((sum, share) => sum + share, 0) - 1) < 1e-3, 'style_weights');
@@ -96,7 +130,12 @@ function readEdit(edit) {
     require(hasOnly(edit, 'first', 'latents', 'style_weights', 'kind'), 'layers');
     require(Number.isInteger(edit.first) && edit.first >= 1 && edit.first <= 16, 'first');
     const { first } = edit;
-    return { first, latents: readLatents(edit.latents), style_weights: readWeights(edit.style_weights), kind: 'layers' };
+    return {
+      first,
+      latents: readLatents(edit.latents),
+      style_weights: readWeights(edit.style_weights),
+      kind: 'layers',
+    };
   }
   if (edit?.kind !== 'direction') throw new Complaint('recipe-newer');
   require(hasOnly(edit, 'name', 'amount', 'sha256', 'kind'), 'direction');
@@ -110,7 +149,11 @@ function readEdit(edit) {
 export function unpackRows(text) {
   require(isText(text, MAX_ROWS), 'rows');
   let bytes;
-  try { bytes = fromBase64(text); } catch { require(false, 'rows'); }
+  try {
+    bytes = fromBase64(text);
+  } catch {
+    require(false, 'rows');
+  }
   require(bytes.length % 2 === 0, 'rows');
   const numbers = fromHalf(bytes);
   require(numbers.every((number) => Math.abs(number) <= MAX_ROW), 'rows');
@@ -125,7 +168,11 @@ export const isFound = (recipe) =>
 function sorted(value) {
   if (Array.isArray(value)) return value.map(sorted);
   if (!isObject(value)) return value;
-  return Object.fromEntries(Object.keys(value).sort().map((key) => [key, sorted(value[key])]));
+  return Object.fromEntries(
+    Object.keys(value)
+      .sort()
+      .map((key) => [key, sorted(value[key])]),
+  );
 }
 
 export const toJson = (recipe) => JSON.stringify(sorted(recipe));
@@ -134,11 +181,16 @@ export const toJson = (recipe) => JSON.stringify(sorted(recipe));
 function pythonJson(value) {
   if (typeof value === 'number') return Number.isInteger(value) ? `${value}.0` : String(value);
   if (typeof value === 'string') {
-    return JSON.stringify(value).replace(/[^\x20-\x7e]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    return JSON.stringify(value).replace(
+      /[^\x20-\x7e]/g,
+      (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    );
   }
   if (Array.isArray(value)) return `[${value.map(pythonJson).join(', ')}]`;
   if (!isObject(value)) return JSON.stringify(value);
-  const items = Object.keys(value).sort().map((key) => `${pythonJson(key)}: ${pythonJson(value[key])}`);
+  const items = Object.keys(value)
+    .sort()
+    .map((key) => `${pythonJson(key)}: ${pythonJson(value[key])}`);
   return `{${items.join(', ')}}`;
 }
 
@@ -148,7 +200,8 @@ export const digestOf = (recipe) => sha256(encodeText(pythonJson(recipe)));
 
 /** The query of a link: a short one where two words say it all, else the whole recipe. */
 export async function linkOf(recipe) {
-  const [latent] = recipe.latents, [style] = Object.keys(recipe.style_weights);
+  const [latent] = recipe.latents,
+    [style] = Object.keys(recipe.style_weights);
   const plain = recipe.latents.length === 1 && !recipe.edits.length && Object.keys(recipe.style_weights).length === 1;
   if (plain && latent.of === style && latent.weight === 1 && recipe.truncation === FIRST_TRUNCATION) {
     return `?${new URLSearchParams({ style, seed: latent.seed })}`;
@@ -178,7 +231,11 @@ async function fromLink(text) {
 
 function parseText(text) {
   let data;
-  try { data = JSON.parse(text); } catch { throw new Complaint('link-damaged'); }
+  try {
+    data = JSON.parse(text);
+  } catch {
+    throw new Complaint('link-damaged');
+  }
   return parseRecipe(Array.isArray(data) ? data[0] : data);
 }
 
@@ -196,7 +253,8 @@ export async function recipeOfText(text, model) {
 }
 
 function shortRecipe(parts, model) {
-  const style = parts.get('style') ?? model.styles[0], seed = (parts.get('seed') ?? String(FIRST_SEED)).trim();
+  const style = parts.get('style') ?? model.styles[0],
+    seed = (parts.get('seed') ?? String(FIRST_SEED)).trim();
   if (!model.styles.includes(style)) {
     throw new Complaint('no-style', { found: `'${style.slice(0, 80)}'`, styles: model.styles.join(', ') });
   }
@@ -211,10 +269,13 @@ export const asks = (query) => /[?&](recipe|style|seed)=/.test(query);
 /** What a picture is called, as the studio calls it; `styleName` says a style in the visitor's language. */
 export async function captionOf(recipe, styleName) {
   const shares = Object.entries(recipe.style_weights).sort((one, other) => other[1] - one[1]);
-  const named = shares.slice(0, 3).filter(([, share]) => share > 0)
+  const named = shares
+    .slice(0, 3)
+    .filter(([, share]) => share > 0)
     .map(([style, share]) => `${styleName(style)} ${Math.round(100 * share)}`);
   const styles = named.length > 1 ? named.join(' + ') + (shares.length > 3 ? ' …' : '') : styleName(shares[0][0]);
-  let number = `${named.length > 1 ? ',' : ''} No. ${recipe.latents[0].seed}`, own = '';
+  let number = `${named.length > 1 ? ',' : ''} No. ${recipe.latents[0].seed}`,
+    own = '';
   if (recipe.latents.length > 1) {
     own = ` · ${spoken(await digestOf(recipe))}`;
     if (recipe.latents[0].seed >= SHORT_SEED) number = '';

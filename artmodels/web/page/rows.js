@@ -1,4 +1,4 @@
-// From a recipe to the rows of `w` that a picture is painted from, as artmodels/generate/sampling.py has them; and walks.
+// From a recipe to the rows of `w` that it is painted from, as artmodels/generate/sampling.py has them; and walks.
 
 import { crc32, encodeText } from './bytes.js';
 import { normals } from './normal.js';
@@ -26,7 +26,8 @@ const lengthOf = (numbers) => Math.sqrt(numbers.reduce((sum, number) => sum + nu
 
 /** The weighted sum of a recipe's latents, back at unit variance. */
 export function mixLatents(latents, size) {
-  const mixed = new Float64Array(size), length = lengthOf(latents.map(({ weight }) => weight));
+  const mixed = new Float64Array(size),
+    length = lengthOf(latents.map(({ weight }) => weight));
   for (const latent of latents) {
     const own = ownLatent(latent, size);
     for (let place = 0; place < size; place++) mixed[place] += latent.weight * own[place];
@@ -38,9 +39,10 @@ export function mixLatents(latents, size) {
 function addOffsets(w, latents, { layers, latentSize: size }) {
   const length = lengthOf(latents.map(({ weight }) => weight));
   for (const latent of latents.filter(({ rows }) => rows !== undefined)) {
-    const rows = foundRows(latent, size), count = rows.length / size;
+    const rows = foundRows(latent, size),
+      count = rows.length / size;
     if (count !== 1 && count !== layers + 1) throw new Complaint('found-with-another');
-    for (let place = size; place < rows.length; place++) w[place] += latent.weight / length * rows[place];
+    for (let place = size; place < rows.length; place++) w[place] += (latent.weight / length) * rows[place];
   }
 }
 
@@ -96,10 +98,11 @@ function directionOf(directions, edit) {
 /** The `w` of one frame of a walk through keyframes; row 0 goes along great circles, the others straight. */
 export function walkRows(keyframes, frame, frames, size, loop, smooth) {
   const stretches = loop ? keyframes.length : keyframes.length - 1;
-  const place = frame * stretches / (loop ? frames : frames - 1);
+  const place = (frame * stretches) / (loop ? frames : frames - 1);
   const first = Math.min(Math.floor(place), stretches - 1);
   const share = smooth ? (1 - Math.cos(Math.PI * (place - first))) / 2 : place - first;
-  const start = keyframes[first], end = keyframes[(first + 1) % keyframes.length];
+  const start = keyframes[first],
+    end = keyframes[(first + 1) % keyframes.length];
   const w = Float32Array.from(start, (number, at) => number + share * (end[at] - number));
   w.set(greatCircle(start.subarray(0, size), end.subarray(0, size), share));
   return w;
@@ -107,16 +110,20 @@ export function walkRows(keyframes, frame, frames, size, loop, smooth) {
 
 /** A point on the shorter way between two (spherical linear interpolation, Shoemake 1985). */
 function greatCircle(start, end, share) {
-  const first = lengthOf(start), last = lengthOf(end);
+  const first = lengthOf(start),
+    last = lengthOf(end);
   const here = Array.from(start, (number) => number / Math.max(first, 1e-12));
   const there = Array.from(end, (number) => number / Math.max(last, 1e-12));
   const cosine = dot(here, there);
   let sideways = there.map((number, place) => number - cosine * here[place]);
   const sine = lengthOf(sideways);
   if (sine <= 1e-6) sideways = across(here);
-  const length = Math.max(lengthOf(sideways), 1e-12), angle = share * Math.atan2(sine, cosine);
+  const length = Math.max(lengthOf(sideways), 1e-12),
+    angle = share * Math.atan2(sine, cosine);
   const radius = first + share * (last - first);
-  return here.map((number, place) => radius * (Math.cos(angle) * number + Math.sin(angle) * sideways[place] / length));
+  return here.map(
+    (number, place) => radius * (Math.cos(angle) * number + (Math.sin(angle) * sideways[place]) / length),
+  );
 }
 
 const dot = (one, other) => one.reduce((sum, number, place) => sum + number * other[place], 0);

@@ -5,10 +5,14 @@ import { make } from './wall.js';
 let count = 0;
 
 export function slider(name, value, [least, most, step], moved) {
-  const id = `slider-${++count}`, output = make('output', { textContent: format(value) });
+  const id = `slider-${++count}`,
+    output = make('output', { textContent: format(value) });
   const input = make('input', { id, type: 'range', min: least, max: most, step });
   input.value = value;
-  input.oninput = () => { output.textContent = format(input.value); moved(Number(input.value)); };
+  input.oninput = () => {
+    output.textContent = format(input.value);
+    moved(Number(input.value));
+  };
   return make('label', { htmlFor: id }, make('span', { textContent: name }), input, output);
 }
 

@@ -6,26 +6,44 @@ import { directionWord, sayError } from './words.js';
 import { element } from './wall.js';
 import { slider } from './sliders.js';
 
-const SLIDERS = 8, RANGE = 2;
+const SLIDERS = 8,
+  RANGE = 2;
 
 export class SteerPage {
   constructor(app) {
     this.app = app;
     this.base = null;
     this.amounts = {};
-    element('steer-it').onclick = () => { this.put(app.panel.picked); app.go('steer'); };
-    element('steer-reset').onclick = () => { this.amounts = {}; this.build(); this.turn(); };
+    element('steer-it').onclick = () => {
+      this.put(app.panel.picked);
+      app.go('steer');
+    };
+    element('steer-reset').onclick = () => {
+      this.amounts = {};
+      this.build();
+      this.turn();
+    };
   }
 
   build() {
     const names = this.app.model.directions?.names.slice(0, SLIDERS) ?? [];
-    element('wheel').querySelector('.sliders').replaceChildren(...names.map((name) =>
-      slider(directionWord(name), this.amounts[name] ?? 0, [-RANGE, RANGE, 0.05], (value) => { this.amounts[name] = value; this.turn(); })));
+    element('wheel')
+      .querySelector('.sliders')
+      .replaceChildren(
+        ...names.map((name) =>
+          slider(directionWord(name), this.amounts[name] ?? 0, [-RANGE, RANGE, 0.05], (value) => {
+            this.amounts[name] = value;
+            this.turn();
+          }),
+        ),
+      );
   }
 
   /** Take a picture to steer, its sliders where they stood. */
   put(recipe) {
-    this.amounts = Object.fromEntries(recipe.edits.filter(({ kind }) => kind === 'direction').map(({ name, amount }) => [name, amount]));
+    this.amounts = Object.fromEntries(
+      recipe.edits.filter(({ kind }) => kind === 'direction').map(({ name, amount }) => [name, amount]),
+    );
     this.base = steer(recipe, {}, '');
     this.build();
     this.fill('before', this.base);
@@ -37,7 +55,7 @@ export class SteerPage {
     const recipe = steer(this.base, this.amounts, this.app.model.directions.sha256);
     this.turned = recipe;
     this.app.painter.forget(this);
-    if (await this.fill('after', recipe) && this.turned === recipe) this.app.panel.show(recipe, { large: false });
+    if ((await this.fill('after', recipe)) && this.turned === recipe) this.app.panel.show(recipe, { large: false });
   }
 
   async fill(id, recipe) {

@@ -14,7 +14,8 @@ export function make(tag, properties = {}, ...children) {
 }
 
 export class Wall {
-  constructor(id, painter, pick) {
+  constructor(id, painter, pick, labelOf = (recipe) => captionOf(recipe, styleWord)) {
+    this.labelOf = labelOf;
     this.place = element(id);
     this.painter = painter;
     this.recipes = [];
@@ -44,7 +45,7 @@ export class Wall {
     frame.setAttribute('aria-busy', 'true');
     frame.classList.toggle('selected', key === Wall.selected);
     try {
-      const caption = await captionOf(recipe, styleWord);
+      const caption = await this.labelOf(recipe);
       if (frame.key !== key) return;
       frame.querySelector('.caption').textContent = caption;
       const picture = await this.painter.paint(recipe, { owner: this, rank });
@@ -62,12 +63,18 @@ export class Wall {
   /** Frame the picture that is in the panel, wherever it hangs. */
   static select(recipe) {
     Wall.selected = toJson(recipe);
-    for (const frame of document.querySelectorAll('.frame')) frame.classList.toggle('selected', frame.key === Wall.selected);
+    for (const frame of document.querySelectorAll('.frame'))
+      frame.classList.toggle('selected', frame.key === Wall.selected);
   }
 }
 
 function emptyFrame() {
-  const frame = make('button', { className: 'frame' }, make('img', { alt: '' }), make('span', { className: 'caption' }));
+  const frame = make(
+    'button',
+    { className: 'frame' },
+    make('img', { alt: '' }),
+    make('span', { className: 'caption' }),
+  );
   frame.type = 'button';
   return frame;
 }

@@ -16,7 +16,11 @@ export class Complaint extends Error {
 
 export function firstLanguage() {
   let kept = null;
-  try { kept = localStorage.getItem('artmodels-language'); } catch { /* the browser stores nothing here */ }
+  try {
+    kept = localStorage.getItem('artmodels-language');
+  } catch {
+    /* the browser stores nothing here */
+  }
   const wished = kept ?? navigator.language ?? 'en';
   return wished.toLowerCase().startsWith('zh') ? 'zh' : 'en';
 }
@@ -26,7 +30,11 @@ export async function speak(chosen) {
   words = await answer.json();
   language = chosen;
   document.documentElement.lang = chosen;
-  try { localStorage.setItem('artmodels-language', chosen); } catch { /* the browser stores nothing here */ }
+  try {
+    localStorage.setItem('artmodels-language', chosen);
+  } catch {
+    /* the browser stores nothing here */
+  }
 }
 
 /** The text of a key, its gaps {like this} filled. */

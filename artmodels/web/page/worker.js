@@ -6,14 +6,23 @@ import { toJson } from './recipe.js';
 import { rowsOf, walkRows } from './rows.js';
 import { Complaint } from './words.js';
 
-let ort, mapping, synthesis, model, keyframes = [];
+let ort,
+  mapping,
+  synthesis,
+  model,
+  keyframes = [];
 
 const acts = { open, paint, pixels, walk, frame };
 
 async function open({ model: manifest, provider, threads, runtime }) {
-  ort = await import(new URL(`ort.${provider}.js`, runtime)).catch(() => { throw new Complaint('no-network', { found: `ort.${provider}.js` }); });
+  ort = await import(new URL(`ort.${provider}.js`, runtime)).catch(() => {
+    throw new Complaint('no-network', { found: `ort.${provider}.js` });
+  });
   const engine = provider === 'webgpu' ? 'ort-wasm-simd-threaded.asyncify' : 'ort-wasm-simd-threaded';
-  ort.env.wasm.wasmPaths = { mjs: new URL(`${engine}.js`, runtime).href, wasm: new URL(`${engine}.wasm`, runtime).href };
+  ort.env.wasm.wasmPaths = {
+    mjs: new URL(`${engine}.js`, runtime).href,
+    wasm: new URL(`${engine}.wasm`, runtime).href,
+  };
   ort.env.wasm.numThreads = threads;
   ort.env.logLevel = 'error';
   const files = await fetchModel(manifest, (done, all) => postMessage({ progress: { done, all } }));
@@ -35,10 +44,12 @@ async function map(z, styleVector) {
 async function synthesise(w) {
   const rows = new ort.Tensor('float32', w, [1, model.layers + 1, model.latentSize]);
   const { pictures } = await synthesis.run({ w: rows });
-  const colours = await pictures.getData(), pixels = model.resolution ** 2;
-  const levels = new Uint8ClampedArray(4 * pixels);  // which rounds and clamps
+  const colours = await pictures.getData(),
+    pixels = model.resolution ** 2;
+  const levels = new Uint8ClampedArray(4 * pixels); // which rounds and clamps
   for (let place = 0; place < pixels; place++) {
-    for (let colour = 0; colour < 3; colour++) levels[4 * place + colour] = (colours[colour * pixels + place] + 1) * 127.5;
+    for (let colour = 0; colour < 3; colour++)
+      levels[4 * place + colour] = (colours[colour * pixels + place] + 1) * 127.5;
     levels[4 * place + 3] = 255;
   }
   return levels;
@@ -68,7 +79,7 @@ async function frame({ number, frames, loop, smooth }) {
   return { levels: await synthesise(w) };
 }
 
-let last = Promise.resolve();  // one at a time: a session runs once at once
+let last = Promise.resolve(); // one at a time: a session runs once at once
 
 onmessage = ({ data: { id, act, ...asked } }) => {
   last = last.then(async () => {
