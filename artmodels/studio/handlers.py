@@ -206,8 +206,8 @@ def file_name(recipe: Recipe, stems: Mapping[str, str]) -> str:
 def caption(recipe: Recipe) -> str:
     """What people call a picture: `Ukiyo-e No. 7`, and `Ukiyo-e 60 + Baroque 40, No. 7` in a mix (percent).
 
-    Neighbours and children, in which several seeds meet, have a name besides: `Ukiyo-e No. 7 · kep`; and that alone, if
-    their first seed is too long to say.
+    Neighbours and children, in which several seeds meet, have a name besides: `Ukiyo-e No. 7 · kepun`; and that alone,
+    if their first seed is too long to say.
     """
     shares = sorted(recipe.style_weights.items(), key=lambda item: -item[1])
     named = [f"{style_word(style)} {round(100 * share)}" for style, share in shares[:3] if share > 0]
@@ -227,11 +227,13 @@ def digest_of(recipe: Recipe) -> str:
 
 
 def spoken(recipe: Recipe) -> str:
-    """A syllable of the recipe's own, by its hash: one of 2,205."""
-    number = int(digest_of(recipe)[:8], 16)
-    first, number = number % 21, number // 21
-    vowel, number = number % 5, number // 5
-    return CONSONANTS[first] + VOWELS[vowel] + CONSONANTS[number % 21]
+    """A word of the recipe's own that means nothing, by its hash: one of 231,525."""
+    number, letters = int(digest_of(recipe)[:12], 16), ""
+    for place in range(5):
+        kind = VOWELS if place % 2 else CONSONANTS
+        number, letter = divmod(number, len(kind))
+        letters += kind[letter]
+    return letters
 
 
 def picture_file(

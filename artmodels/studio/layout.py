@@ -133,7 +133,7 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
             breed_page = build_breed_page(context, panel)
             breed_page.connect_room(rooms["breed"], paint_page.wall.recipes)
         with rooms["steer"]:
-            steer_page = build_steer_page(context, first, panel)
+            steer_page = build_steer_page(context, first, panel, rooms["steer"], paint_page.wall.recipes)
         with rooms["film"]:
             film_page = build_film_page(context, panel, rooms["film"], paint_page.wall.recipes)
         with rooms["music"]:

@@ -89,7 +89,10 @@
     }
     if (item?.closest(LARGE)) open(item);
     if (event.target.closest?.('#keep') && !stores()) say(document.getElementById('actions'), words().unkept);
-    if (event.target.closest?.('#actions button:not(#keep)')) close();  // what it does is shown on a page
+    if (event.target.closest?.('#actions button:not(#keep)')) {  // what it does is shown on a page
+      close();
+      document.body.classList.add('sheet-closed');
+    }
     if (event.target.closest?.('#sheet-close')) document.body.classList.add('sheet-closed');
   });
 
@@ -124,9 +127,13 @@
     if (document.execCommand('copy')) say(row, words().copied);
   }
 
+  // A link comes from the server as a query, and may be asked for before the page's address stands before it.
+  const whole = (link) => (link?.startsWith('recipe=') ? location.origin + location.pathname + '?' + link : link);
+
   // The address follows the picture in the panel, and the panel follows the address.
   window.artmodels = {
-    async copy(link, field) {
+    async copy(query, field) {
+      const link = whole(query);
       const row = document.getElementById(field).closest('.link-row');
       try {
         await navigator.clipboard.writeText(link);
@@ -136,7 +143,7 @@
       }
     },
     share(link) {
-      navigator.share?.({ title: document.title, url: link }).catch(() => {});
+      navigator.share?.({ title: document.title, url: whole(link) }).catch(() => {});
     },
     async sharePicture(path) {  // the picture itself, where the browser has something to send it with
       const answer = await fetch('gradio_api/file=' + encodeURI(path));

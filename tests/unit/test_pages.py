@@ -57,7 +57,7 @@ class Studio:
             self.panel: Panel = build_panel(self.context)
             self.blend: BlendPage = build_blend_page(self.context, model, self.paint, self.panel)
             self.breed: BreedPage = build_breed_page(self.context, self.panel)
-            self.steer: SteerPage = build_steer_page(self.context, model, self.panel)
+            self.steer: SteerPage = build_steer_page(self.context, model, self.panel, room, self.paint.wall.recipes)
             self.prompt: PromptPage = build_prompt_page(self.context, model, "en", self.panel)
             self.rework: ReworkPage = build_rework_page(self.context, model, self.panel, "en")
             self.film: FilmPage = build_film_page(self.context, self.panel, room, self.paint.wall.recipes)
@@ -154,9 +154,12 @@ def test_parents_have_the_same_children_again(studio):
     hanging = studio.some(6)
     _, parents, example, litter, children = page.begin([], hanging, *asked)
     assert parents == example == [hanging[0], hanging[3]] and len(litter) == len(children) == LITTER
-    _, chosen, _ = page.add_parent(hanging[1], parents, example, *asked)
-    assert chosen == [hanging[1]]  # the example's parents make room
-    _, chosen, _ = page.add_parent(hanging[2], chosen, example, *asked)
+    added = page.add_parent(hanging[1], parents, example, *asked)
+    assert added[page.parents.recipes] == [hanging[1]]  # the example's parents make room, and so do their children
+    assert added[page.litter.recipes] == added[page.litter.gallery] == []
+    added = page.add_parent(hanging[2], added[page.parents.recipes], example, *asked)
+    chosen = added[page.parents.recipes]
+    assert chosen == hanging[1:3] and page.litter.recipes not in added
     _, born, family, tree = page.breed(chosen, 5, 0.2, [], [], *asked)
     assert len(born) == LITTER and len(family) == len(tree) == 1
     event = gr.SelectData(None, {"index": 0, "value": None})
@@ -170,6 +173,8 @@ def test_parents_have_the_same_children_again(studio):
 def test_a_picture_is_steered_and_levelled(studio):
     page, (picked,), asked = studio.steer, studio.some(1), (studio.name, "en")
     put = page.put(picked, *asked)
+    assert page.begin(None, [picked], *asked)[page.base] == put[page.base]
+    assert page.begin(picked, [picked], *asked) == gr.skip()
     turned = page.turn(put[page.base], *asked, 1.5, 0, *[0] * 6)[studio.context.picked]
     assert [(edit["name"], edit["amount"]) for edit in turned["edits"]] == [("brightness", 1.5)]
     again = page.put(turned, *asked)

@@ -393,6 +393,6 @@ def test_a_picture_keeps_its_name_through_a_browser(model):
 
 def test_a_caption_tells_ancestors_and_edits(model):
     recipe = recipe_of(model, latents=(Latent(7), Latent(8, 0.3), Latent(9, 0.1)))
-    assert re.fullmatch("Mosaic No. 7 · [a-z]{3}", handlers.caption(recipe))
+    assert re.fullmatch("Mosaic No. 7 · [a-z]{5}", handlers.caption(recipe))
     long = recipe_of(model, latents=(Latent(4_018_314_376), Latent(8, 0.3)))
-    assert re.fullmatch("Mosaic · [a-z]{3}", handlers.caption(long))
+    assert re.fullmatch("Mosaic · [a-z]{5}", handlers.caption(long))

@@ -19,6 +19,7 @@ from artmodels.studio.context import (
     RANDOM_SEED_JS,
     Pictures,
     StudioContext,
+    Updates,
     as_data,
     clear_errors,
     pick_from,
@@ -59,18 +60,25 @@ class BreedPage:
             shown, data = self.context.show(model, chosen)
             return shown, data, data, *self.context.show(model, children(chosen, LITTER, 0, FIRST_MUTATION))
 
-    def add_parent(self, picked: Any, recipes: Any, example: Any, current: str, language: str) -> tuple[Any, ...]:
+    def add_parent(self, picked: Any, recipes: Any, example: Any, current: str, language: str) -> Updates:
+        """One parent more; those of the example, and their children, make room for it."""
+        parents, unchosen = self.parents, recipes == example
         with clear_errors(language):
             model = self.context.model_of(current)
-            recipe, chosen = picked_and_chosen(model, picked, [] if recipes == example else recipes)
+            recipe, chosen = picked_and_chosen(model, picked, [] if unchosen else recipes)
             if recipe not in chosen:
                 if len(chosen) >= MAX_PARENTS:
                     raise Complaint("too-many-parents", most=MAX_PARENTS)
                 chosen.append(recipe)
-            wall, recipes = self.context.show(model, chosen)
+            shown, data = self.context.show(model, chosen)
         if len(chosen) == 1:
-            gr.Info(translate(language, "one-more-parent"), title="", duration=4)
-        return wall, recipes, self.context.go("breed")
+            gr.Info(translate(language, "one-more-parent"), title="", duration=8)
+        updates: Updates = {
+            parents.gallery: shown,
+            parents.recipes: data,
+            self.context.tabs: self.context.go("breed"),
+        }
+        return updates | ({part: [] for part in self.litter.parts} if unchosen else {})
 
     def breed(
         self, recipes: Any, seed: float, mutation: float, family: Any, tree: Any, current: str, language: str
@@ -123,7 +131,7 @@ class BreedPage:
         context, parents, litter, tree = self.context, self.parents, self.litter, self.tree
         asked = [context.current, context.language]
         adding = [context.picked, parents.recipes, self.example, *asked]
-        panel.breed.click(self.add_parent, adding, [*parents.parts, context.tabs], **PAINTING)
+        panel.breed.click(self.add_parent, adding, [*parents.parts, *litter.parts, context.tabs], **PAINTING)
         self.start.click(None, None, self.seed, js=RANDOM_SEED_JS, api_visibility="private").then(
             self.breed,
             [parents.recipes, self.seed, self.mutation, context.family, tree, *asked],

@@ -25,7 +25,7 @@ from artmodels.studio.context import (
     read_picked,
 )
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, knows, translate
-from artmodels.studio.panel import Panel
+from artmodels.studio.panel import Panel, those_of
 
 SLIDERS = 8
 RANGE = AMOUNTS[-1]  # standard deviations of what a direction names, to both sides
@@ -75,6 +75,12 @@ class SteerPage:
         }
         return updates | {self.sliders[place]: gr.Slider(value=amounts[place]) for place in range(len(names))}
 
+    def begin(self, base: Any, hanging: Any, current: str, language: str) -> Updates:
+        """Whoever comes before any picture is turned finds the first of the wall."""
+        with clear_errors(language):
+            some = [] if base else those_of(self.context.model_of(current), hanging)[:1]
+        return self.put(some[0].to_data(), current, language) if some else gr.skip()
+
     def turn(self, base: Any, current: str, language: str, *values: float) -> Updates:
         with clear_errors(language):
             model = self.context.model_of(current)
@@ -85,8 +91,9 @@ class SteerPage:
     def level(self) -> list[float]:
         return [0.0] * SLIDERS
 
-    def connect(self, panel: Panel) -> None:
+    def connect(self, panel: Panel, room: gr.Tab, wall: gr.JSON) -> None:
         context, asked = self.context, [self.context.current, self.context.language]
+        room.select(self.begin, [self.base, wall, *asked], self.put_outputs, **PAINTING)
         panel.steer.click(self.put, [context.picked, *asked], self.put_outputs, **PAINTING)
         turning: dict[str, Any] = {
             "fn": self.turn,
@@ -99,7 +106,9 @@ class SteerPage:
         panel.show_after(self.reset.click(self.level, None, self.sliders, **QUICK).then(**turning))
 
 
-def build_steer_page(context: StudioContext, first: LoadedModel, panel: Panel) -> SteerPage:
+def build_steer_page(
+    context: StudioContext, first: LoadedModel, panel: Panel, room: gr.Tab, wall: gr.JSON
+) -> SteerPage:
     context.add(gr.HTML, {"value": "steer-intro"}, elem_classes="intro", padding=False)
     with gr.Row(elem_id="steer"):
         with gr.Column(min_width=280, elem_id="wheel"):
@@ -115,7 +124,7 @@ def build_steer_page(context: StudioContext, first: LoadedModel, panel: Panel) -
         table = gr.HTML(effects_table(first.directions, DEFAULT_LANGUAGE), elem_id="steer-table")
     base = gr.JSON(None, visible=False)
     page = SteerPage(context, base, before, after, sliders, reset, table)
-    page.connect(panel)
+    page.connect(panel, room, wall)
     return page
 
 
