@@ -64,12 +64,12 @@ class FilmShown:
                 yield {self.news: progress_words(translate(language, words), step)}
 
     def making(self, stop: gr.Button, steps: Iterator[Updates]) -> Iterator[Updates]:
-        """The same updates; after an error nothing says any more that a film is being made."""
+        """The same updates; an error is told as a warning, after which nothing says that a film is being made."""
         try:
             yield from steps
-        except gr.Error:
+        except gr.Error as error:
+            gr.Warning(error.message, error.duration, title=error.title)
             yield {self.news: "", stop: gr.Button(visible=False)}
-            raise
 
     def stop_with(self, stop: gr.Button, filming: list[Any], quick: dict[str, Any]) -> None:
         """A button that ends the making; a last word of progress may still be on its way then."""
