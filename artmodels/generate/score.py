@@ -291,9 +291,9 @@ def score_frames(rows: ScoreRows, paint: Paint, chunk: int = BATCH, stop: int | 
 
 
 def eased(done: float, easing: str) -> float:
-    """What share of the way is gone when so much of the time is: "leap" is cubic, fastest at first."""
+    """What share of the way is gone when so much of the time is: "leap" is fastest at first, with the fifth power."""
     if easing == "leap":
-        return 1 - (1 - done) ** 3
+        return 1 - (1 - done) ** 5
     return (1 - math.cos(math.pi * done)) / 2 if easing == "smooth" else done
 
 

@@ -14,7 +14,7 @@ RATE = 24  # frames a second, to which any clip is brought by leaving out or rep
 WIDTH, HEIGHT = 64, 48  # px of the grey frames
 MIN_FRAMES = 2
 MAX_SECONDS = 60
-MAX_PIXELS = 4096 * 2304  # of a frame
+MAX_PIXELS = 3840 * 2160  # of a frame
 MAX_DECODED = 60 * 120  # frames, whatever rate a file declares
 
 

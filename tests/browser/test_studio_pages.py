@@ -528,6 +528,9 @@ def test_a_film_of_a_sound_is_stopped_and_what_is_no_sound_is_told(page, tmp_pat
     short = write_encoded(click_track(120, 0.9)[0], tmp_path / "short.wav")
     page.locator("#music-file input[type=file]").set_input_files(short)
     says(page, "short.wav lasts 0.90 seconds: expected 1 to 300")
+    page.locator("#music-make").click()
+    page.wait_for_timeout(2500)
+    assert not page.locator("#music-news").inner_text().strip() and not page.locator("#music-stop").is_visible()
 
 
 def test_a_painting_moves_with_an_uploaded_clip(page, tmp_path):

@@ -1,5 +1,6 @@
 """Clips: read and refused, what moves in them by closed forms, the score of a dance, the verb."""
 
+import io
 import json
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from artmodels.generate.choreograph import choreograph, lively
 from artmodels.generate.film import side_by_side
 from artmodels.generate.score import ScoreRows, parse_score, read_score
 from artmodels.hub.load import LoadedModel, load_model
+from artmodels.signals.audio_file import read_sound
 from artmodels.signals.motion import Motion, smoothed, watch
 from artmodels.signals.synthesis import moving_disc
 from artmodels.signals.video_file import HEIGHT, RATE, WIDTH, Clip, clip_pictures, read_clip
@@ -52,6 +54,41 @@ def test_clips_of_any_rate_are_brought_to_one(tmp_path, name, rate, frames):
     clip = read_clip(write_clip(moving_disc(np.full(frames, 2.0)), tmp_path / name, rate))
     assert clip.frames.shape[1:] == (HEIGHT, WIDTH) and clip.frames.dtype == np.uint8
     assert abs(len(clip.frames) - 2 * RATE) <= 2 and not clip.has_sound
+
+
+class Pipe(io.RawIOBase):
+    """What cannot be gone back in."""
+
+    def __init__(self):
+        self.content = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content) -> int:
+        self.content += bytes(content)
+        return len(content)
+
+
+def test_a_browsers_recording_which_declares_no_length_is_read(tmp_path):
+    pipe = Pipe()
+    with av.open(pipe, "w", format="webm", options={"live": "1"}) as container:
+        video, audio = container.add_stream("libvpx", rate=30), container.add_stream("libopus", rate=48_000)
+        video.width, video.height, video.pix_fmt, audio.layout = 128, 96, "yuv420p", "mono"
+        for frame in moving_disc(np.full(60, 2.0)):
+            container.mux(video.encode(av.VideoFrame.from_image(Image.fromarray(frame).convert("RGB"))))
+        frame = av.AudioFrame.from_ndarray(click_track(120, 2)[0][None], "fltp", "mono")
+        frame.rate = 24_000
+        container.mux(audio.encode(frame))
+        for stream in (video, audio):
+            container.mux(stream.encode(None))
+    path = tmp_path / "webcam.webm"
+    path.write_bytes(pipe.content)
+    with av.open(str(path)) as container:
+        assert container.duration is None
+    clip = read_clip(path)
+    assert clip.has_sound and clip.seconds == pytest.approx(2, abs=0.05)
+    assert read_sound(path).seconds == pytest.approx(2, abs=0.05)
 
 
 def test_pictures_of_a_clip_are_whole_on_black(tmp_path):

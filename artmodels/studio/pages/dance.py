@@ -72,9 +72,12 @@ def build_dance_page(context: StudioContext, first: LoadedModel) -> ScoreDials:
             stop: gr.Button(visible=False),
         }
 
+    def film(whole: bool, *given: Any) -> Iterator[Updates]:
+        yield from shown.making(stop, shoot(whole, *given))
+
     inputs = [clip, score_file, *dials.inputs, context.current, context.language]
     filming: list[Any] = [
-        button.click(partial(shoot, whole), inputs, [*shown.parts, stop], **FILMING)
+        button.click(partial(film, whole), inputs, [*shown.parts, stop], **FILMING)
         for button, whole in ((preview, False), (make, True))
     ]
     shown.stop_with(stop, filming, QUICK)

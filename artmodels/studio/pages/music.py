@@ -106,13 +106,16 @@ def build_music_page(context: StudioContext, first: LoadedModel, room: gr.Tab) -
             saved = context.save(score_bytes(score), "score.json")
         yield {shown.score: gr.DownloadButton(value=saved, visible=True), stop: gr.Button(visible=False)}
 
+    def film(whole: bool, *given: Any) -> Iterator[Updates]:
+        yield from shown.making(stop, shoot(whole, *given))
+
     inputs = [sound, score_file, mode, *dials.inputs, context.current, context.language]
     outputs = [*shown.parts, stop]
     listening = {"fn": listen, "inputs": [sound, context.language], "outputs": heard, **PAINTING}
     sound.change(**gentle(listening), trigger_mode="always_last")
     room.select(listen_once, [heard, sound, context.language], heard, **PAINTING)
     filming: list[Any] = [
-        button.click(partial(shoot, whole), inputs, outputs, **FILMING)
+        button.click(partial(film, whole), inputs, outputs, **FILMING)
         for button, whole in ((preview, False), (make, True))
     ]
     shown.stop_with(stop, filming, QUICK)

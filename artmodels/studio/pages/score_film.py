@@ -63,6 +63,14 @@ class FilmShown:
                 progress = step
                 yield {self.news: progress_words(translate(language, words), step)}
 
+    def making(self, stop: gr.Button, steps: Iterator[Updates]) -> Iterator[Updates]:
+        """The same updates; an error is told as a warning, after which nothing says that a film is being made."""
+        try:
+            yield from steps
+        except gr.Error as error:
+            gr.Warning(error.message, error.duration, title=error.title)
+            yield {self.news: "", stop: gr.Button(visible=False)}
+
     def stop_with(self, stop: gr.Button, filming: list[Any], quick: dict[str, Any]) -> None:
         """A button that ends the making; a last word of progress may still be on its way then."""
         stop.click(lambda: gr.Button(visible=False), None, stop, cancels=filming, **quick).then(
