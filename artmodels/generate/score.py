@@ -34,11 +34,11 @@ from torch import Tensor
 
 from artmodels.generate.film import FilmSpec, Paint, great_circle, paint_film
 from artmodels.generate.mixing import convex
-from artmodels.generate.recipe import MAX_AMOUNT, MAX_EDITS, MAX_NAME, SEED_LIMIT, Edit, Latent, LayerMix, Recipe, Shift
+from artmodels.generate.recipe import MAX_AMOUNT, MAX_EDITS, MAX_NAME, Edit, Latent, LayerMix, Recipe, Seed, Shift
 from artmodels.generate.sampling import BATCH, rows_of
 from artmodels.hub.load import LoadedModel
 from artmodels.io.files import json_bytes, write_atomically
-from artmodels.io.schema import Name, Schema, parse
+from artmodels.io.schema import Digest, Name, Schema, parse
 from artmodels.models.generator import MAX_TRUNCATION
 
 SCHEMA = 1
@@ -50,8 +50,6 @@ LITTLE = 1e-6  # seconds, by which a time may be missed in floating point
 FORGOTTEN = 8.0  # relaxation times after which a pulse is over
 DIGITS = 3  # of times and amounts in a score
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Seed = Annotated[int, Field(ge=0, lt=SEED_LIMIT)]
 Time = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
 Row = Annotated[int, Field(ge=0, le=16)]
 StyleName = Annotated[str, Field(max_length=MAX_NAME)]
@@ -101,8 +99,8 @@ class Score(Schema):
 
     format: Annotated[int, Field(alias="schema")] = SCHEMA
     model: Annotated[str, Field(min_length=1, max_length=200)]
-    weights_sha256: Sha256
-    source_sha256: Sha256 | None = None
+    weights_sha256: Digest
+    source_sha256: Digest | None = None
     seconds: Annotated[float, Field(ge=MIN_SECONDS, le=MAX_SECONDS)]
     frames_per_second: int = 24
     size: int = 256

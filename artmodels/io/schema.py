@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from functools import wraps
 from typing import Annotated, Any, TypeVar, dataclass_transform
 
@@ -58,14 +59,14 @@ def checked(what: str) -> Callable[[type[Class]], type[Class]]:
     def check(plain: type[Class]) -> type[Class]:
         config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
         made: Any = dataclass(plain, frozen=True, config=config)
-        initialise = made.__init__
+        initialise, names = made.__init__, [field.name for field in fields(made)]
 
         @wraps(initialise)
         def in_one_line(self, *values: Any, **named: Any) -> None:
             try:
                 initialise(self, *values, **named)
             except ValidationError as error:
-                raise ValueError(_first_fault(error, what)) from error
+                raise ValueError(_first_fault(error, what, names)) from error
 
         made.__init__ = in_one_line
         return made
@@ -87,10 +88,13 @@ def parse(schema: type[Class], value: Any, what: str) -> Class:
         raise ValueError(_first_fault(error, what)) from error
 
 
-def _first_fault(error: ValidationError, what: str) -> str:
-    """One printable line."""
+def _first_fault(error: ValidationError, what: str, names: Sequence[str] = ()) -> str:
+    """One printable line; `names` are those of the values that were given by their places."""
     first = error.errors(include_url=False)[0]
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])
+    where = list(first["loc"])
+    if where and isinstance(where[0], int) and names:
+        where[0] = names[where[0]]
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where)
     told = f"{what}{place if place.isprintable() else ''}"[:200]
     found = f"found {first['input']!r:.{LONGEST_FOUND}}"
     if first["type"] in ("missing", "missing_argument"):

@@ -139,7 +139,7 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
         with rooms["music"]:
             music_page = build_music_page(context, first, rooms["music"])
         with rooms["dance"]:
-            dance_dials = build_dance_page(context, first)
+            dance_page = build_dance_page(context, first)
         with rooms["rework"]:
             rework_page = build_rework_page(context, first, panel, DEFAULT_LANGUAGE)
         with rooms["explain"]:
@@ -154,7 +154,7 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
             steer_page,
             film_page,
             music_page,
-            dance_dials,
+            dance_page,
             say_page,
             rework_page,
             explain_page,

@@ -28,6 +28,7 @@ from artmodels.studio.context import (
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, LANGUAGES, style_word, translate, translate_error
 from artmodels.studio.pages.blend import BlendPage, design_updates, first_mix
 from artmodels.studio.pages.breed import BreedPage
+from artmodels.studio.pages.dance import DancePage
 from artmodels.studio.pages.explain import ExplainPage
 from artmodels.studio.pages.film import FilmPage
 from artmodels.studio.pages.music import MusicPage, mode_choices
@@ -70,7 +71,7 @@ class Pages:
     steer: SteerPage
     film: FilmPage
     music: MusicPage
-    dance: ScoreDials
+    dance: DancePage
     prompt: PromptPage
     rework: ReworkPage
     explain: ExplainPage
@@ -79,7 +80,7 @@ class Pages:
     @property
     def dials(self) -> list[ScoreDials]:
         """Of the pages whose films move with something."""
-        return [self.music.dials, self.dance]
+        return [self.music.dials, self.dance.dials]
 
 
 def connect_models(

@@ -1,6 +1,7 @@
 """What happens on the studio's pages, without a server and a browser: their methods, on a real model."""
 
 import gc
+import json
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,8 +20,10 @@ from artmodels.studio import handlers
 from artmodels.studio.context import StudioContext, as_data
 from artmodels.studio.pages.blend import BlendPage, build_blend_page
 from artmodels.studio.pages.breed import LITTER, BreedPage, build_breed_page
+from artmodels.studio.pages.dance import DancePage, build_dance_page
 from artmodels.studio.pages.explain import ExplainPage, build_explain_page
 from artmodels.studio.pages.film import FilmPage, build_film_page
+from artmodels.studio.pages.music import MusicPage, build_music_page
 from artmodels.studio.pages.paint import PaintPage, build_paint_page
 from artmodels.studio.pages.prompt import PromptPage, build_prompt_page
 from artmodels.studio.pages.rework import ReworkPage, build_rework_page
@@ -61,6 +64,8 @@ class Studio:
             self.prompt: PromptPage = build_prompt_page(self.context, model, "en", self.panel)
             self.rework: ReworkPage = build_rework_page(self.context, model, self.panel, "en")
             self.film: FilmPage = build_film_page(self.context, self.panel, room, self.paint.wall.recipes)
+            self.music: MusicPage = build_music_page(self.context, model, room)
+            self.dance: DancePage = build_dance_page(self.context, model)
             self.explain: ExplainPage = build_explain_page(self.context, self.panel, room, self.paint.wall.recipes)
 
     def some(self, count: int, first: int = 0) -> list[dict[str, Any]]:
@@ -214,6 +219,17 @@ def test_a_picture_is_explained_and_the_story_told_once(studio):
     told = page.tell_whoever_comes(studio.name, "", "", studio.some(2), "en")
     assert told[page.wanted] and told[page.seen[0]]
     assert page.tell_whoever_comes(studio.name, told[page.story], "", [], "en") == gr.skip()
+
+
+def test_a_sound_and_a_clip_become_films_with_their_scores(studio, tmp_path):
+    asked, dialled = (studio.name, "en"), (0.5, 0.5, 0.5, "", 3, 64, "mp4")
+    music, dance = studio.music, studio.dance
+    assert "<svg" in music.listen(None, "en") and music.listen_once("drawn", None, "en") == gr.skip()
+    for page, given in ((music, (None, None, "pulse")), (dance, (None, None))):
+        *told, made = page.film(False, *given, *dialled, *asked)
+        score = json.loads(Path(made[page.shown.score].value["path"]).read_text())
+        assert told[0][page.stop].visible and not made[page.stop].visible
+        assert score["keyframes"][0]["time"] == 0 and score["weights_sha256"] == studio.model.weights_sha256
 
 
 def test_a_way_shows_what_it_needs(studio):

@@ -282,7 +282,7 @@ def test_hostile_latents(model, change, expected):
     [
         ({"styles": {"cubism": 1.0}}, "no style 'cubism'"),
         ({"styles": {"mosaic": 0.0}}, "all styles are at 0"),
-        ({"latents": [{"seed": 1, "weight": 0.0}]}, "weights must be not all"),
+        ({"latents": [{"seed": 1, "weight": 0.0}]}, "weights that are not all"),
         ({"directions": {"sadness": 1.0}}, "no direction"),
         ({"layers": {"first": 9, "seed": 1}}, "no block 9"),
     ],

@@ -1,6 +1,7 @@
 """A page where pictures move with a clip: the visitor's own, or their webcam's."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,11 +16,68 @@ from artmodels.studio.computing import computed
 from artmodels.studio.context import FILMING, QUICK, StudioContext, Updates, clear_errors
 from artmodels.studio.i18n import translate
 from artmodels.studio.pages.score_dials import ScoreDials, build_dials, chosen
-from artmodels.studio.pages.score_film import RATE, build_film_shown, build_score_file
+from artmodels.studio.pages.score_film import RATE, FilmShown, build_film_shown, build_score_file
 from artmodels.studio.performing import PREVIEW_RATE, PREVIEW_SECONDS, performed, take_clip, take_score
 
 
-def build_dance_page(context: StudioContext, first: LoadedModel) -> ScoreDials:
+@dataclass(frozen=True)
+class DancePage:
+    """The parts of the page, and what happens on it."""
+
+    context: StudioContext
+    clip: gr.Video
+    dials: ScoreDials
+    score_file: gr.File
+    preview: gr.Button
+    make: gr.Button
+    stop: gr.Button
+    shown: FilmShown
+
+    def shoot(self, whole: bool, *given: Any) -> Iterator[Updates]:
+        path, written, *dialled, size, kind, current, language = given
+        with clear_errors(language):
+            model = self.context.model_of(current)
+            yield {**self.shown.begun(language, "watching"), self.stop: gr.Button(visible=True)}
+            file, seen = take_clip(self.context.files, path)
+            motion = computed(watch, seen)
+            if written:
+                score = take_score(self.context.files, written)
+                check_score(score, model, seen.sha256)
+            else:
+                values = {**chosen(*dialled), "frames_per_second": RATE if whole else PREVIEW_RATE, "size": int(size)}
+                score = choreograph(motion, model, **values)
+            steps = performed(
+                self.context,
+                model,
+                score,
+                file if seen.has_sound else None,
+                f"artmodels-dance.{kind}" if whole else "preview.mp4",
+                None if whole else PREVIEW_SECONDS * score.frames_per_second,
+                clip_pictures(file, score.frames_per_second, score.size),
+            )
+            yield from self.shown.followed(steps, language, "filming" if whole else "previewing")
+            saved = self.context.save(score_bytes(score), "score.json")
+        news = f'<p role="status">{translate(language, "still-clip")}</p>' if motion.is_still else ""
+        yield {
+            self.shown.news: news,
+            self.shown.score: gr.DownloadButton(value=saved, visible=True),
+            self.stop: gr.Button(visible=False),
+        }
+
+    def film(self, whole: bool, *given: Any) -> Iterator[Updates]:
+        yield from self.shown.making(self.stop, self.shoot(whole, *given))
+
+    def connect(self) -> None:
+        context = self.context
+        inputs = [self.clip, self.score_file, *self.dials.inputs, context.current, context.language]
+        filming: list[Any] = [
+            button.click(partial(self.film, whole), inputs, [*self.shown.parts, self.stop], **FILMING)
+            for button, whole in ((self.preview, False), (self.make, True))
+        ]
+        self.shown.stop_with(self.stop, filming, QUICK)
+
+
+def build_dance_page(context: StudioContext, first: LoadedModel) -> DancePage:
     context.add(gr.HTML, {"value": "dance-intro"}, elem_classes="intro", padding=False)
     clip = context.add(
         gr.Video,
@@ -40,45 +98,6 @@ def build_dance_page(context: StudioContext, first: LoadedModel) -> ScoreDials:
             gr.Button, {"value": "stop"}, variant="stop", min_width=90, visible=False, elem_id="dance-stop"
         )
     shown = build_film_shown(context, "dance")
-
-    def shoot(whole: bool, *given: Any) -> Iterator[Updates]:
-        path, written, *dialled, size, kind, current, language = given
-        with clear_errors(language):
-            model = context.model_of(current)
-            yield {**shown.begun(language, "watching"), stop: gr.Button(visible=True)}
-            file, seen = take_clip(context.files, path)
-            motion = computed(watch, seen)
-            if written:
-                score = take_score(context.files, written)
-                check_score(score, model, seen.sha256)
-            else:
-                values = {**chosen(*dialled), "frames_per_second": RATE if whole else PREVIEW_RATE, "size": int(size)}
-                score = choreograph(motion, model, **values)
-            steps = performed(
-                context,
-                model,
-                score,
-                file if seen.has_sound else None,
-                f"artmodels-dance.{kind}" if whole else "preview.mp4",
-                None if whole else PREVIEW_SECONDS * score.frames_per_second,
-                clip_pictures(file, score.frames_per_second, score.size),
-            )
-            yield from shown.followed(steps, language, "filming" if whole else "previewing")
-            saved = context.save(score_bytes(score), "score.json")
-        news = f'<p role="status">{translate(language, "still-clip")}</p>' if motion.is_still else ""
-        yield {
-            shown.news: news,
-            shown.score: gr.DownloadButton(value=saved, visible=True),
-            stop: gr.Button(visible=False),
-        }
-
-    def film(whole: bool, *given: Any) -> Iterator[Updates]:
-        yield from shown.making(stop, shoot(whole, *given))
-
-    inputs = [clip, score_file, *dials.inputs, context.current, context.language]
-    filming: list[Any] = [
-        button.click(partial(film, whole), inputs, [*shown.parts, stop], **FILMING)
-        for button, whole in ((preview, False), (make, True))
-    ]
-    shown.stop_with(stop, filming, QUICK)
-    return dials
+    page = DancePage(context, clip, dials, score_file, preview, make, stop, shown)
+    page.connect()
+    return page

@@ -22,7 +22,7 @@ from artmodels.studio.context import (
 )
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, translate
 from artmodels.studio.pages.score_dials import ScoreDials, build_dials, chosen
-from artmodels.studio.pages.score_film import RATE, build_film_shown, build_score_file
+from artmodels.studio.pages.score_film import RATE, FilmShown, build_film_shown, build_score_file
 from artmodels.studio.performing import (
     PREVIEW_RATE,
     PREVIEW_SECONDS,
@@ -36,10 +36,65 @@ from artmodels.studio.performing import (
 
 @dataclass(frozen=True)
 class MusicPage:
-    """What other parts of the studio touch."""
+    """The parts of the page, and what happens on it."""
 
+    context: StudioContext
+    sound: gr.Audio
+    heard: gr.HTML
     mode: gr.Radio
     dials: ScoreDials
+    score_file: gr.File
+    preview: gr.Button
+    make: gr.Button
+    stop: gr.Button
+    shown: FilmShown
+
+    def listen(self, path: str | None, language: str) -> str:
+        with clear_errors(language):
+            _, samples, hearing = hear_file(self.context.files, path)
+        return draw_sound(samples, hearing, language)
+
+    def listen_once(self, drawn: str, path: str | None, language: str) -> Any:
+        return gr.skip() if drawn else self.listen(path, language)
+
+    def score_for(
+        self, model: LoadedModel, path: str | None, written: str | None, mode: str, rate: int, size: int, values: Any
+    ) -> tuple[Path, Score]:
+        file, _, hearing = hear_file(self.context.files, path)
+        if written:
+            score = take_score(self.context.files, written)
+            check_score(score, model, hearing.sha256)
+            return file, score
+        return file, compose(hearing, model, mode, **values, frames_per_second=rate, size=size)
+
+    def shoot(self, whole: bool, *given: Any) -> Iterator[Updates]:
+        path, written, mode, *dialled, size, kind, current, language = given
+        with clear_errors(language):
+            model = self.context.model_of(current)
+            yield {**self.shown.begun(language, "listening"), self.stop: gr.Button(visible=True)}
+            rate = RATE if whole else PREVIEW_RATE
+            file, score = self.score_for(model, path, written, mode, rate, int(size), chosen(*dialled))
+            name = f"artmodels-music.{kind}" if whole else "preview.mp4"
+            frames = None if whole else PREVIEW_SECONDS * score.frames_per_second
+            steps = performed(self.context, model, score, file, name, frames)
+            yield from self.shown.followed(steps, language, "filming" if whole else "previewing")
+            saved = self.context.save(score_bytes(score), "score.json")
+        yield {self.shown.score: gr.DownloadButton(value=saved, visible=True), self.stop: gr.Button(visible=False)}
+
+    def film(self, whole: bool, *given: Any) -> Iterator[Updates]:
+        yield from self.shown.making(self.stop, self.shoot(whole, *given))
+
+    def connect(self, room: gr.Tab) -> None:
+        context, sound, heard = self.context, self.sound, self.heard
+        listening = {"fn": self.listen, "inputs": [sound, context.language], "outputs": heard, **PAINTING}
+        sound.change(**gentle(listening), trigger_mode="always_last")
+        room.select(self.listen_once, [heard, sound, context.language], heard, **PAINTING)
+        inputs = [sound, self.score_file, self.mode, *self.dials.inputs, context.current, context.language]
+        filming: list[Any] = [
+            button.click(partial(self.film, whole), inputs, [*self.shown.parts, self.stop], **FILMING)
+            for button, whole in ((self.preview, False), (self.make, True))
+        ]
+        self.shown.stop_with(self.stop, filming, QUICK)
 
 
 def build_music_page(context: StudioContext, first: LoadedModel, room: gr.Tab) -> MusicPage:
@@ -73,53 +128,9 @@ def build_music_page(context: StudioContext, first: LoadedModel, room: gr.Tab) -
             gr.Button, {"value": "stop"}, variant="stop", min_width=90, visible=False, elem_id="music-stop"
         )
     shown = build_film_shown(context, "music")
-
-    def listen(path: str | None, language: str) -> str:
-        with clear_errors(language):
-            _, samples, hearing = hear_file(context.files, path)
-        return draw_sound(samples, hearing, language)
-
-    def listen_once(drawn: str, path: str | None, language: str) -> Any:
-        return gr.skip() if drawn else listen(path, language)
-
-    def score_for(
-        model: LoadedModel, path: str | None, written: str | None, mode: str, rate: int, size: int, values: Any
-    ) -> tuple[Path, Score]:
-        file, _, hearing = hear_file(context.files, path)
-        if written:
-            score = take_score(context.files, written)
-            check_score(score, model, hearing.sha256)
-            return file, score
-        return file, compose(hearing, model, mode, **values, frames_per_second=rate, size=size)
-
-    def shoot(whole: bool, *given: Any) -> Iterator[Updates]:
-        path, written, mode, *dialled, size, kind, current, language = given
-        with clear_errors(language):
-            model = context.model_of(current)
-            yield {**shown.begun(language, "listening"), stop: gr.Button(visible=True)}
-            rate = RATE if whole else PREVIEW_RATE
-            file, score = score_for(model, path, written, mode, rate, int(size), chosen(*dialled))
-            name = f"artmodels-music.{kind}" if whole else "preview.mp4"
-            frames = None if whole else PREVIEW_SECONDS * score.frames_per_second
-            steps = performed(context, model, score, file, name, frames)
-            yield from shown.followed(steps, language, "filming" if whole else "previewing")
-            saved = context.save(score_bytes(score), "score.json")
-        yield {shown.score: gr.DownloadButton(value=saved, visible=True), stop: gr.Button(visible=False)}
-
-    def film(whole: bool, *given: Any) -> Iterator[Updates]:
-        yield from shown.making(stop, shoot(whole, *given))
-
-    inputs = [sound, score_file, mode, *dials.inputs, context.current, context.language]
-    outputs = [*shown.parts, stop]
-    listening = {"fn": listen, "inputs": [sound, context.language], "outputs": heard, **PAINTING}
-    sound.change(**gentle(listening), trigger_mode="always_last")
-    room.select(listen_once, [heard, sound, context.language], heard, **PAINTING)
-    filming: list[Any] = [
-        button.click(partial(film, whole), inputs, outputs, **FILMING)
-        for button, whole in ((preview, False), (make, True))
-    ]
-    shown.stop_with(stop, filming, QUICK)
-    return MusicPage(mode, dials)
+    page = MusicPage(context, sound, heard, mode, dials, score_file, preview, make, stop, shown)
+    page.connect(room)
+    return page
 
 
 def mode_choices(language: str) -> list[tuple[str, str]]:
