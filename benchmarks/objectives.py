@@ -46,7 +46,7 @@ from artmodels.training.batches import BatchSource
 from artmodels.training.config import PRESETS, TrainConfig
 from artmodels.training.export import export_generator
 from artmodels.training.gan_step import Networks, Passes, build_networks, ema_decay, training_step, update_ema
-from artmodels.training.latents import latents_of
+from artmodels.training.latents import components_for, latents_of
 from artmodels.training.losses import discriminator_loss, generator_loss
 from artmodels.training.monitor import summary
 
@@ -330,7 +330,8 @@ class Now:
     def __init__(self, nets: Networks, config: TrainConfig, dataset: ArtDataset):
         self.nets, self.config = nets, config
         labels, device = torch.from_numpy(dataset.labels), torch.device("cpu")
-        latents = latents_of(nets.projector, dataset, labels, config.latent_dim, flip=False)
+        components = components_for(labels, config.latent_dim)
+        latents = latents_of(nets.projector, dataset, labels, components, flip=False)
         self.source = BatchSource(config, dataset, labels, latents, device)
         self.passes = Passes(nets.generator, nets.heads, nets.projector, nets.projector.scales)
 

@@ -83,7 +83,10 @@
 
   document.addEventListener('click', (event) => {
     const item = event.target.closest?.('.wall .thumbnail-item');
-    if (item) following = false;
+    if (item) {
+      following = false;
+      document.body.classList.remove('sheet-closed');
+    }
     if (event.target.closest?.('#photo-styles .thumbnail-item')) {
       document.getElementById('photo-news').scrollIntoView({ block: innerWidth < 800 ? 'start' : 'nearest' });
     }
@@ -91,7 +94,7 @@
     if (event.target.closest?.('#keep') && !stores()) say(document.getElementById('actions'), words().unkept);
     if (event.target.closest?.('#actions button:not(#keep)')) {  // what it does is shown on a page
       close();
-      document.body.classList.add('sheet-closed');
+      document.body.classList.toggle('sheet-closed', innerWidth <= 900);  // where the sheet would lie over it
     }
     if (event.target.closest?.('#sheet-close')) document.body.classList.add('sheet-closed');
   });
@@ -155,7 +158,9 @@
     follow(link) {
       if (!link?.startsWith('recipe=')) return;
       if (!following) {
-        if (location.search !== '?' + link) history.pushState(null, '', '?' + link);
+        if (location.search === '?' + link) return;
+        history.pushState(null, '', '?' + link);
+        document.body.classList.remove('sheet-closed');  // another picture is in it
         return;
       }
       following = false;

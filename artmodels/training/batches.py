@@ -83,7 +83,8 @@ class BatchSource:
         mirrored = half_of(self.size, random) if self.config.flip else None
         if mirrored is not None:
             levels[mirrored.numpy()] = levels[mirrored.numpy()][:, :, ::-1]
-        z = blur(self.latents.take(indices, mirrored), self.config.latent_jitter, random)
+        z = self.latents.take(indices, self.config.latent_dim, random, mirrored)
+        z = blur(z, self.config.latent_jitter, random)
         changes = torch.rand(self.size, CHANGES, generator=random)
         style = self.one_hot[self.labels[indices]]
         batch = Batch(torch.from_numpy(np.ascontiguousarray(levels)), style, z, changes)

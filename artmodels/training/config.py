@@ -120,6 +120,12 @@ class TrainConfig(RunConfig):
     heads_after: int = hyperparameter(
         "images before which the generator learns from the pictures alone and the discriminator waits", least=0
     )
+    components: int = hyperparameter(
+        "numbers of a latent that tell of its picture, the others are random; 0: by the pictures in a style",
+        "N",
+        least=0,
+        default=0,
+    )
     latent_jitter: float = hyperparameter(
         "how far a picture's latent may move towards a random one, 0 to 1", least=0, most=1, resumable=True
     )
@@ -185,6 +191,8 @@ class TrainConfig(RunConfig):
                 f"a batch of {self.batch_size} does not divide into {self.accumulate} parts of at least 2 pictures: "
                 "change --accumulate or --batch-size"
             )
+        if self.components > self.latent_dim:
+            raise ValueError(f"components ({self.components}) must be at most latent_dim ({self.latent_dim})")
         if not 1 <= len(self.head_channels) <= 4 or not all(1 <= channels <= 4096 for channels in self.head_channels):
             raise ValueError(f"head_channels must be one to four numbers from 1 to 4096, found {self.head_channels}")
         if not 0 <= self.freeze < self.resolution:

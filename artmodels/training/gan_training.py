@@ -35,7 +35,7 @@ from artmodels.training.gan_step import (
     update_ema,
 )
 from artmodels.training.init_from import InitialModel, start_from
-from artmodels.training.latents import keep_latents
+from artmodels.training.latents import components_for, keep_latents
 from artmodels.training.loop import Moment, Training, run_training
 from artmodels.training.monitor import Monitor, spoiled_by_finish, warnings_of
 from artmodels.training.report import write_report
@@ -129,9 +129,8 @@ class GanTraining(Training):
         accelerator, config = self.accelerator, self.config
         projector, quiet = self.nets.projector, not accelerator.is_main_process
         with accelerator.main_process_first():
-            latents = keep_latents(
-                self.output, projector, self.dataset, self.labels, config.latent_dim, config.flip, quiet
-            )
+            components = config.components or components_for(self.labels, config.latent_dim)
+            latents = keep_latents(self.output, projector, self.dataset, self.labels, components, config.flip, quiet)
         if self.budget and self.checkpointer.monitor and accelerator.is_main_process:
             self.checkpointer.monitor.look_at_real()  # else the first checkpoint, by which the rest is planned, would
         passes, processes = prepare_passes(accelerator, self.nets, config.compile), accelerator.num_processes

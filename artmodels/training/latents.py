@@ -6,6 +6,7 @@ GAN (arXiv:2109.05070) and of representation-conditioned generation (arXiv:2312.
 the representation, so that nothing has to learn how it is distributed.
 """
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ MOST_FITTED = 10_000  # pictures that the components are found from
 SURPLUS = 16  # components more than are kept, by which a randomised decomposition is exact enough
 FEW = 8  # pictures of a style, by which the size of its variance is half believed
 BATCH = 64
+PER_LOGARITHM = 4.0
 
 
 @torch.no_grad()
@@ -95,25 +97,39 @@ def fit_encoder(features: list[Tensor], labels: Tensor, most: int) -> PictureEnc
 
 @dataclass(frozen=True)
 class PictureLatents:
-    """Latents `[N, latent_dim]` of a collection's pictures, and of the same pictures mirrored, or None."""
+    """What is told of a collection's pictures, `[N, K]`, and of the same pictures mirrored, or None."""
 
     latents: Tensor
     mirrored: Tensor | None = None
 
-    def take(self, indices: np.ndarray, mirrored: Tensor | None = None) -> Tensor:
-        """The latents `[B, latent_dim]` of some pictures; `mirrored` `[B]` says which are shown left to right."""
+    def take(self, indices: np.ndarray, latent_dim: int, random: torch.Generator, mirrored: Tensor | None) -> Tensor:
+        """Latents `[B, latent_dim]` of some pictures; `mirrored` `[B]` says which are shown left to right.
+
+        What is told of a picture comes first, the rest is random, and another each time.
+        """
         chosen = self.latents[indices]
-        if mirrored is None or self.mirrored is None:
-            return chosen
-        return torch.where(mirrored[:, None], self.mirrored[indices], chosen)
+        if mirrored is not None and self.mirrored is not None:
+            chosen = torch.where(mirrored[:, None], self.mirrored[indices], chosen)
+        rest = torch.randn(len(chosen), latent_dim - chosen.shape[1], generator=random)
+        return torch.cat([chosen, rest], dim=1)
+
+
+def components_for(labels: Tensor, latent_dim: int) -> int:
+    """How many numbers should tell of each picture, where `labels` `[N]` are the styles.
+
+    A random latent is painted well where it lies near those of pictures, and the pictures that this takes grow
+    exponentially with the numbers. So these grow with the logarithm of the pictures in a style.
+    """
+    in_a_style = len(labels) / len(labels.unique())
+    return max(1, min(latent_dim, round(PER_LOGARITHM * math.log(in_a_style))))
 
 
 def latents_of(
-    projector: FeatureProjector, dataset: ArtDataset, labels: Tensor, latent_dim: int, flip: bool, quiet: bool = True
+    projector: FeatureProjector, dataset: ArtDataset, labels: Tensor, components: int, flip: bool, quiet: bool = True
 ) -> PictureLatents:
-    """Look at a collection, of whose pictures `labels` `[N]` are the styles, and give each picture its latent.
+    """Look at a collection, of whose pictures `labels` `[N]` are the styles, and tell of each in so many numbers.
 
-    Where a collection is too small for `latent_dim` components, the rest is random, and fixed for each picture.
+    There are fewer where the pictures do not differ in as many ways.
     """
     device = next(projector.parameters()).device
     count = len(dataset)
@@ -134,16 +150,13 @@ def latents_of(
 
     fitted = np.arange(min(count, MOST_FITTED)) * count // min(count, MOST_FITTED)
     features = look_at_all(fitted)
-    encoder = fit_encoder(features, labels[fitted], latent_dim)
-    rest = torch.randn(count, latent_dim - encoder.components.shape[1], generator=torch.Generator().manual_seed(0))
+    encoder = fit_encoder(features, labels[fitted], components)
 
     def encode_all(mirrored: bool) -> Tensor:
         if not mirrored and len(fitted) == count:
-            return torch.cat([encoder.encode(features, labels), rest], dim=1)
+            return encoder.encode(features, labels)
         parts = np.array_split(np.arange(count), max(1, count // BATCH))
-        return torch.cat(
-            [torch.cat([encoder.encode(look_at(part, mirrored), labels[part]) for part in parts]), rest], 1
-        )
+        return torch.cat([encoder.encode(look_at(part, mirrored), labels[part]) for part in parts])
 
     return PictureLatents(encode_all(mirrored=False), encode_all(mirrored=True) if flip else None)
 
@@ -153,7 +166,7 @@ def keep_latents(
     projector: FeatureProjector,
     dataset: ArtDataset,
     labels: Tensor,
-    latent_dim: int,
+    components: int,
     flip: bool,
     quiet: bool,
 ) -> PictureLatents:
@@ -163,11 +176,11 @@ def keep_latents(
         OSError: the folder cannot be written.
     """
     path = output / LATENTS_NAME
-    of = f"{dataset.digest} {latent_dim} {projector.feature_resolution} {labels.max().item()} {flip}"
+    of = f"{dataset.digest} {components} {projector.feature_resolution} {labels.max().item()} {flip}"
     with suppress(SafetensorError, OSError, LookupError), safe_open(path, "pt") as file:
         if (file.metadata() or {}).get("of") == of:
             return PictureLatents(**{name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-    found = latents_of(projector, dataset, labels, latent_dim, flip, quiet)
+    found = latents_of(projector, dataset, labels, components, flip, quiet)
     tensors = {name: tensor for name, tensor in vars(found).items() if tensor is not None}
     with replacing_file(path) as building:
         save_file(tensors, building, {"of": of})

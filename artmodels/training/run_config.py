@@ -63,8 +63,11 @@ def read_run(
         source, test, init = saved["data"]["source"], saved["data"].get("test"), saved.get("init")
         if init is not None:
             init = {key: str(init[key]) for key in ("source", "weights_sha256")}
+        trained = saved["train"]
+        if config_type is TrainConfig:  # before it could be said, all numbers of a latent told of its picture
+            trained = {"components": trained["latent_dim"], **trained}
         test_source = None if test is None or test["source"] is None else str(test["source"])
-        return config_type(**saved["train"]), source if source is None else str(source), test_source, init
+        return config_type(**trained), source if source is None else str(source), test_source, init
     except (TypeError, LookupError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is not a run's config ({error}): start a new run in another folder") from error
 

@@ -8,7 +8,15 @@ import torch
 
 from artmodels.data.dataset import ArtDataset, load_dataset
 from artmodels.models.discriminator import FeatureProjector
-from artmodels.training.latents import LATENTS_NAME, fit_encoder, keep_latents, latents_of, look
+from artmodels.training.latents import (
+    LATENTS_NAME,
+    PictureLatents,
+    components_for,
+    fit_encoder,
+    keep_latents,
+    latents_of,
+    look,
+)
 
 DIM = 32
 
@@ -53,14 +61,29 @@ def test_like_pictures_have_like_latents(projector, drawn, latents):
     assert (found == torch.from_numpy(some)).float().mean() > 0.9
 
 
-def test_a_few_pictures_fill_what_they_cannot_tell_with_chance(projector, drawn):
+def test_a_few_pictures_differ_in_few_ways(projector, drawn):
     few = drawn.select(np.arange(0, len(drawn), len(drawn) // 12))
     labels = torch.from_numpy(few.labels)
     found = latents_of(projector, few, labels, DIM, flip=False).latents
-    assert found.shape == (len(few), DIM) and torch.isfinite(found).all()
+    assert found.shape == (len(few), len(few) - len(drawn.styles)) and torch.isfinite(found).all()
     assert torch.pdist(found).min() > 1
     alone = latents_of(projector, few, torch.zeros_like(labels), DIM, flip=False).latents
-    assert not torch.allclose(found, alone)
+    assert alone.shape == (len(few), len(few) - 1)
+
+
+def test_what_is_not_told_of_a_picture_is_another_chance_each_time(latents):
+    random, places = torch.Generator().manual_seed(0), np.array([4, 5])
+    told = PictureLatents(latents[:, :3])
+    first, second = (told.take(places, DIM, random, None) for _ in range(2))
+    assert torch.equal(first[:, :3], latents[places, :3]) and torch.equal(second[:, :3], latents[places, :3])
+    assert first.shape == (2, DIM) and not torch.isclose(first[:, 3:], second[:, 3:]).any()
+
+
+@pytest.mark.parametrize(("pictures", "styles", "expected"), [(50, 9, 7), (500, 9, 16), (7694, 9, 27), (3, 3, 1)])
+def test_more_is_told_where_there_are_more_pictures(pictures, styles, expected):
+    labels = torch.arange(pictures) % styles
+    assert components_for(labels, 128) == expected
+    assert components_for(labels, 4) == min(expected, 4)
 
 
 def test_mirrored_pictures_have_latents_of_their_own(projector, drawn):
@@ -74,7 +97,7 @@ def test_mirrored_pictures_have_latents_of_their_own(projector, drawn):
         look(projector, drawn.batch([3]).flip(3))[0], look(projector, turned.batch([3]))[0], atol=1e-5
     )
     chosen = torch.tensor([True, False, True])
-    taken = found.take(np.array([4, 5, 6]), chosen)
+    taken = found.take(np.array([4, 5, 6]), found.latents.shape[1], torch.Generator(), chosen)
     assert torch.equal(taken, torch.stack([found.mirrored[4], found.latents[5], found.mirrored[6]]))
 
 
