@@ -178,8 +178,9 @@ def test_parents_have_the_same_children_again(studio):
 def test_a_picture_is_steered_and_levelled(studio):
     page, (picked,), asked = studio.steer, studio.some(1), (studio.name, "en")
     put = page.put(picked, *asked)
-    assert page.begin(None, [picked], *asked)[page.base] == put[page.base]
-    assert page.begin(picked, [picked], *asked) == gr.skip()
+    assert page.begin(None, None, [picked], *asked)[page.base] == put[page.base]
+    assert page.begin(None, picked, studio.some(3, first=5), *asked)[page.base] == put[page.base]
+    assert page.begin(picked, None, [picked], *asked) == gr.skip()
     turned = page.turn(put[page.base], *asked, 1.5, 0, *[0] * 6)[studio.context.picked]
     assert [(edit["name"], edit["amount"]) for edit in turned["edits"]] == [("brightness", 1.5)]
     again = page.put(turned, *asked)

@@ -75,10 +75,10 @@ class SteerPage:
         }
         return updates | {self.sliders[place]: gr.Slider(value=amounts[place]) for place in range(len(names))}
 
-    def begin(self, base: Any, hanging: Any, current: str, language: str) -> Updates:
-        """Whoever comes before any picture is turned finds the first of the wall."""
+    def begin(self, base: Any, picked: Any, hanging: Any, current: str, language: str) -> Updates:
+        """Whoever comes before any picture is turned finds the one in the panel, else the first of the wall."""
         with clear_errors(language):
-            some = [] if base else those_of(self.context.model_of(current), hanging)[:1]
+            some = [] if base else those_of(self.context.model_of(current), [picked] if picked else hanging)[:1]
         return self.put(some[0].to_data(), current, language) if some else gr.skip()
 
     def turn(self, base: Any, current: str, language: str, *values: float) -> Updates:
@@ -93,7 +93,7 @@ class SteerPage:
 
     def connect(self, panel: Panel, room: gr.Tab, wall: gr.JSON) -> None:
         context, asked = self.context, [self.context.current, self.context.language]
-        room.select(self.begin, [self.base, wall, *asked], self.put_outputs, **PAINTING)
+        room.select(self.begin, [self.base, context.picked, wall, *asked], self.put_outputs, **PAINTING)
         panel.steer.click(self.put, [context.picked, *asked], self.put_outputs, **PAINTING)
         turning: dict[str, Any] = {
             "fn": self.turn,
