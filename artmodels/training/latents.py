@@ -6,7 +6,6 @@ GAN (arXiv:2109.05070) and of representation-conditioned generation (arXiv:2312.
 the representation, so that nothing has to learn how it is distributed.
 """
 
-import math
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,6 @@ MOST_FITTED = 10_000  # pictures that the components are found from
 SURPLUS = 16  # components more than are kept, by which a randomised decomposition is exact enough
 FEW = 8  # pictures of a style, by which the size of its variance is half believed
 BATCH = 64
-PER_LOGARITHM = 4.0
 
 
 @torch.no_grad()
@@ -115,13 +113,12 @@ class PictureLatents:
 
 
 def components_for(labels: Tensor, latent_dim: int) -> int:
-    """How many numbers should tell of each picture, where `labels` `[N]` are the styles.
+    """How many numbers should tell of each picture, where `labels` `[N]` are the styles: one for each in a style.
 
-    A random latent is painted well where it lies near those of pictures, and the pictures that this takes grow
-    exponentially with the numbers. So these grow with the logarithm of the pictures in a style.
+    A random latent is painted well where it lies near those of pictures. A handful of pictures in a hundred dimensions
+    are far from almost everything.
     """
-    in_a_style = len(labels) / len(labels.unique())
-    return max(1, min(latent_dim, round(PER_LOGARITHM * math.log(in_a_style))))
+    return min(latent_dim, len(labels) // len(labels.unique()))
 
 
 def latents_of(
