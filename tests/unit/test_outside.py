@@ -69,6 +69,7 @@ def test_a_wheel_is_spared_its_weights():
         ".py",
         ".typed",
         ".css",
+        ".html",
         ".js",
         ".jinja",
         ".jpg",

@@ -284,12 +284,13 @@ export async function captionOf(recipe, styleName) {
 }
 
 function spoken(digest) {
-  let number = parseInt(digest.slice(0, 8), 16);
-  const first = number % 21;
-  number = Math.floor(number / 21);
-  const vowel = number % 5;
-  number = Math.floor(number / 5);
-  return CONSONANTS[first] + VOWELS[vowel] + CONSONANTS[number % 21];
+  let number = parseInt(digest.slice(0, 12), 16), letters = '';
+  for (let place = 0; place < 5; place += 1) {
+    const kind = place % 2 ? VOWELS : CONSONANTS;
+    letters += kind[number % kind.length];
+    number = Math.floor(number / kind.length);
+  }
+  return letters;
 }
 
 /** `ukiyo-e-7.png` of a plain seed, else the main style with digits of the recipe's digest. */
