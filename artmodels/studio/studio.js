@@ -90,6 +90,8 @@
     if (event.target.closest?.('#photo-styles .thumbnail-item')) {
       document.getElementById('photo-news').scrollIntoView({ block: innerWidth < 800 ? 'start' : 'nearest' });
     }
+    const filming = event.target.closest?.('#music-preview, #music-make, #dance-preview, #dance-make')?.id.split('-')[0];
+    if (filming) setTimeout(() => document.getElementById(`${filming}-news`).scrollIntoView({ block: 'center' }), 500);
     if (item?.closest(LARGE)) open(item);
     if (event.target.closest?.('#keep') && !stores()) say(document.getElementById('actions'), words().unkept);
     if (event.target.closest?.('#actions button:not(#keep)')) {  // what it does is shown on a page
