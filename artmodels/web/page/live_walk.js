@@ -4,7 +4,7 @@
 import { layersOf, neighbours, randomSeed } from './mixing.js';
 import { FIRST_TRUNCATION, SEED_LIMIT, seedRecipe } from './recipe.js';
 
-const PUSH = 0.8, // of the way to quite another picture, as neighbours have it
+const PUSHES = [0.8, 1.7, 1.7], // of the way to a seed that has nothing of the picture, and for fine rows past it
   FIRST_PUSH = 1009; // seeds of what is pushed to, apart from those of the walk
 
 /** Rows of `w` for low, mid and high, as artmodels/generate/compose.py has them: the first and the last. */
@@ -63,7 +63,7 @@ export class LiveWalk {
     const base = this.here(),
       { layers } = this.model;
     const pushed = rowsOfBands(layers).map((rows, band) => {
-      const [other] = neighbours(base, PUSH, [(this.seed + FIRST_PUSH * (band + 1)) % SEED_LIMIT]);
+      const [other] = neighbours(base, PUSHES[band], [(this.seed + FIRST_PUSH * (band + 1)) % SEED_LIMIT]);
       return withRows(base, other, rows, layers);
     });
     return [base, ...pushed];
