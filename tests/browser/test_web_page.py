@@ -653,9 +653,15 @@ def test_the_stage_fills_the_screen_and_escape_leaves_it(listening, size):
     assert page.evaluate("document.activeElement.id") == "live-full"
 
 
-def test_where_little_motion_is_wanted_nothing_jumps(listening, bench):
-    page = listening(reduced_motion="reduce")
-    assert changes(page, 3000).max() < bench.LEAST
+def test_where_little_motion_is_wanted_nothing_jumps(listening, masters):
+    largest = {}
+    with serving_folder(masters, isolated=False) as address:
+        for wanted in ("no-preference", "reduce"):
+            page = listening(at=address, reduced_motion=wanted)
+            page.wait_for_function("() => Math.max(...artmodels.livePage.stage.pushes) > 0")  # it hears the first hit
+            largest[wanted] = changes(page, 3500).max()
+            page.context.close()
+    assert largest["no-preference"] > 3 * largest["reduce"] > 0, largest
 
 
 def test_silence_leaves_the_canvas_calm(playwright, visit_live, bench, tmp_path):
@@ -666,7 +672,8 @@ def test_silence_leaves_the_canvas_calm(playwright, visit_live, bench, tmp_path)
     page.locator("#live-start").click()
     page.wait_for_function(f"() => {bench.LISTENS}")
     drifting = changes(page, 2500)
-    assert 0 < drifting.max() < bench.LEAST
+    assert 0 < drifting.max() < 3 * bench.LEAST  # rounding alone moves flat pictures by a level or two
+    assert page.evaluate("artmodels.livePage.stage.shown") == [0, 0, 0]
     page.locator("#live-pace").fill("0")
     page.wait_for_timeout(1000)
     page.wait_for_function("() => artmodels.livePage.stage.share === 1 && !artmodels.livePage.stage.next")

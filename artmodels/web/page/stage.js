@@ -2,9 +2,10 @@
 // pictures that are painted already: scenes that fade into each other, and what sounds push a scene towards.
 
 const RELAX = 0.28, // seconds in which a push falls to 1/e
-  CALM_RELAX = 4, // where the visitor wants little motion, and how slowly it is followed then
-  CALM_FOLLOW = 2,
+  CALM_RELAX = 8, // where the visitor wants little motion, and how slowly it is followed then
+  CALM_FOLLOW = 4,
   LEAST_FADE = 0.6, // seconds from one scene to the next
+  CALM_FADE = 2.5,
   LONGEST_FRAME = 0.1; // seconds that pass at once, after the page was away
 
 const isCalm = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
@@ -83,7 +84,7 @@ export class Stage {
   fade(passed) {
     if (!this.to) return;
     const seconds = Math.min(this.to.seconds, this.next?.seconds ?? Infinity);
-    this.share = Math.min(1, this.share + passed / Math.max(LEAST_FADE, seconds));
+    this.share = Math.min(1, this.share + passed / Math.max(isCalm() ? CALM_FADE : LEAST_FADE, seconds));
     if (this.share < 1 || !this.next) return;
     if (this.from !== this.to) close(this.from);
     Object.assign(this, { from: this.to, to: this.next, next: null, share: 0 });
