@@ -782,19 +782,41 @@ def test_ours_and_the_peers_are_trained_and_reported(start, monkeypatch, one_cor
         assert (again > before) == (contender == "diffusers")
 
 
-def test_visits_to_the_page_are_measured(start, folder, monkeypatch, tmp_path):
+@pytest.fixture
+def page_engine() -> None:
     if not shutil.which("chromium"):
         pytest.skip("chromium is not installed: apt-get install chromium")
     try:
         package()
     except OSError as error:
         pytest.skip(f"npm cannot be reached: {error}")
+
+
+def test_visits_to_the_page_are_measured(start, folder, page_engine, monkeypatch, tmp_path):
     printed = start("web", "--model", folder, "--visits", 1, "--results", tmp_path / "results")
     told = json.loads((tmp_path / "results" / "page.json").read_text())
     assert_takes("web", told["command"], monkeypatch)
     assert len(told["visits"]) == 2 and told["visits"][0]["threads"] == 1
     assert all(0 < visit["first_picture"] <= visit["wall"] for visit in told["visits"])
     assert (tmp_path / "results" / "table.md").read_text("utf-8") in printed
+
+
+def test_the_delay_of_the_page_live_is_measured(start, folder, page_engine, monkeypatch, tmp_path):
+    printed = start("web_live", "--model", folder, "--hits", 2, "--results", tmp_path / "results")
+    told = json.loads((tmp_path / "results" / "live.json").read_text())
+    assert_takes("web_live", told["command"], monkeypatch)
+    assert len(told["milliseconds"]) == 2 and all(0 < each <= 500 for each in told["milliseconds"])
+    assert (tmp_path / "results" / "live.md").read_text("utf-8") in printed
+
+
+def test_a_delay_ends_at_the_first_frame_that_changes_more_than_drifting_does():
+    times = np.arange(0, 1000, 10.0)
+    drifting = np.full(100, 0.5)
+    latency = script("web_live").latency
+    assert latency(300.0, times, drifting) == 500  # missed
+    moved = drifting.copy()
+    moved[[10, 37, 38]] = 9  # the first of them before the hit
+    assert latency(300.0, times, moved) == 70
 
 
 def test_what_too_few_test_pictures_cannot_carry_is_left_empty():

@@ -4,6 +4,7 @@ import { BlendPage } from './blend_page.js';
 import { BreedPage } from './breed_page.js';
 import { closeLarge } from './large.js';
 import { LayerMixer } from './layers.js';
+import { LivePage } from './live_page.js';
 import { Opener } from './opening.js';
 import { checkBrowser, Painter, threads } from './painter.js';
 import { PaintPage } from './paint_page.js';
@@ -18,7 +19,7 @@ import { element, make } from './wall.js';
 const app = {
   painter: new Painter(),
   load,
-  pages: ['paint', 'blend', 'breed', 'steer', 'film'],
+  pages: ['paint', 'blend', 'breed', 'steer', 'film', 'live'],
 
   tell(text, teller = null) {
     element('news').textContent = text;
@@ -49,7 +50,9 @@ const app = {
       tab?.setAttribute('aria-selected', name === page);
       if (tab) tab.tabIndex = name === page ? 0 : -1;
     }
-    ({ blend: this.blendPage, breed: this.breedPage, steer: this.steerPage, film: this.filmPage })[page]?.shown();
+    if (page !== 'live') this.livePage.left();
+    const { blendPage: blend, breedPage: breed, steerPage: steer, filmPage: film, livePage: live } = this;
+    ({ blend, breed, steer, film, live })[page]?.shown();
   },
 };
 
@@ -85,7 +88,7 @@ function buildTongue() {
 function rename() {
   const { model } = app;
   buildTabs();
-  for (const page of [app.paintPage, app.blendPage, app.steerPage]) page.build();
+  for (const page of [app.paintPage, app.blendPage, app.steerPage, app.livePage]) page.build();
   app.paintPage.mark();
   const masthead = model.styles.length > 1 ? say('masthead', { count: model.styles.length }) : say('masthead-one');
   element('masthead').querySelector('p').textContent = masthead;
@@ -201,7 +204,7 @@ async function start() {
     app.site = await (await fetch('site.json')).json();
     Object.assign(app, { panel: new Panel(app), paintPage: new PaintPage(app), blendPage: new BlendPage(app) });
     Object.assign(app, { breedPage: new BreedPage(app), steerPage: new SteerPage(app), filmPage: new FilmPage(app) });
-    app.layerMixer = new LayerMixer(app);
+    Object.assign(app, { livePage: new LivePage(app), layerMixer: new LayerMixer(app) });
     app.opener = new Opener(app);
     connect();
     const base = new URL('model/', document.baseURI).href,

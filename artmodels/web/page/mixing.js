@@ -75,11 +75,13 @@ function inheritedEdits(parents, shares) {
 
 const shift = (name, sha256, amount) => ({ name, amount: short(amount), sha256, kind: 'direction' });
 
+/** The edit that gives a picture the rows of `w` of another from row `first` on. */
+export const layersOf = ({ latents, style_weights }, first) => ({ first, latents, style_weights, kind: 'layers' });
+
 /** The picture `coarse` with the latents and styles of `fine` from row `first` of `w` on. */
 export function mixLayers(coarse, fine, first) {
   const kept = coarse.edits.filter(({ kind }) => kind !== 'layers');
-  const mixed = { first, latents: fine.latents, style_weights: fine.style_weights, kind: 'layers' };
-  return { ...coarse, edits: [mixed, ...kept].slice(0, MAX_EDITS) };
+  return { ...coarse, edits: [layersOf(fine, first), ...kept].slice(0, MAX_EDITS) };
 }
 
 /** The picture moved along named directions, instead of whatever it was moved along before. */

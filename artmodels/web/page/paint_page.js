@@ -3,8 +3,9 @@
 import { neighbours, randomSeed } from './mixing.js';
 import { captionOf, FIRST_TRUNCATION, SEED_LIMIT, seedRecipe } from './recipe.js';
 import { isReplaced } from './painter.js';
+import { buildPills, markPills } from './pills.js';
 import { Complaint, say, sayError, styleWord } from './words.js';
-import { element, make, Wall } from './wall.js';
+import { element, Wall } from './wall.js';
 
 export const COUNT = 24;
 const MAX_HISTORY = 50;
@@ -34,33 +35,13 @@ export class PaintPage {
 
   /** The pills of a model's styles. */
   build() {
-    const choices = [null, ...this.app.model.styles];
-    if (!choices.includes(this.style)) this.style = null;
-    element('style').replaceChildren(
-      ...choices.map((style) => {
-        const button = make('button', {
-          type: 'button',
-          textContent: style === null ? say('all-styles') : styleWord(style),
-        });
-        button.setAttribute('role', 'radio');
-        button.dataset.style = style ?? '';
-        button.onclick = () =>
-          this.remembering(() => {
-            this.style = style;
-            this.near = null;
-          });
-        return button;
+    if (!this.app.model.styles.includes(this.style)) this.style = null;
+    buildPills(element('style'), this.app.model.styles, (style) =>
+      this.remembering(() => {
+        this.style = style;
+        this.near = null;
       }),
     );
-    element('style').onkeydown = (event) => {
-      const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
-      if (!by) return;
-      event.preventDefault();
-      const pills = [...element('style').children],
-        here = choices.indexOf(this.style);
-      pills[(here + by + pills.length) % pills.length].click();
-      pills[(here + by + pills.length) % pills.length].focus();
-    };
   }
 
   state() {
@@ -129,11 +110,7 @@ export class PaintPage {
   }
 
   async mark() {
-    for (const pill of element('style').children) {
-      const chosen = pill.dataset.style === (this.style ?? '');
-      pill.setAttribute('aria-checked', chosen);
-      pill.tabIndex = chosen ? 0 : -1;
-    }
+    markPills(element('style'), this.style);
     element('undo').disabled = !this.past.length;
     element('near-bar').hidden = !this.near;
     if (this.near) element('near-news').textContent = say('near', { name: await captionOf(this.near, styleWord) });
