@@ -118,3 +118,8 @@ def frame_count(film: Image.Image) -> int:
 
 def read_jsonl(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def slowness() -> float:
+    """How many times longer things may take, while so much else runs on this machine: 1 where its cores are free."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
