@@ -1,6 +1,7 @@
 """What tests in every folder begin with: an environment without a network, a small generator, a cache of their own."""
 
 import os
+import shutil
 from pathlib import Path
 
 os.environ |= {  # read when the libraries are imported
@@ -27,6 +28,8 @@ from artmodels.cli.main import main
 from artmodels.hub.companions.directions import save_directions
 from artmodels.hub.load import LoadedModel, load_model
 from artmodels.hub.pretrained import ArtGenerator
+from artmodels.io.files import default_cache
+from artmodels.web.engine import PACKAGE_NAME
 
 LONGEST = (
     "test_resume.py",
@@ -50,10 +53,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def data_cache(tmp_path_factory) -> Path:
-    """No test reads or writes the user's own cache."""
-    folder = tmp_path_factory.mktemp("cache")
+    """No test writes the user's own cache, or reads more of it than the package that the static page needs."""
+    folder, package = tmp_path_factory.mktemp("cache"), default_cache() / PACKAGE_NAME
+    if package.is_file():
+        shutil.copyfile(package, folder / PACKAGE_NAME)
     os.environ["ARTMODELS_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def page_engine(data_cache) -> None:
+    """The package that the static page needs is here: no test fetches it."""
+    if not (data_cache / PACKAGE_NAME).is_file():
+        pytest.skip(f"{PACKAGE_NAME} is not in the cache: python -m artmodels web ... --dry-run fetches it")
 
 
 @pytest.fixture(scope="session")

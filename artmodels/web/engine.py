@@ -13,6 +13,7 @@ VERSION = "1.30.0"
 SHA256 = "d2228df7e4616bc3348bf504ee888f3bec43789a273f0a63f3e68d203ce3bf71"  # of the package
 REGISTRY = "https://registry.npmjs.org"  # or what NPM_CONFIG_REGISTRY names, as for npm itself
 NOTICE = f"onnxruntime-web {VERSION}, by Microsoft, under the MIT licence: https://github.com/microsoft/onnxruntime"
+PACKAGE_NAME = f"onnxruntime-web-{VERSION}.tgz"  # in the cache
 TIMEOUT = 60  # seconds without a word
 MOST_BYTES = 60_000_000
 FILES = {  # name in a page's folder -> name in the package; a static host may not know .mjs for JavaScript
@@ -45,7 +46,7 @@ def engine_files() -> dict[str, bytes]:
 
 def package() -> bytes:
     """The npm package, whose checksum is right; it stays in the cache."""
-    kept = default_cache() / f"onnxruntime-web-{VERSION}.tgz"
+    kept = default_cache() / PACKAGE_NAME
     if kept.is_file():
         content = kept.read_bytes()
         if hashlib.sha256(content).hexdigest() == SHA256:
@@ -63,7 +64,7 @@ def package() -> bytes:
 
 def address() -> str:
     registry = os.environ.get("NPM_CONFIG_REGISTRY") or REGISTRY
-    return f"{registry.rstrip('/')}/onnxruntime-web/-/onnxruntime-web-{VERSION}.tgz"
+    return f"{registry.rstrip('/')}/onnxruntime-web/-/{PACKAGE_NAME}"
 
 
 def download(url: str) -> bytes:

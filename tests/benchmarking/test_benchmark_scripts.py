@@ -39,7 +39,6 @@ from artmodels.models.prompt import PromptConfig, PromptModel, PromptNetwork
 from artmodels.optimize.deep_dream import DreamSettings
 from artmodels.training.config import tiny
 from artmodels.training.export import write_model_folder
-from artmodels.web.engine import package
 
 pytestmark = pytest.mark.slow
 
@@ -782,16 +781,10 @@ def test_ours_and_the_peers_are_trained_and_reported(start, monkeypatch, one_cor
         assert (again > before) == (contender == "diffusers")
 
 
-@pytest.fixture
-def page_engine() -> None:
-    if not shutil.which("chromium"):
-        pytest.skip("chromium is not installed: apt-get install chromium")
-    try:
-        package()
-    except OSError as error:
-        pytest.skip(f"npm cannot be reached: {error}")
+needs_chromium = pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium: apt-get install chromium")
 
 
+@needs_chromium
 def test_visits_to_the_page_are_measured(start, folder, page_engine, monkeypatch, tmp_path):
     printed = start("web", "--model", folder, "--visits", 1, "--results", tmp_path / "results")
     told = json.loads((tmp_path / "results" / "page.json").read_text())
@@ -801,6 +794,7 @@ def test_visits_to_the_page_are_measured(start, folder, page_engine, monkeypatch
     assert (tmp_path / "results" / "table.md").read_text("utf-8") in printed
 
 
+@needs_chromium
 def test_the_delay_of_the_page_live_is_measured(start, folder, page_engine, monkeypatch, tmp_path):
     printed = start("web_live", "--model", folder, "--hits", 2, "--results", tmp_path / "results")
     told = json.loads((tmp_path / "results" / "live.json").read_text())

@@ -39,7 +39,6 @@ from artmodels.signals.audio_file import RATE, write_sound
 from artmodels.signals.listening import band_powers, onset_strength
 from artmodels.signals.synthesis import our_song
 from artmodels.studio import handlers
-from artmodels.web.engine import engine_files
 from artmodels.web.export_onnx import add_onnx
 from artmodels.web.serve import serving_folder
 from artmodels.web.static_space import web_files
@@ -67,20 +66,12 @@ def browser(playwright):
 
 
 @pytest.fixture(scope="module")
-def engine() -> None:
-    try:
-        engine_files()
-    except OSError as error:
-        pytest.skip(f"the page's engine is not here and npm cannot be reached: {error}")
-
-
-@pytest.fixture(scope="module")
 def model(steered_folder) -> LoadedModel:
     return load_model(steered_folder)
 
 
 @pytest.fixture(scope="module")
-def folder(engine, steered_folder, tmp_path_factory) -> Path:
+def folder(page_engine, steered_folder, tmp_path_factory) -> Path:
     """What `web --dry-run` writes, of the model with two directions."""
     return write(web_files(str(steered_folder), "https://studio.example/"), tmp_path_factory.mktemp("page"))
 
@@ -270,7 +261,7 @@ def test_whatever_a_recipe_holds_is_painted_and_named_as_the_studio_does_it(page
 
 
 @pytest.fixture(scope="module")
-def masters(engine, tmp_path_factory) -> Path:
+def masters(page_engine, tmp_path_factory) -> Path:
     return write(web_files(str(MASTERS)), tmp_path_factory.mktemp("masters"))
 
 

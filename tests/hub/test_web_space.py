@@ -20,21 +20,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationW
 SOURCES = sorted((ROOT / "artmodels" / "web" / "page").iterdir())
 
 
-@pytest.fixture(scope="module")
-def packed() -> None:
-    """npm's package is here, or can be fetched."""
-    try:
-        engine.package()
-    except OSError as error:
-        pytest.skip(f"npm cannot be reached: {error}")
-
-
 @pytest.fixture
 def commit(hub, model_folder) -> str:
     return hub.add(MODEL, folder_files(model_folder))
 
 
-def test_the_folder_is_a_static_space_whose_pages_may_use_several_cores(hub, commit, packed):
+def test_the_folder_is_a_static_space_whose_pages_may_use_several_cores(hub, commit, page_engine):
     files = web_files(MODEL, "user/studio")
     front = yaml.safe_load(files["README.md"].decode().split("---")[1])
     assert front["sdk"] == "static" and front["app_file"] == "index.html" and front["models"] == [MODEL]
@@ -51,7 +42,7 @@ def test_the_folder_is_a_static_space_whose_pages_may_use_several_cores(hub, com
     assert not any(name.endswith((".py", ".mjs")) for name in files)
 
 
-def test_pushing_makes_and_updates_a_space(hub, commit, packed):
+def test_pushing_makes_and_updates_a_space(hub, commit, page_engine):
     result = run_here(lambda: main(["web", "user/page", "--model", MODEL]))
     assert result.returncode == 0 and f"{hub.address}/spaces/user/page" in result.stdout, result.stderr
     repository = hub.repositories["spaces", "user/page"]
@@ -103,7 +94,7 @@ def test_what_cannot_be_a_page(hub, commit, arguments, expected):
     assert_one_clear_line(run_here(lambda: main(arguments)), expected)
 
 
-def test_a_model_that_is_not_there_is_told(hub, packed):
+def test_a_model_that_is_not_there_is_told(hub, page_engine):
     assert_one_clear_line(
         run_here(lambda: main(["web", "user/p", "--model", "user/none"])), "the Hub shows no user/none"
     )
@@ -119,7 +110,7 @@ def test_without_a_network_the_engine_is_asked_for_in_one_line(hub, commit, monk
 
 def test_another_package_is_refused_and_a_damaged_one_fetched_again(hub, monkeypatch, tmp_path):
     monkeypatch.setenv("ARTMODELS_CACHE", str(tmp_path))
-    name = f"onnxruntime-web-{engine.VERSION}.tgz"
+    name = engine.PACKAGE_NAME
     hub.add("onnxruntime-web/-", {name: b"another"})
     monkeypatch.setattr(engine, "address", lambda: f"{hub.address}/onnxruntime-web/-/resolve/main/{name}")
     monkeypatch.setattr(hub.repositories["models", "onnxruntime-web/-"], "private", False)
