@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, SpaceHardware, constants
@@ -126,6 +127,31 @@ def write_space(folder: Path, files: dict[str, bytes]) -> None:
             path.write_bytes(content)
 
 
+def space_named(repo_id: str) -> str:
+    """The Hub id of a Space to push to.
+
+    Raises:
+        ValueError: no Hub id, or one with a revision.
+    """
+    repo_id, revision = parse_hub_id(repo_id)
+    if revision:
+        raise ValueError(f"push to {repo_id}, without @{revision}: a Space shows its main branch")
+    return repo_id
+
+
+def commit_to_space(
+    api: HfApi, repo_id: str, files: Mapping[str, bytes], ours: str | tuple[str, ...], message: str
+) -> None:
+    """One commit of the files to a Space, which takes away those of an older push whose names begin with `ours`."""
+    there = api.list_repo_files(repo_id, repo_type="space")
+    stale = sorted(name for name in there if name.startswith(ours) and name not in files)
+    operations: list[CommitOperationAdd | CommitOperationDelete] = [
+        CommitOperationAdd(name, content) for name, content in files.items()
+    ]
+    operations += [CommitOperationDelete(name) for name in stale]
+    api.create_commit(repo_id, operations, repo_type="space", commit_message=message)
+
+
 def push_space(
     repo_id: str,
     files: dict[str, bytes],
@@ -142,19 +168,11 @@ def push_space(
         ValueError: no Hub id.
         OSError: the Hub refuses, or cannot be reached; nothing is half pushed.
     """
-    repo_id, revision = parse_hub_id(repo_id)
-    if revision:
-        raise ValueError(f"push to {repo_id}, without @{revision}: a Space shows its main branch")
+    repo_id = space_named(repo_id)
     api = HfApi(token=token)
     with clear_hub_errors(repo_id):
         api.create_repo(repo_id, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
-        there = api.list_repo_files(repo_id, repo_type="space")
-        stale = sorted(name for name in there if name.startswith("artmodels/") and name not in files)
-        operations: list[CommitOperationAdd | CommitOperationDelete] = [
-            CommitOperationAdd(name, content) for name, content in files.items()
-        ]
-        operations += [CommitOperationDelete(name) for name in stale]
-        api.create_commit(repo_id, operations, repo_type="space", commit_message="The studio, on one model")
+        commit_to_space(api, repo_id, files, "artmodels/", "The studio, on one model")
     address = f"{api.endpoint}/spaces/{repo_id}"
     if hardware:
         try:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants
+from huggingface_hub import HfApi, constants
 
 from artmodels import __version__
 from artmodels.hub.companions.directions import DIRECTIONS_NAME
@@ -17,6 +17,7 @@ from artmodels.hub.download import Unreachable, clear_hub_errors, parse_hub_id, 
 from artmodels.hub.load import LoadedModel, load_model
 from artmodels.hub.model_files import escape_markdown
 from artmodels.hub.onnx_files import MANIFEST_NAME, MAX_ONNX_BYTES, ONNX_FOLDER, Manifest, onnx_names, read_manifest
+from artmodels.hub.space import commit_to_space, space_named
 from artmodels.hub.wheel import licence
 from artmodels.io.files import json_bytes
 from artmodels.studio.i18n import LANGUAGES, WORDS
@@ -192,9 +193,7 @@ def push_web(
         ValueError: no Hub id; or not everybody may read the model, but the Space.
         OSError: the Hub refuses, or cannot be reached; nothing is half pushed.
     """
-    repo_id, revision = parse_hub_id(repo_id)
-    if revision:
-        raise ValueError(f"push to {repo_id}, without @{revision}: a Space shows its main branch")
+    repo_id = space_named(repo_id)
     api = HfApi(token=token)
     with clear_hub_errors(repo_id):
         closed = model is not None and not_for_everybody(api, model)
@@ -206,13 +205,7 @@ def push_web(
         api.create_repo(repo_id, repo_type="space", space_sdk="static", private=private, exist_ok=True)
         if closed and not api.repo_info(repo_id, repo_type="space").private:
             raise ValueError(f"{repo_id} is there already, for everybody, and {model} is not: name another Space")
-        there = api.list_repo_files(repo_id, repo_type="space")
-        stale = sorted(name for name in there if name.startswith(OURS) and name not in files)
-        operations: list[CommitOperationAdd | CommitOperationDelete] = [
-            CommitOperationAdd(name, content) for name, content in files.items()
-        ]
-        operations += [CommitOperationDelete(name) for name in stale]
-        api.create_commit(repo_id, operations, repo_type="space", commit_message="A page that paints, on one model")
+        commit_to_space(api, repo_id, files, OURS, "A page that paints, on one model")
     return f"{api.endpoint}/spaces/{repo_id}"
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -13,7 +12,7 @@ from artmodels.hub.load import LoadedModel
 from artmodels.signals.motion import watch
 from artmodels.signals.video_file import clip_pictures
 from artmodels.studio.computing import computed
-from artmodels.studio.context import FILMING, QUICK, StudioContext, Updates, clear_errors
+from artmodels.studio.context import StudioContext, Updates, clear_errors
 from artmodels.studio.i18n import translate
 from artmodels.studio.pages.score_dials import ScoreDials, build_dials, chosen
 from artmodels.studio.pages.score_film import RATE, FilmShown, build_film_shown, build_score_file
@@ -70,11 +69,7 @@ class DancePage:
     def connect(self) -> None:
         context = self.context
         inputs = [self.clip, self.score_file, *self.dials.inputs, context.current, context.language]
-        filming: list[Any] = [
-            button.click(partial(self.film, whole), inputs, [*self.shown.parts, self.stop], **FILMING)
-            for button, whole in ((self.preview, False), (self.make, True))
-        ]
-        self.shown.stop_with(self.stop, filming, QUICK)
+        self.shown.connect(self.film, inputs, self.preview, self.make, self.stop)
 
 
 def build_dance_page(context: StudioContext, first: LoadedModel) -> DancePage:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,7 @@ from artmodels.generate.compose import MODES, compose
 from artmodels.generate.score import Score, check_score, score_bytes
 from artmodels.hub.load import LoadedModel
 from artmodels.studio.context import (
-    FILMING,
     PAINTING,
-    QUICK,
     StudioContext,
     Updates,
     clear_errors,
@@ -90,11 +87,7 @@ class MusicPage:
         sound.change(**gentle(listening), trigger_mode="always_last")
         room.select(self.listen_once, [heard, sound, context.language], heard, **PAINTING)
         inputs = [sound, self.score_file, self.mode, *self.dials.inputs, context.current, context.language]
-        filming: list[Any] = [
-            button.click(partial(self.film, whole), inputs, [*self.shown.parts, self.stop], **FILMING)
-            for button, whole in ((self.preview, False), (self.make, True))
-        ]
-        self.shown.stop_with(self.stop, filming, QUICK)
+        self.shown.connect(self.film, inputs, self.preview, self.make, self.stop)
 
 
 def build_music_page(context: StudioContext, first: LoadedModel, room: gr.Tab) -> MusicPage:

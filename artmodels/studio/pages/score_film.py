@@ -1,13 +1,14 @@
 """Where the pages Music and Dance take a score that was edited, and show and hand out the film of one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from artmodels.studio.context import StudioContext, Updates, progress_words
+from artmodels.studio.context import FILMING, QUICK, StudioContext, Updates, progress_words
 from artmodels.studio.i18n import translate
 
 RATE = 24  # frames a second
@@ -71,10 +72,22 @@ class FilmShown:
             gr.Warning(error.message, error.duration, title=error.title)
             yield {self.news: "", stop: gr.Button(visible=False)}
 
-    def stop_with(self, stop: gr.Button, filming: list[Any], quick: dict[str, Any]) -> None:
-        """A button that ends the making; a last word of progress may still be on its way then."""
-        stop.click(lambda: gr.Button(visible=False), None, stop, cancels=filming, **quick).then(
-            lambda: ("", gr.Button(visible=False)), None, [self.news, stop], **quick
+    def connect(
+        self,
+        film: Callable[..., Iterator[Updates]],
+        inputs: list[Any],
+        preview: gr.Button,
+        make: gr.Button,
+        stop: gr.Button,
+    ) -> None:
+        """Buttons that make a part or the whole, by `film(whole, *inputs)`, and one that ends the making."""
+        filming: list[Any] = [
+            button.click(partial(film, whole), inputs, [*self.parts, stop], **FILMING)
+            for button, whole in ((preview, False), (make, True))
+        ]
+        # A last word of progress may still be on its way when the making is stopped.
+        stop.click(lambda: gr.Button(visible=False), None, stop, cancels=filming, **QUICK).then(
+            lambda: ("", gr.Button(visible=False)), None, [self.news, stop], **QUICK
         )
 
 
