@@ -54,6 +54,7 @@ class Visit:
     pause: float = 1.0  # seconds
     films: int = 0  # people who have films made meanwhile, one after the other
     film: str = "film"  # the endpoint that makes them
+    download: bool = True  # the pictures, too; else only where they are is waited for
 
     def __post_init__(self):
         if self.film not in FILMS:
@@ -236,7 +237,7 @@ async def _receive(address: str, visit: Visit, memory: Memory) -> tuple[Tally, f
         information = await browser.get("/gradio_api/info")
         parameters = information.raise_for_status().json()["named_endpoints"]["/generate"]["parameters"]
         try:
-            await _ask(browser, "first", parameters, 0, visit.pictures)
+            await _ask(browser, "first", parameters, 0, visit)
         except (Refused, httpx.HTTPError) as error:
             raise OSError(f"the app paints nothing: {error or type(error).__name__}") from error
     memory.look()
@@ -278,7 +279,7 @@ async def _visitor(
             began, rest = time.monotonic(), chance.uniform(0, 2 * visit.pause)
             try:
                 async with asyncio.timeout(ANSWER_TIMEOUT):
-                    await _ask(browser, f"visitor-{number}", parameters, chance.randrange(SEED_LIMIT), visit.pictures)
+                    await _ask(browser, f"visitor-{number}", parameters, chance.randrange(SEED_LIMIT), visit)
                 tally.latencies.append(time.monotonic() - began)
             except (Refused, httpx.HTTPError, TimeoutError) as error:
                 message = str(error) or type(error).__name__
@@ -319,20 +320,21 @@ async def call(browser: httpx.AsyncClient, name: str, data: list[Any], session: 
 
 
 async def _ask(
-    browser: httpx.AsyncClient, session: str, parameters: list[dict[str, Any]], seed: int, count: int
+    browser: httpx.AsyncClient, session: str, parameters: list[dict[str, Any]], seed: int, visit: Visit
 ) -> None:
-    """Ask for pictures as the app's documented API says, and download them all.
+    """Ask for pictures as the app's documented API says, and download them all, where the visit says so.
 
     Raises:
         Refused: it sent a message instead, or no whole PNG.
         httpx.HTTPError: the connection failed.
     """
-    wanted = {"seed": seed, "count": count}
+    wanted = {"seed": seed, "count": visit.pictures}
     data = [wanted.get(each["parameter_name"], each.get("parameter_default")) for each in parameters]
     (wall,) = await call(browser, "generate", data, session)
-    if len(wall) != count:
-        raise Refused(f"{len(wall)} pictures instead of {count}")
-    await asyncio.gather(*(_download(browser, picture["image"]["url"]) for picture in wall))
+    if len(wall) != visit.pictures:
+        raise Refused(f"{len(wall)} pictures instead of {visit.pictures}")
+    if visit.download:
+        await asyncio.gather(*(_download(browser, picture["image"]["url"]) for picture in wall))
 
 
 async def _answer(browser: httpx.AsyncClient, name: str, event_id: str) -> list[Any]:
@@ -372,12 +374,13 @@ def describe(found: dict[str, Any]) -> str:
     lines = [
         f"machine     {found['machine']}; the visitors are simulated on it too",
         f"visitors    {found['visitors']} at once, {found['pictures']} pictures at a time, "
-        f"{found['pause']:g} s of looking on average, for {found['seconds']:g} s",
+        f"{found['pause']:g} s of looking on average, for {found['seconds']:g} s"
+        + ("" if found["download"] else "; nothing is downloaded"),
         f"served      {found['requests']} requests, {found['requests_per_second']:.1f} requests/s, "
         f"{found['pictures_per_second']:.1f} pictures/s",
         "latency     "
         + ", ".join(f"{name} {'-' if value is None else f'{value:.2f} s'}" for name, value in latency.items())
-        + " (to the last byte of the last picture)",
+        + (" (to the last byte of the last picture)" if found["download"] else " (to the answer)"),
         *([f"films       {found['films_made']} were made meanwhile"] if found["films"] else []),
         f"turned away {found['busy']} as busy, {sum(found['errors'].values())} with an error",
         *(f"            {count} x {message}" for message, count in found["errors"].items()),

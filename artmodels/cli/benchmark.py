@@ -35,6 +35,7 @@ def add_benchmark(verbs: argparse._SubParsersAction) -> None:
     app.add_argument("--pictures", type=natural, default=4, help="that each asks for at a time (default: 4)")
     app.add_argument("--films", type=int, default=0, help="people who have films made meanwhile (default: 0)")
     app.add_argument("--film", default="film", help="the kind of those films: film, music or dance (default: film)")
+    app.add_argument("--no-download", action="store_true", help="ask for pictures without fetching them")
     app.add_argument("--pause", type=float, default=1, help="mean seconds of looking at them (default: 1)")
     app.add_argument("--model", help="a model folder or a Hub id (default: the app's own)")
 
@@ -75,7 +76,15 @@ def _benchmark_app(chosen: argparse.Namespace) -> None:
     check_out(chosen.out)
     from artmodels.benchmarking.serve import Visit, benchmark_app, describe
 
-    visit = Visit(chosen.visitors, chosen.seconds, chosen.pictures, chosen.pause, chosen.films, chosen.film)
+    visit = Visit(
+        chosen.visitors,
+        chosen.seconds,
+        chosen.pictures,
+        chosen.pause,
+        chosen.films,
+        chosen.film,
+        not chosen.no_download,
+    )
     found = benchmark_app(visit, chosen.model)
     _tell(describe(found), found, chosen.out)
 

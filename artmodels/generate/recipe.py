@@ -274,7 +274,8 @@ def chunk_png(image: Image.Image, text: str, dots_per_inch: int | None = None, *
     if text:
         info.add_itxt(CHUNK, text, zip=packed)
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", pnginfo=info, **({"dpi": (dots_per_inch,) * 2} if dots_per_inch else {}))
+    dots = {"dpi": (dots_per_inch,) * 2} if dots_per_inch else {}
+    image.save(buffer, "PNG", pnginfo=info, compress_level=1, **dots)  # paintings hardly shrink further, but slower
     return buffer.getvalue()
 
 

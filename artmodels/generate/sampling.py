@@ -13,11 +13,14 @@ from torch import Tensor
 from artmodels.generate.recipe import SEED_LIMIT, Latent, LayerMix, Recipe, unpack_rows
 from artmodels.hub.companions.directions import Directions
 from artmodels.hub.pretrained import ArtGenerator
+from artmodels.io.memory import LARGEST_KEPT
 from artmodels.models.generator import MAX_TRUNCATION
 
 MAX_SEEDS = 1_000_000
 BATCH = 16  # pictures painted at once, or fewer where they are large
 WORKING_MEMORY = 500_000_000  # bytes
+CPU_BATCH = 8
+CPU_WORKING_MEMORY = 2 * LARGEST_KEPT  # the largest feature map is half of it
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -193,8 +196,13 @@ def paint_rows(generator: ArtGenerator, w: Tensor) -> Tensor:
 
 
 def batch_size(generator: ArtGenerator) -> int:
-    """Pictures that are painted at once, within the working memory."""
-    return max(1, min(BATCH, WORKING_MEMORY // generator.config.working_memory))
+    """Pictures that are painted at once, within the working memory.
+
+    On a CPU fewer are faster: their feature maps stay near the processor, and none outgrows the memory that is kept.
+    """
+    on_cpu = generator.mean_w.device.type == "cpu"
+    most, memory = (CPU_BATCH, CPU_WORKING_MEMORY) if on_cpu else (BATCH, WORKING_MEMORY)
+    return max(1, min(most, memory // generator.config.working_memory))
 
 
 def paint(generator: ArtGenerator, latents: Tensor, weights: Tensor, truncation: float = 1.0) -> Tensor:

@@ -17,10 +17,10 @@ from artmodels.hub.model_files import CARD_DATA, CONFIG_NAME, WEIGHTS_NAME, esca
 from artmodels.io.safetensors_io import (
     MAX_HEADER_BYTES,
     MAX_JSON_BYTES,
-    NoInitialValues,
     load_weights,
     read_json,
     save_weights,
+    shapes_only,
     to_config,
 )
 from artmodels.models.generator import FORMAT_VERSION, GeneratorConfig, GeneratorNetwork
@@ -209,5 +209,5 @@ def _build(config_path: Path, weights_path: Path) -> ArtGenerator:
 
 def _empty_generator(config: GeneratorConfig) -> ArtGenerator:
     """Shapes only: nothing is allocated before a file is known to fit."""
-    with torch.device("meta"), NoInitialValues():
+    with shapes_only():
         return ArtGenerator(config)

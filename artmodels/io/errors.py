@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Callable
 
+from artmodels.io.memory import keep_memory
+
 
 class Stopped(Exception):
     """A run that was asked to end by a signal, and has written all that it will be continued from."""
@@ -15,8 +17,10 @@ class Stopped(Exception):
 def main_with_clear_errors(run: Callable[[], None]) -> int:
     """Run a command: 0 if it went well, 2 with one line on standard error if the user can mend it, 130 on Ctrl-C.
 
-    A run that a signal has stopped ends with 128 and the signal's number, like 143 for SIGTERM.
+    A run that a signal has stopped ends with 128 and the signal's number, like 143 for SIGTERM. The memory that such a
+    program frees is kept for its next use: a library must not decide that, a program may.
     """
+    keep_memory()
     try:
         run()
     except Stopped as stopped:

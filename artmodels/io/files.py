@@ -18,10 +18,10 @@ LOCK_NAME = ".lock"
 
 
 @contextlib.contextmanager
-def replacing_file(path: Path, durable: bool = True) -> Iterator[Path]:
+def replacing_file(path: Path) -> Iterator[Path]:
     """A temporary file beside `path` to write into, which takes its place when all went well, and else is removed.
 
-    No reader finds half of it; `durable`, it is flushed before the rename, so that no power cut leaves half of it.
+    No reader finds half of it, and no power cut leaves half of it: it is flushed before the rename.
 
     Raises:
         OSError: the disk is full or not writable, or there is no such folder.
@@ -33,9 +33,8 @@ def replacing_file(path: Path, durable: bool = True) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        if durable:
-            with temporary.open("r+b") as file:
-                os.fsync(file.fileno())
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:
@@ -43,13 +42,13 @@ def replacing_file(path: Path, durable: bool = True) -> Iterator[Path]:
         raise
 
 
-def write_atomically(path: Path, content: bytes, durable: bool = True) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Write a file that is there whole or not at all (see `replacing_file`).
 
     Raises:
         OSError: the disk is full or not writable, or there is no such folder.
     """
-    with replacing_file(path, durable) as temporary:
+    with replacing_file(path) as temporary:
         temporary.write_bytes(content)
 
 

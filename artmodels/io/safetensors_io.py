@@ -3,7 +3,8 @@
 import json
 import struct
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args, get_origin
@@ -222,8 +223,15 @@ def check_style_names(styles: tuple[str, ...]) -> None:
             raise ValueError(f"styles must be printable names of 1 to 100 characters, found {style[:200]!r}")
 
 
+@contextmanager
+def shapes_only() -> Iterator[None]:
+    """Networks and tensors that are made here have shapes and no values, which a file is to give them."""
+    with torch.device("meta"), NoInitialValues():
+        yield
+
+
 class NoInitialValues(TorchFunctionMode):
-    """Draws none of the values that a file replaces: on the meta device, drawing would import PyTorch's compiler."""
+    """Draws no initial values: on the meta device, that would import PyTorch's compiler, which takes a second."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         if getattr(function, "__name__", "") in ("normal_", "uniform_", "kaiming_uniform_"):

@@ -1,6 +1,7 @@
 """Sounds of our own, made by formulas and so free of rights: to try the studio with, and to measure by."""
 
 import math
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -55,16 +56,17 @@ def our_song(seconds: float = 24.0, tempo: float = 104.0) -> np.ndarray:
     """
     beat = 60 / tempo
     beats = np.arange(0, seconds - beat / 2, beat)
+    pluck = cache(tone)  # few notes, many times
     song = np.zeros(round(seconds * RATE), np.float32)
     for bar, start in enumerate(beats[::4]):
         chord = PROGRESSION[bar % len(PROGRESSION)]
         for step in range(8):  # an arpeggio of eighths
             note = chord[(0, 1, 2, 1)[step % 4]] + 12 * (step % 4 == 3)
-            song += place(seconds, [start + step * beat / 2], tone(note, 1.2), 0.16)
-        song += place(seconds, [start], tone(chord[0] - 12, 2.0, 1.2), 0.3)
+            song += place(seconds, [start + step * beat / 2], pluck(note, 1.2), 0.16)
+        song += place(seconds, [start], pluck(chord[0] - 12, 2.0, 1.2), 0.3)
         if start > 2 * seconds / 3:
             for step, jump in enumerate((24, 19, 24, 28)):
-                song += place(seconds, [start + step * beat], tone(chord[0] + jump, 0.8), 0.14)
+                song += place(seconds, [start + step * beat], pluck(chord[0] + jump, 0.8), 0.14)
     drums = beats[(beats > seconds / 3) & (np.arange(len(beats)) >= 4 * math.ceil(len(beats) / 12))]
     numbers = np.round(drums / beat).astype(int)
     song += place(seconds, drums[numbers % 2 == 0], kick(), 0.7)

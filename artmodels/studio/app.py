@@ -10,8 +10,8 @@ import torch
 from artmodels.hub.load import find_models, load_model
 from artmodels.hub.model_cache import ModelCache, budget_from_environment
 from artmodels.io.errors import main_with_clear_errors
+from artmodels.io.memory import share_memory_between_threads
 from artmodels.studio import handlers
-from artmodels.studio.computing import share_memory_between_threads
 from artmodels.studio.zero_gpu import ON_ZERO_GPU
 
 

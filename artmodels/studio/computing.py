@@ -1,6 +1,5 @@
 """The few threads in which the studio computes: each thread that uses PyTorch keeps memory of its own for ever."""
 
-import ctypes
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -9,8 +8,6 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 THREADS = 4
-ARENAS = 4
-M_ARENA_MAX = -8  # as glibc numbers it
 
 _threads = ThreadPoolExecutor(THREADS, "computing")
 
@@ -22,11 +19,3 @@ def computed(function: Callable[Given, Result], *args: Given.args, **options: Gi
     end. Nothing that is computed so may ask for something to be computed so: it could wait for itself.
     """
     return _threads.submit(function, *args, **options).result()
-
-
-def share_memory_between_threads() -> None:
-    """Let glibc keep a few pools of memory, instead of eight for each core, none of which shrinks."""
-    try:
-        ctypes.CDLL(None).mallopt(M_ARENA_MAX, ARENAS)
-    except (OSError, AttributeError, TypeError):  # no glibc
-        return

@@ -16,8 +16,6 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from artmodels.io.files import write_atomically
-
 HOUSE = "the studio"  # the owner of what is there for everybody: it stays
 SECONDS, BYTES = 3600.0, 500 * 10**6
 GRACE = 1 / 6  # of the seconds, for which files are kept after their page was left: a phone leaves it for a moment, too
@@ -67,7 +65,7 @@ class FileStore:
         """
         path = self.place(name)
         try:
-            write_atomically(path, content, durable=False)
+            path.write_bytes(content)  # nobody knows its name before it is whole
         except OSError:
             self.drop(path)
             raise

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from helpers import STYLES, assert_one_clear_line, run_here
 
-from artmodels.benchmarking.serve import PNG_BEGIN, PNG_END, Refused, _ask, percentile
+from artmodels.benchmarking.serve import PNG_BEGIN, PNG_END, Refused, Visit, _ask, percentile
 from artmodels.cli.main import main
 
 
@@ -27,10 +27,10 @@ PARAMETERS: list[dict[str, Any]] = [
 WALL = [{"image": {"url": f"http://app/{name}.png"}, "caption": name} for name in ("one", "two")]
 
 
-def ask(answer: Callable[[httpx.Request], httpx.Response]) -> None:
+def ask(answer: Callable[[httpx.Request], httpx.Response], download: bool = True) -> None:
     async def ask_once() -> None:
         async with httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://app") as browser:
-            await _ask(browser, "one", PARAMETERS, 7, 2)
+            await _ask(browser, "one", PARAMETERS, 7, Visit(pictures=2, download=download))
 
     asyncio.run(ask_once())
 
@@ -53,6 +53,10 @@ COMPLETE = f"event: heartbeat\ndata: null\n\nevent: complete\ndata: {json.dumps(
 
 def test_whole_pictures_are_served():
     ask(app_that_answers(COMPLETE))
+
+
+def test_pictures_are_fetched_only_where_that_is_asked_for():
+    ask(app_that_answers(COMPLETE, png=b"nothing"), download=False)
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import nn
 
 from artmodels.hub.companion import Companion
 from artmodels.hub.model_files import escape_markdown
 from artmodels.io.safetensors_io import (
-    NoInitialValues,
     load_weights,
     parse_metadata,
     read_header,
     save_companion,
+    shapes_only,
     to_config,
 )
 from artmodels.io.schema import Count, Name, Schema, Share, parse
@@ -57,7 +56,7 @@ def load_classifier(folder: Path) -> StyleClassifier | None:
         check_figures(figures, config.styles)
     except ValueError as error:
         raise ValueError(f"{path}: {error}: {REMEDY}") from error
-    with torch.device("meta"), NoInitialValues():
+    with shapes_only():
         network = StyleClassifier(config)
     network.load_state_dict(load_weights(path, expected=network.state_dict()), strict=True, assign=True)
     if not COLDEST <= network.temperature <= HOTTEST:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from artmodels.hub.companion import Companion
 from artmodels.hub.model_files import escape_markdown
-from artmodels.io.safetensors_io import load_weights, parse_metadata, read_header, save_weights
+from artmodels.io.safetensors_io import load_weights, parse_metadata, read_header, save_weights, shapes_only
 from artmodels.io.schema import Name, Number, Schema, parse
 from artmodels.models.generator import GeneratorConfig
 
@@ -69,7 +69,7 @@ def load_directions(folder: Path, config: GeneratorConfig) -> Directions | None:
     count = shape[0] if isinstance(shape, list) and shape else None
     if not isinstance(count, int) or isinstance(count, bool) or not 0 < count <= MAX_DIRECTIONS:
         raise ValueError(f"{path} should hold 1 to {MAX_DIRECTIONS} {VECTORS}, found {shape!r:.80}: {REMEDY}")
-    with torch.device("meta"):
+    with shapes_only():
         expected = {VECTORS: torch.empty(count, config.layers + 1, config.latent_dim)}
     vectors = load_weights(path, expected)[VECTORS]
     if vectors.abs().max() > MAX_STEP:

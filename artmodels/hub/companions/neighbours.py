@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from artmodels.hub.companion import Companion
-from artmodels.io.safetensors_io import load_weights, parse_metadata, read_header, save_weights
+from artmodels.io.safetensors_io import load_weights, parse_metadata, read_header, save_weights, shapes_only
 from artmodels.io.schema import Schema, parse, printable
 from artmodels.models.efficientnet import POOLED_DIM
 
@@ -165,7 +165,7 @@ def load_neighbours(folder: Path) -> Neighbours | None:
             f"{path} has {axes} axes of {wide} features and {held_out} distances, where the judge gives {POOLED_DIM} "
             f"features: {REMEDY}"
         )
-    with torch.device("meta"):
+    with shapes_only():
         expected = {
             "points": torch.empty(pictures, axes),
             "mean": torch.empty(wide),

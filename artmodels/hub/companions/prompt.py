@@ -12,7 +12,7 @@ from pydantic import Field
 
 from artmodels.hub.companion import Companion
 from artmodels.hub.model_files import escape_markdown
-from artmodels.io.safetensors_io import load_weights, parse_metadata, read_header, save_weights
+from artmodels.io.safetensors_io import load_weights, parse_metadata, read_header, save_weights, shapes_only
 from artmodels.io.schema import Count, Name, Schema, Share, parse
 from artmodels.models.generator import GeneratorConfig
 from artmodels.models.prompt import PromptConfig, PromptModel, PromptNetwork
@@ -60,7 +60,7 @@ def load_prompt(folder: Path, styles: Sequence[str]) -> PromptModel | None:
     count = shape[0] if isinstance(shape, list) and shape else None
     if not isinstance(count, int) or isinstance(count, bool) or not 0 <= count <= MAX_REFERENCE:
         raise ValueError(f"{path} should hold 0 to {MAX_REFERENCE} rows of {REFERENCE}, found {shape!r:.80}: {REMEDY}")
-    with torch.device("meta"):
+    with shapes_only():
         network = PromptNetwork(config)
         expected = {**network.state_dict(), REFERENCE: torch.empty(count, config.joint_dim)}
     weights = load_weights(path, expected)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from artmodels.hub.companion import Companion
-from artmodels.io.safetensors_io import load_weights, read_header, save_weights
+from artmodels.io.safetensors_io import load_weights, read_header, save_weights, shapes_only
 from artmodels.models.efficientnet import texture_channels
 
 STATISTICS_NAME = "style_statistics.safetensors"
@@ -88,7 +88,7 @@ def load_style_statistics(folder: Path, styles: Sequence[str]) -> StyleStatistic
     if content != {"format": FORMAT, "styles": list(styles)}:
         raise ValueError(f"{path} is of another format, or of a model with other styles: {REMEDY}")
     lead = len(styles), len(SIZES)
-    with torch.device("meta"):
+    with shapes_only():
         expected = {"palette": torch.empty(*lead, PALETTE_DIRECTIONS, QUANTILES)}
         for layer, channels in enumerate(texture_channels()):
             expected[f"means.{layer}"] = torch.empty(*lead, channels)

@@ -4,16 +4,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import torch
 from pydantic import Field
 
 from artmodels.hub.companion import Companion
 from artmodels.io.safetensors_io import (
-    NoInitialValues,
     load_weights,
     parse_metadata,
     read_header,
     save_companion,
+    shapes_only,
     to_config,
 )
 from artmodels.io.schema import Number, Schema, parse
@@ -54,7 +53,7 @@ def load_upscaler(folder: Path) -> Upscaler | None:
         check_figures(figures)
     except ValueError as error:
         raise ValueError(f"{path}: {error}: {REMEDY}") from error
-    with torch.device("meta"), NoInitialValues():
+    with shapes_only():
         network = Upscaler(config)
     network.load_state_dict(load_weights(path, expected=network.state_dict()), strict=True, assign=True)
     network.figures = figures
