@@ -67,6 +67,7 @@ class StudioContext:
     family: gr.BrowserState  # {parents, seed, mutation} of generations that the visitor bred
     tabs: gr.Tabs = field(init=False)
     spoken: list[tuple[gr.blocks.Block, dict[str, str]]] = field(default_factory=list)
+    walls: list[Pictures] = field(default_factory=list)  # whose pictures are named after their recipes
 
     def add(self, kind: Callable[..., Part], words: dict[str, str], **options: Any) -> Part:
         """A component whose properties in `words` are said in the visitor's language; property -> key of the text."""
@@ -74,8 +75,16 @@ class StudioContext:
         self.spoken.append((part, words))
         return part
 
-    def pictures(self, label: str, elem_id: str, wall: handlers.Wall | None = None, recipes: Sequence = ()) -> Pictures:
-        """An empty or painted gallery as all of them look here."""
+    def pictures(
+        self,
+        label: str,
+        elem_id: str,
+        wall: handlers.Wall | None = None,
+        recipes: Sequence = (),
+        *,
+        named: bool = False,
+    ) -> Pictures:
+        """An empty or painted gallery as all of them look here; `named`: after their recipes, and nothing else."""
         gallery = self.add(
             gr.Gallery,
             {"label": label},
@@ -92,7 +101,9 @@ class StudioContext:
             elem_id=elem_id,
             elem_classes="wall",
         )
-        return Pictures(gallery, gr.JSON(as_data(recipes), visible=False))
+        pictures = Pictures(gallery, gr.JSON(as_data(recipes), visible=False))
+        self.walls += [pictures] if named else []
+        return pictures
 
     def picture(self, elem_id: str) -> gr.HTML:
         """The place of one picture, which `figure` fills: an image component would leave it nameless."""
@@ -110,9 +121,18 @@ class StudioContext:
         """An update of a gallery that frames the picture in the panel, if it hangs there; recipes as the page has."""
         return gr.Gallery(value=wall, selected_index=recipes.index(picked) if picked in recipes else None)
 
-    def show(self, model: LoadedModel, recipes: Sequence[Recipe]) -> tuple[handlers.Wall, list[dict[str, Any]]]:
+    def show(
+        self, model: LoadedModel, recipes: Sequence[Recipe], language: str
+    ) -> tuple[handlers.Wall, list[dict[str, Any]]]:
         """What `Pictures.parts` take."""
-        return handlers.paint_all(model, self.save, recipes, self.paint), as_data(recipes)
+        return handlers.paint_all(model, self.save, recipes, self.paint, language), as_data(recipes)
+
+    def name_again(self, shown: Any, recipes: Any, picked: Any, language: str) -> Any:
+        """An update of a gallery that stays as it is, but for the language in which its pictures are named."""
+        if not shown or len(shown) != len(recipes or []):
+            return gr.skip()
+        names = [handlers.caption(recipe, language) for recipe in read_recipes_data(recipes)]
+        return self.hung([(path, name) for (path, _), name in zip(shown, names, strict=True)], recipes, picked)
 
     def save(self, content: bytes, name: str) -> str:
         """Keep a file for the visitor of this event; the path is one that Gradio serves."""

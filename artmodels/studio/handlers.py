@@ -22,7 +22,7 @@ from artmodels.hub.download import hub_label
 from artmodels.hub.load import LoadedModel
 from artmodels.models.generator import MAX_TRUNCATION
 from artmodels.studio.computing import computed
-from artmodels.studio.i18n import Complaint, style_word
+from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint, style_word, translate
 
 ALL_STYLES = "all styles"
 FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION = 1, 24, 0.8
@@ -129,18 +129,28 @@ def style_weights_of(model: LoadedModel, weights: Mapping[str, Any]) -> dict[str
     return convex(shares)
 
 
-def paint_all(model: LoadedModel, save_png: SavePng, recipes: Sequence[Recipe], paint: PaintRows = paint_here) -> Wall:
+def paint_all(
+    model: LoadedModel,
+    save_png: SavePng,
+    recipes: Sequence[Recipe],
+    paint: PaintRows = paint_here,
+    language: str = DEFAULT_LANGUAGE,
+) -> Wall:
     """The whole wall of these recipes.
 
     Raises:
         ValueError: a recipe does not fit the model.
     """
-    *_, wall = [[], *paint_wall(model, save_png, recipes, paint)]
+    *_, wall = [[], *paint_wall(model, save_png, recipes, paint, language)]
     return wall
 
 
 def paint_wall(
-    model: LoadedModel, save_png: SavePng, recipes: Sequence[Recipe], paint: PaintRows = paint_here
+    model: LoadedModel,
+    save_png: SavePng,
+    recipes: Sequence[Recipe],
+    paint: PaintRows = paint_here,
+    language: str = DEFAULT_LANGUAGE,
 ) -> Iterator[Wall]:
     """A wall that grows by a few pictures at a time.
 
@@ -150,15 +160,21 @@ def paint_wall(
     wall: Wall = []
     for start in range(0, len(recipes), CHUNK):
         part = recipes[start : start + CHUNK]
-        wall += hang(model, save_png, part, paint_images(model, part, paint))
+        wall += hang(model, save_png, part, paint_images(model, part, paint), language)
         yield list(wall)
 
 
-def hang(model: LoadedModel, save_png: SavePng, recipes: Sequence[Recipe], images: Sequence[Image.Image]) -> Wall:
+def hang(
+    model: LoadedModel,
+    save_png: SavePng,
+    recipes: Sequence[Recipe],
+    images: Sequence[Image.Image],
+    language: str = DEFAULT_LANGUAGE,
+) -> Wall:
     """A wall of images that are painted already."""
     stems = file_stems(model.generator.config.styles)
     return [
-        (save_png(png_bytes(image, [recipe]), file_name(recipe, stems)), caption(recipe))
+        (save_png(png_bytes(image, [recipe]), file_name(recipe, stems)), caption(recipe, language))
         for recipe, image in zip(recipes, images, strict=True)
     ]
 
@@ -203,21 +219,27 @@ def file_name(recipe: Recipe, stems: Mapping[str, str]) -> str:
     return f"{stems[main]}-{digest_of(recipe)[:10]}.png"
 
 
-def caption(recipe: Recipe) -> str:
+def caption(recipe: Recipe, language: str = DEFAULT_LANGUAGE) -> str:
     """What people call a picture: `Ukiyo-e No. 7`, and `Ukiyo-e 60 + Baroque 40, No. 7` in a mix (percent).
 
     Neighbours and children, in which several seeds meet, have a name besides: `Ukiyo-e No. 7 · kepun`; and that alone,
     if their first seed is too long to say.
     """
-    shares = sorted(recipe.style_weights.items(), key=lambda item: -item[1])
-    named = [f"{style_word(style)} {round(100 * share)}" for style, share in shares[:3] if share > 0]
-    styles = style_word(shares[0][0])
-    if len(named) > 1:
-        styles = " + ".join(named) + (" …" if len(shares) > 3 else "")
-    own, number = "", f"{',' if len(named) > 1 else ''} No. {recipe.latents[0].seed}"
-    if len(recipe.latents) > 1:
-        own, number = f" · {spoken(recipe)}", number if recipe.latents[0].seed < SHORT_SEED else ""
-    return f"{styles}{number}{own}{' ✎' if recipe.edits else ''}"
+    name, seed = mix_words(recipe.style_weights, language), recipe.latents[0].seed
+    own = f" · {spoken(recipe)}" if len(recipe.latents) > 1 else ""
+    if not own or seed < SHORT_SEED:
+        mixed = sum(share > 0 for share in recipe.style_weights.values()) > 1
+        name = translate(language, "numbered-mix" if mixed else "numbered", styles=name, seed=seed)
+    return f"{name}{own}{' ✎' if recipe.edits else ''}"
+
+
+def mix_words(style_weights: Mapping[str, float], language: str = DEFAULT_LANGUAGE) -> str:
+    """What a mix is called: `Ukiyo-e`, or `Ukiyo-e 60 + Baroque 40`, in percent, with three styles at most."""
+    shares = sorted((item for item in style_weights.items() if item[1] > 0), key=lambda item: -item[1])
+    if len(shares) == 1:
+        return style_word(shares[0][0], language)
+    named = (f"{style_word(style, language)} {round(100 * share)}" for style, share in shares[:3])
+    return " + ".join(named) + (" …" if len(style_weights) > 3 else "")
 
 
 def digest_of(recipe: Recipe) -> str:

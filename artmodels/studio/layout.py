@@ -169,6 +169,11 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
     return studio
 
 
+def beside(name: str) -> str:
+    """A text file that lies beside this one."""
+    return (Path(__file__).parent / name).read_text("utf-8")
+
+
 def preview_of(first: LoadedModel, wall: Sequence[Image.Image], files: FileStore) -> Preview:
     """What a shared link shows: the first pictures of the wall."""
     columns, side = 6, PREVIEW_WIDTH // 6
@@ -238,7 +243,7 @@ def launch_options(studio: StudioBlocks) -> dict[str, Any]:
         "theme": theme,
         "css": f":root {{ --serif: {', '.join(json.dumps(name) for name in serif[:-1])}, serif; }}",
         "css_paths": Path(__file__).parent / "studio.css",
-        "head": f"<script>{(Path(__file__).parent / 'studio.js').read_text('utf-8')}</script>",
+        "head": f"<style>{beside('page.css')}</style><script>{beside('studio.js')}</script>",
         "footer_links": ["api"],
         "enable_monitoring": False,
         "max_file_size": MAX_UPLOAD,

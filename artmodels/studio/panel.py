@@ -79,7 +79,7 @@ class Panel:
                 link = link_of(recipe, language)
             return {
                 self.body: gr.Column(visible=True),
-                self.image: figure(shown, handlers.caption(recipe), translate(language, "picked")),
+                self.image: figure(shown, handlers.caption(recipe, language), translate(language, "picked")),
                 self.caption: picked_words(model, recipe, factor, language),
                 self.link: link,
                 self.download: gr.DownloadButton(value=path),
@@ -105,7 +105,7 @@ class Panel:
                 model = context.model_of(current)
                 all_kept = read_recipes_data(kept)
                 ours = [recipe for recipe in all_kept if fits(model, recipe)][::-1]
-                wall, recipes = context.show(model, ours)
+                wall, recipes = context.show(model, ours, language)
             others = len(all_kept) - len(ours)
             news = translate(language, "kept-none") if not all_kept else ""
             if others:
@@ -242,4 +242,4 @@ def picked_words(model: LoadedModel, recipe: Recipe, factor: int, language: str)
     """What stands below the picked picture."""
     pixels = model.generator.config.resolution * factor
     size = translate(language, "picture-size", pixels=pixels)
-    return f"<p><strong>{html.escape(handlers.caption(recipe))}</strong></p><p>{html.escape(size)}</p>"
+    return f"<p><strong>{html.escape(handlers.caption(recipe, language))}</strong></p><p>{html.escape(size)}</p>"

@@ -268,10 +268,21 @@ def connect_language(
         ),
         **QUICK,
     }
+    walls = [part for wall in context.walls for part in wall.parts]
+
+    def name_again(language: str, picked: Any, *shown: Any) -> list[Any]:
+        pairs = zip(shown[::2], shown[1::2], strict=True)
+        return [context.name_again(wall, recipes, picked, language) for wall, recipes in pairs]
+
+    def name_if_foreign(language: str, *shown: Any) -> Any:
+        return name_again(language, *shown) if language != DEFAULT_LANGUAGE else gr.skip()
+
+    naming = {"inputs": [context.language, context.picked, *walls], "outputs": walls[::2], **QUICK}
     switched = tongue.input(lambda code: code, tongue, context.language, js=LANGUAGE_JS, **QUICK).then(**spoken)
     pages.panel.show_after(switched)
     pages.panel.show_kept_after(switched)
     pages.explain.tell_after(switched)
+    switched.then(name_again, **naming)
 
     def arrive(asked: str, code: str, current: str, designs: Any) -> Updates:
         """Only what differs from the page as it came is set: the visitor may have begun already."""
@@ -312,6 +323,7 @@ def connect_language(
     greeted = arrived.then(**{**spoken, "fn": speak_if_foreign})
     pages.panel.show_kept_after(greeted)
     pages.breed.show_family_after(greeted)
+    greeted.then(name_if_foreign, **naming)
     followed = greeted.then(follow_link, [query, context.current, context.language], opener.outputs, **QUICK)
     opener.show_after(followed)
     back = gr.Button("↩", elem_id="address", elem_classes="out-of-sight")  # the page presses it when one goes back

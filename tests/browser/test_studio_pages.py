@@ -349,6 +349,18 @@ def test_a_visitor_designs_a_style_names_it_and_sends_it(visit):
     until(page, "!c[0].startsWith('mosaic 80')", "#blend-wall")
 
 
+def test_a_style_of_ones_own_takes_three_clicks(page):
+    go(page, "Blend")
+    page.locator("#surprise").click()
+    until(page, "!c[0].startsWith('Mosaic 50 + Op-art 50')", "#blend-wall")
+    mix = captions(page, "#blend-wall")[0].rsplit(", No.", 1)[0]
+    page.locator("#save-style").click()
+    says(page, f"{mix} is now among the styles on the page Paint")
+    go(page, "Paint")
+    page.get_by_label(f"★ {mix}").check()
+    until(page, f"c.length === 24 && c[0] === {json.dumps(mix + ', No. 1')}")
+
+
 def test_coarse_layers_of_one_and_fine_layers_of_another(page):
     pick(page, 0)
     page.locator("#coarse-it").click()
@@ -382,26 +394,30 @@ def test_no_page_is_empty_before_anybody_has_chosen(page):
 
 def test_a_family_is_bred_kept_and_gone_back_in(visit):
     page = visit()
-    for place in (0, 1):
-        pick_on_paint(page, place)
-        page.locator("#breed-it").click()
-        until(page, f"c.length === {place + 1}", "#parents")
-    page.locator("#have-children").click()
+    pick(page, 0)
+    page.locator("#breed-it").click()
+    says(page, "First parent added")  # and the wall is still there to choose the second from
+    pick(page, 1)
+    page.locator("#breed-it").click()  # the fourth click, and there are children
+    until(page, "c.length === 2", "#parents")
     until(page, "c.length === 8", "#litter")
     until(page, "c.length === 1 && c[0] === 'generation 1'", "#tree")
     first_litter = captions(page, "#litter")
     pick(page, 2, "#litter")
     page.locator("#breed-it").click()
     until(page, "c.length === 3", "#parents")
-    page.locator("#have-children").click()
     until(page, "c.length === 2", "#tree")
-    assert captions(page, "#litter") != first_litter
+    second_litter = captions(page, "#litter")
+    assert second_litter != first_litter
+    page.locator("#have-children").click()
+    until(page, "c.length === 3", "#tree")
+    assert captions(page, "#litter") != second_litter
     page.locator("#tree .thumbnail-item").first.click()
     until(page, "c.length === 2", "#parents")
     until(page, f"c.join() === {json.dumps(','.join(first_litter))}", "#litter")
     again = visit(context=page.context)
     go(again, "Breed")
-    until(again, "c.length === 2", "#tree")
+    until(again, "c.length === 3", "#tree")
     again.locator("#forget-tree").click()
     until(again, "c.length === 0", "#tree")
     again.locator("#clear-parents").click()
@@ -721,6 +737,7 @@ def test_the_studio_speaks_chinese_toasts_included(visit):
     page.get_by_label("中文").check()
     says(page, "掷骰子")
     assert page.get_by_role("tab", name="繁育").is_visible()
+    until(page, "c.length === 24 && c[0] === 'Flow-field 第 1 号'")  # what hung already
     go(page, "繁育")
     until(page, "c.length === 8", "#litter")
     page.locator("#clear-parents").click()
@@ -733,6 +750,7 @@ def test_the_studio_speaks_chinese_toasts_included(visit):
     says(page, "种子 须为 0 与 4294967295 之间的整数，而得到 -3")
     page.get_by_label("English").check()
     page.wait_for_function("!document.querySelector('.toast-body')")
+    until(page, "c[0] === 'Flow-field No. 1'")
     page.get_by_label("中文").check()
     again = visit(context=page.context)
     says(again, "掷骰子")
@@ -740,6 +758,7 @@ def test_the_studio_speaks_chinese_toasts_included(visit):
     says(again, "Roll the dice")
     born_chinese = visit(locale="zh-CN")
     says(born_chinese, "掷骰子")
+    until(born_chinese, "c.length === 24 && c[0] === 'Flow-field 第 1 号'")
     assert born_chinese.evaluate("document.documentElement.lang") == "zh"
 
 

@@ -144,6 +144,8 @@ def test_a_mix_is_painted_kept_under_its_name_and_found_again(studio):
     for nothing in (lambda: page.choose_slots([], *asked), lambda: page.save_style(" ", [], [], *asked)):
         with pytest.raises(gr.Error):
             nothing()
+    (named,), *_ = page.save_style(" ", list(STYLES), [], *asked, 1, 3, 0)
+    assert named["name"] == "Mosaic 75 + Flow-field 25"
 
 
 def test_layers_are_cut_at_every_place(studio):
@@ -160,10 +162,12 @@ def test_parents_have_the_same_children_again(studio):
     _, parents, example, litter, children = page.begin([], hanging, *asked)
     assert parents == example == [hanging[0], hanging[3]] and len(litter) == len(children) == LITTER
     added = page.add_parent(hanging[1], parents, example, *asked)
+    assert studio.context.tabs not in added and page.breed_if_enough([hanging[1]], 5, 0.2, [], [], *asked) == gr.skip()
     assert added[page.parents.recipes] == [hanging[1]]  # the example's parents make room, and so do their children
     assert added[page.litter.recipes] == added[page.litter.gallery] == []
     added = page.add_parent(hanging[2], added[page.parents.recipes], example, *asked)
     chosen = added[page.parents.recipes]
+    assert added[studio.context.tabs].selected == "breed"
     assert chosen == hanging[1:3] and page.litter.recipes not in added
     _, born, family, tree = page.breed(chosen, 5, 0.2, [], [], *asked)
     assert len(born) == LITTER and len(family) == len(tree) == 1

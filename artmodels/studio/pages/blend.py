@@ -118,7 +118,7 @@ class BlendPage:
             link = link_of(recipes[0], language, open="blend", **({"name": name[:MAX_NAME]} if name else {}))
             updates: Updates = {self.shares: share_bar(weights, language), self.link: link}
             if as_data(recipes) != hanging:
-                shown, data = context.show(model, recipes)
+                shown, data = context.show(model, recipes, language)
                 updates |= {wall.gallery: context.hung(shown, data, picked), wall.recipes: data}
             return updates
 
@@ -144,19 +144,19 @@ class BlendPage:
     def save_style(
         self, name: str, slots: list[str], designs: Any, current: str, language: str, *values: float
     ) -> tuple[Any, ...]:
-        """The mix, kept in the browser under a name."""
+        """The mix, kept in the browser under the name that is given, or after its styles."""
         with clear_errors(language):
             name = " ".join(name.split())[:MAX_NAME]
-            if not name:
-                raise Complaint("no-name")
             model = self.context.model_of(current)
             weights = handlers.style_weights_of(model, dict(zip(slots, values, strict=False)))
+            name = name or handlers.mix_words(weights, language)
             design = {"name": name, "weights_sha256": model.weights_sha256, "weights": weights}
             stored = designs if isinstance(designs, list) else []
             others = [other for other in stored if not same_design(other, design)]
             if len(others) >= MAX_DESIGNS:
                 raise Complaint("designs-full", most=MAX_DESIGNS)
-        gr.Info(html.escape(translate(language, "saved", name=name)), title="", duration=4)
+        news, title = translate(language, "saved", name=name), translate(language, "save-style")
+        gr.Info(html.escape(news), title=title, duration=4)
         return [*others, design], *design_updates(model, [*others, design], name, language)
 
     def forget_style(self, name: str | None, designs: Any, current: str, language: str) -> tuple[Any, ...]:
@@ -182,7 +182,7 @@ class BlendPage:
             pair = read_picked(coarse), read_picked(fine)
             layers = model.generator.config.layers
             mixed = [mix_layers(*pair, first) for first in range(layers, 0, -1)]
-            wall, recipes = self.context.show(model, mixed)
+            wall, recipes = self.context.show(model, mixed, language)
             resolutions = model.generator.config.resolutions
         return [
             (path, translate(language, "from-pixels", pixels=resolutions[layers - 1 - place]))
@@ -252,18 +252,25 @@ def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: Pai
             with gr.Row():
                 surprise = context.add(gr.Button, {"value": "surprise"}, min_width=110, elem_id="surprise")
                 even = context.add(gr.Button, {"value": "even"}, min_width=110, elem_id="even")
-        with gr.Column(scale=2, min_width=320):
-            shares = gr.HTML("", elem_id="shares", padding=False)
-            wall = context.pictures("wall", "blend-wall")
+        with gr.Column(scale=2, min_width=320, elem_id="mixed"):
+            with gr.Row(elem_id="name-row"):
+                shares = gr.HTML("", elem_id="shares", padding=False)
+                name = context.add(
+                    gr.Textbox,
+                    {"label": "name", "placeholder": "name-hint"},
+                    max_lines=1,
+                    max_length=MAX_NAME,
+                    elem_id="name",
+                )
+                save = context.add(
+                    gr.Button, {"value": "save-style"}, variant="primary", min_width=130, elem_id="save-style"
+                )
+            wall = context.pictures("wall", "blend-wall", named=True)
             with gr.Row():
                 seed = context.add(gr.Number, {"label": "seed"}, value=FIRST_SEED, precision=0, min_width=110)
                 dice = context.add(gr.Button, {"value": "dice"}, min_width=130, elem_id="blend-dice")
                 truncation = truncation_slider(context, "blend-truncation")
-    with gr.Row(elem_id="name-row"):
-        name = context.add(
-            gr.Textbox, {"label": "name", "placeholder": "name-hint"}, max_lines=1, max_length=MAX_NAME, elem_id="name"
-        )
-        save = context.add(gr.Button, {"value": "save-style"}, variant="primary", min_width=130, elem_id="save-style")
+    with gr.Row(elem_id="mine-row"):
         mine = context.add(gr.Dropdown, {"label": "my-styles"}, choices=[], value=None, elem_id="my-styles")
         forget = context.add(gr.Button, {"value": "forget"}, min_width=90, elem_id="forget")
     style_link = link_field(context, "style-link", "style-link-info", "style-link")
@@ -285,7 +292,7 @@ def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: Pai
 def _shown(context: StudioContext, title: str) -> Any:
     def shown(recipe: Any, current: str, language: str) -> str:
         with clear_errors(language):
-            ((path, caption),), _ = context.show(context.model_of(current), [read_picked(recipe)])
+            ((path, caption),), _ = context.show(context.model_of(current), [read_picked(recipe)], language)
         return figure(path, caption, translate(language, title))
 
     return shown

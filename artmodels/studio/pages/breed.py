@@ -57,11 +57,14 @@ class BreedPage:
             chosen = [] if recipes else those_of(model, hanging)[: 2 * EXAMPLE_STEP : EXAMPLE_STEP]
             if len(chosen) < MIN_PARENTS:
                 return gr.skip()
-            shown, data = self.context.show(model, chosen)
-            return shown, data, data, *self.context.show(model, children(chosen, LITTER, 0, FIRST_MUTATION))
+            shown, data = self.context.show(model, chosen, language)
+            return shown, data, data, *self.context.show(model, children(chosen, LITTER, 0, FIRST_MUTATION), language)
 
     def add_parent(self, picked: Any, recipes: Any, example: Any, current: str, language: str) -> Updates:
-        """One parent more; those of the example, and their children, make room for it."""
+        """One parent more; those of the example, and their children, make room for it.
+
+        The visitor stays with the pictures until there are enough parents for children.
+        """
         parents, unchosen = self.parents, recipes == example
         with clear_errors(language):
             model = self.context.model_of(current)
@@ -70,15 +73,17 @@ class BreedPage:
                 if len(chosen) >= MAX_PARENTS:
                     raise Complaint("too-many-parents", most=MAX_PARENTS)
                 chosen.append(recipe)
-            shown, data = self.context.show(model, chosen)
+            shown, data = self.context.show(model, chosen, language)
         if len(chosen) == 1:
-            gr.Info(translate(language, "one-more-parent"), title="", duration=8)
-        updates: Updates = {
-            parents.gallery: shown,
-            parents.recipes: data,
-            self.context.tabs: self.context.go("breed"),
-        }
+            gr.Info(translate(language, "one-more-parent"), title=translate(language, "breed-it"), duration=8)
+        updates: Updates = {parents.gallery: shown, parents.recipes: data}
+        if len(chosen) >= MIN_PARENTS:
+            updates[self.context.tabs] = self.context.go("breed")
         return updates | ({part: [] for part in self.litter.parts} if unchosen else {})
+
+    def breed_if_enough(self, recipes: Any, *rest: Any) -> tuple[Any, ...]:
+        """A litter as soon as there are parents for one."""
+        return self.breed(recipes, *rest) if len(recipes or []) >= MIN_PARENTS else gr.skip()
 
     def breed(
         self, recipes: Any, seed: float, mutation: float, family: Any, tree: Any, current: str, language: str
@@ -96,7 +101,7 @@ class BreedPage:
             images = handlers.paint_images(model, [*chosen, *born], self.context.paint)
             known = generations_of(model, family)
             newest = strip(self.context, [*chosen, *born], images, len(chosen), len(known) + 1, language)
-            wall = handlers.hang(model, self.context.save, born, images[len(chosen) :])
+            wall = handlers.hang(model, self.context.save, born, images[len(chosen) :], language)
         strips = [*(tree or []), newest][-MAX_GENERATIONS:]
         return wall, as_data(born), [*known, generation][-MAX_GENERATIONS:], strips
 
@@ -108,7 +113,7 @@ class BreedPage:
             if event.index >= len(generations):
                 return gr.skip()
             chosen, born = members(generations[event.index])
-            return *self.context.show(model, chosen), *self.context.show(model, born)
+            return *self.context.show(model, chosen, language), *self.context.show(model, born, language)
 
     def show_family(self, family: Any, current: str, language: str) -> list[tuple[str, str]]:
         """The tree that the browser kept, as far as it is the model's."""
@@ -131,13 +136,14 @@ class BreedPage:
         context, parents, litter, tree = self.context, self.parents, self.litter, self.tree
         asked = [context.current, context.language]
         adding = [context.picked, parents.recipes, self.example, *asked]
-        panel.breed.click(self.add_parent, adding, [*parents.parts, *litter.parts, context.tabs], **PAINTING)
-        self.start.click(None, None, self.seed, js=RANDOM_SEED_JS, api_visibility="private").then(
-            self.breed,
-            [parents.recipes, self.seed, self.mutation, context.family, tree, *asked],
-            [*litter.parts, context.family, tree],
-            **PAINTING,
-        )
+        added = panel.breed.click(
+            self.add_parent, adding, [*parents.parts, *litter.parts, context.tabs], **PAINTING
+        ).success(None, None, self.seed, js=RANDOM_SEED_JS, api_visibility="private")
+        asked_for = self.start.click(None, None, self.seed, js=RANDOM_SEED_JS, api_visibility="private")
+        breeding = [parents.recipes, self.seed, self.mutation, context.family, tree, *asked]
+        born = [*litter.parts, context.family, tree]
+        added.then(self.breed_if_enough, breeding, born, **PAINTING)
+        asked_for.then(self.breed, breeding, born, **PAINTING)
         self.clear.click(lambda: ([], []), None, parents.parts, **QUICK)
         tree.select(self.go_back, [context.family, *asked], [*parents.parts, *litter.parts], **PAINTING)
         self.forget.click(lambda: ([], []), None, [context.family, tree], **QUICK)
@@ -153,7 +159,7 @@ class BreedPage:
 
 def build_breed_page(context: StudioContext, panel: Panel) -> BreedPage:
     context.add(gr.HTML, {"value": "breed-intro"}, elem_classes="intro", padding=False)
-    parents = context.pictures("parents", "parents")
+    parents = context.pictures("parents", "parents", named=True)
     with gr.Row(elem_id="breed-bar"):
         mutation = context.add(
             gr.Slider,
@@ -168,7 +174,7 @@ def build_breed_page(context: StudioContext, panel: Panel) -> BreedPage:
             gr.Button, {"value": "have-children"}, variant="primary", min_width=150, elem_id="have-children"
         )
         clear = context.add(gr.Button, {"value": "clear"}, min_width=90, elem_id="clear-parents")
-    litter = context.pictures("litter", "litter")
+    litter = context.pictures("litter", "litter", named=True)
     context.add(gr.HTML, {"value": "tree-intro"}, elem_classes="intro", padding=False)
     tree = context.pictures("tree", "tree").gallery
     with gr.Row():

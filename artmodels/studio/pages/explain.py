@@ -53,7 +53,8 @@ class ExplainPage:
         with clear_errors(language):
             model, recipe = self.context.model_of(current), read_picked(picked)
             (image,) = handlers.paint_images(model, [recipe], self.context.paint)
-            return *explain(self.context, model, image, handlers.caption(recipe), language), self.context.go("explain")
+            name = handlers.caption(recipe, language)
+            return *explain(self.context, model, image, name, language), self.context.go("explain")
 
     def look_at_file(self, path: str, current: str, language: str) -> tuple[Any, ...]:
         with clear_errors(language):
@@ -69,7 +70,7 @@ class ExplainPage:
             updates: Updates = {self.wanted: "yes", self.story: tell_story(self.context, model, language)}
             if not shown and (recipes := those_of(model, hanging)):
                 (image,) = handlers.paint_images(model, recipes[:1], self.context.paint)
-                seen = explain(self.context, model, image, handlers.caption(recipes[0]), language)
+                seen = explain(self.context, model, image, handlers.caption(recipes[0], language), language)
                 updates |= dict(zip(self.seen, seen, strict=True))
             return updates
 

@@ -79,7 +79,7 @@ class FilmPage:
             chosen = [] if recipes else those_of(model, hanging)[: EXAMPLES * EXAMPLE_STEP : EXAMPLE_STEP]
             if len(chosen) < MIN_PICTURES:
                 return gr.skip()
-            shown, data = self.context.show(model, chosen)
+            shown, data = self.context.show(model, chosen, language)
         return shown, data, data
 
     def play(self, recipes: Any, example: Any, current: str, language: str) -> Any:
@@ -96,7 +96,7 @@ class FilmPage:
             recipe, chosen = picked_and_chosen(model, picked, [] if recipes == example else recipes)
             if len(chosen) >= MAX_PICTURES:
                 raise Complaint("too-many-stops", most=MAX_PICTURES)
-            return *self.context.show(model, [*chosen, recipe]), self.context.go("film")
+            return *self.context.show(model, [*chosen, recipe], language), self.context.go("film")
 
     def take_kept(self, kept: Any, current: str, language: str) -> tuple[Any, ...]:
         with clear_errors(language):
@@ -104,7 +104,7 @@ class FilmPage:
             chosen = those_of(model, kept)[-MAX_PICTURES:]
             if not chosen:
                 raise Complaint("nothing-kept")
-            return self.context.show(model, chosen)
+            return self.context.show(model, chosen, language)
 
     def shoot(
         self,
@@ -174,7 +174,7 @@ class FilmPage:
 def build_film_page(context: StudioContext, panel: Panel, room: gr.Tab, wall: gr.JSON) -> FilmPage:
     """The page in a tab, beside the wall of the first page."""
     context.add(gr.HTML, {"value": "film-intro"}, elem_classes="intro", padding=False)
-    reel = context.pictures("reel", "reel")
+    reel = context.pictures("reel", "reel", named=True)
     with gr.Row():
         use_kept = context.add(gr.Button, {"value": "use-kept"}, size="sm", min_width=140, elem_id="use-kept")
         clear = context.add(gr.Button, {"value": "clear"}, size="sm", min_width=90, elem_id="clear-reel")

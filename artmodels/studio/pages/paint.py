@@ -110,7 +110,8 @@ class PaintPage:
             chosen = style_named(model, style, designs)
             recipes = _ordered(model, chosen, seed, count, truncation, bool(shared), near, distance)
             seen, grown, wanted = time.monotonic(), [], as_data(recipes)
-            for grown in handlers.paint_wall(model, context.save, recipes, context.paint) if wanted != hanging else ():
+            growing = handlers.paint_wall(model, context.save, recipes, context.paint, language)
+            for grown in growing if wanted != hanging else ():
                 if time.monotonic() - seen > MOMENT and len(grown) < len(recipes):
                     seen = time.monotonic()
                     news = translate(language, "painting", done=len(grown), all=len(recipes))
@@ -289,7 +290,8 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
         leave = context.add(gr.Button, {"value": "near-leave"}, size="sm", min_width=120, elem_id="near-leave")
     near = gr.JSON(None, visible=False)
     recipes = handlers.first_recipes(first)
-    wall = context.pictures("wall", "wall", handlers.hang(first, context.save, recipes, first_wall), recipes)
+    hanging = handlers.hang(first, context.save, recipes, first_wall)
+    wall = context.pictures("wall", "wall", hanging, recipes, named=True)
     first_order = _order(handlers.ALL_STYLES, FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION, False, None, FIRST_DISTANCE)
     page = PaintPage(
         context, style, seed, count, truncation, shared, dice, undo, archive, archive_file, stop, status,
@@ -316,7 +318,7 @@ def near_words(near: Any, language: str) -> str:
     if not near:
         return ""
     with clear_errors(language):
-        name = handlers.caption(read_picked(near))
+        name = handlers.caption(read_picked(near), language)
     return f"<p>{translate(language, 'near', name=f'<strong>{html.escape(name)}</strong>')}</p>"
 
 

@@ -96,7 +96,7 @@ class ReworkPage:
             elif picked:
                 recipe = read_picked(picked)
                 path = handlers.picture_file(model, self.context.save, recipe, 1, self.context.paint)
-                picture = input_from_bytes(Path(path).read_bytes(), handlers.caption(recipe))
+                picture = input_from_bytes(Path(path).read_bytes(), handlers.caption(recipe, language))
             else:
                 raise Complaint("nothing-to-rework")
             strength = handlers.number_between("strength", strength, *STRENGTHS)

@@ -65,7 +65,7 @@ class SteerPage:
             recipe = read_picked(picked)
             names = names_of(model)
             plain = steer(recipe, {}, model.directions) if model.directions else recipe
-            (level, turned), _ = self.context.show(model, [plain, recipe])
+            (level, turned), _ = self.context.show(model, [plain, recipe], language)
         amounts = handlers.amounts_of(recipe, names)
         updates: Updates = {
             self.base: as_data([plain])[0],
@@ -85,7 +85,7 @@ class SteerPage:
         with clear_errors(language):
             model = self.context.model_of(current)
             recipe = steered(model, read_picked(base), values)
-            wall, (data,) = self.context.show(model, [recipe])
+            wall, (data,) = self.context.show(model, [recipe], language)
         return {self.after: figure(*wall[0], translate(language, "after")), self.context.picked: data}
 
     def level(self) -> list[float]:

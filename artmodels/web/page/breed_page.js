@@ -28,17 +28,23 @@ export class BreedPage {
     return this.parents.hang(recipes, 0.5);
   }
 
+  /** One parent more; the visitor stays with the pictures until there are enough for children. */
   add(recipe) {
     const known = this.example ? [] : this.chosen;
+    if (this.example) this.litter.hang([]);
     this.example = false;
-    this.app.go('breed');
     if (known.some((each) => toJson(each) === toJson(recipe))) return;
     if (known.length >= MAX_PARENTS) {
       this.app.tell(say('too-many-parents', { most: MAX_PARENTS }));
       return;
     }
-    if (!known.length) this.app.tell(say('one-more-parent'));
     this.choose([...known, recipe]);
+    if (this.chosen.length < MIN_PARENTS) {
+      this.app.tell(say('one-more-parent'));
+      return;
+    }
+    this.app.go('breed');
+    this.breed();
   }
 
   breed() {
