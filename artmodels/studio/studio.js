@@ -3,12 +3,12 @@
   const LARGE = '#wall, #say-wall, #blend-wall, #litter, #kept';  // walls whose pictures open large
   const WORDS = {
     en: {
-      large: 'The picture, large', before: 'The one before', next: 'The next one', close: 'Close',
+      large: 'The picture, large', before: 'The one before', next: 'The next one', close: 'Close', coming: 'Painting …',
       copied: 'Copied', blocked: 'The browser does not let this page copy: the link is selected, press Ctrl+C',
       unkept: 'The browser does not let this page store anything: what you keep is gone when you leave',
     },
     zh: {
-      large: '大图', before: '上一幅', next: '下一幅', close: '关闭',
+      large: '大图', before: '上一幅', next: '下一幅', close: '关闭', coming: '正在作画……',
       copied: '已复制', blocked: '浏览器不允许本页复制：链接已选中，请按 Ctrl+C',
       unkept: '浏览器不允许本页保存任何内容：离开后收藏就会消失',
     },
@@ -52,9 +52,10 @@
 
   function show(source, caption) {
     const large = view(), image = large.querySelector('img');
+    large.classList.toggle('coming', !source);
     large.setAttribute('aria-label', words().large);
     for (const name of ['close', 'before', 'next']) large.querySelector('.' + name).setAttribute('aria-label', words()[name]);
-    image.src = source;
+    if (source) image.src = source;
     image.alt = caption;
     large.querySelector('figcaption').innerText = caption;
     for (const name of ['before', 'next']) large.querySelector('.' + name).hidden = !shown;
@@ -176,6 +177,19 @@
     following = true;
     document.getElementById('address')?.click();
   });
+  // Whoever follows a link waits for its picture at its place, instead of before a wall of others.
+  if (following && !/[?&]open=/.test(location.search)) {
+    const wait = setInterval(() => {
+      if (!document.querySelector('#wall')) return;  // the page itself is not there yet
+      const waits = document.querySelector('#large.coming');
+      if (!following || document.querySelector('.toast-body')) {  // it came, or something is said instead of it
+        clearInterval(wait);
+        if (waits) close();
+      } else if (!waits) show('', words().coming);
+      else if (waits.hidden) clearInterval(wait);  // the visitor has closed it
+    }, 100);
+  }
+
   window.addEventListener('load', () => {
     document.body.classList.toggle('can-share', Boolean(navigator.share));
     for (const button of document.querySelectorAll('button.out-of-sight')) {  // the page presses them, nobody else

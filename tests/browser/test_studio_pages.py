@@ -246,6 +246,13 @@ def test_a_short_link_is_understood_and_a_wrong_one_told(visit):
     page.get_by_role("dialog").get_by_text("Mosaic No. 7").wait_for()
     recipe = picked_recipe(page)
     assert (recipe.latents[0].seed, recipe.style_weights, recipe.truncation) == (7, {"mosaic": 1.0}, 0.8)
+    page.add_init_script("""addEventListener('DOMContentLoaded', () => new MutationObserver(() => {
+        const large = document.getElementById('large');
+        if (large && !large.hidden) (window.said ??= new Set()).add(large.innerText.replace(/[×‹›\\s]+/g, ' ').trim());
+    }).observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true }))""")
+    page.reload()
+    page.get_by_role("dialog").get_by_text("Mosaic No. 7").wait_for()
+    assert page.evaluate("[...said]") == ["Painting …", "Mosaic No. 7"]  # no wall of others before it
     for query, words in (
         ("?style=cubism", "no style 'cubism'"),
         ("?seed=4294967296", "between 0 and 4294967295, found 4294967296"),
