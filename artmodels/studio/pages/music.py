@@ -100,6 +100,7 @@ def build_music_page(context: StudioContext, first: LoadedModel, room: gr.Tab) -
         type="filepath",
         editable=False,
         buttons=[],
+        waveform_options=gr.WaveformOptions(show_recording_waveform=False),  # ours below shows what is heard in it
         elem_id="music-file",
     )
     context.add(gr.HTML, {"value": "music-privacy"}, elem_classes="fine-print", padding=False)
