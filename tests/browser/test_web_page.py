@@ -254,10 +254,16 @@ def test_whatever_a_recipe_holds_is_painted_and_named_as_the_studio_does_it(page
         assert np.abs(levels_of(file) - by_pytorch(model, recipe)).max() <= 1, kind
         name = """async (data) => {
             const { captionOf, fileNameOf, parseRecipe } = await import('./page/recipe.js');
-            const { styleWord } = await import('./page/words.js');
-            return [await captionOf(parseRecipe(data), styleWord), await fileNameOf(parseRecipe(data))]; }"""
+            const { say, speak, styleWord } = await import('./page/words.js');
+            const names = [];
+            for (const language of ['zh', 'en']) {
+                await speak(language);
+                names.push(await captionOf(parseRecipe(data), styleWord, say));
+            }
+            return [...names, await fileNameOf(parseRecipe(data))]; }"""
         stems = {style: style for style in model.generator.config.styles}
-        assert page.evaluate(name, recipe.to_data()) == [handlers.caption(recipe), handlers.file_name(recipe, stems)]
+        names = [handlers.caption(recipe, language) for language in ("zh", "en")]
+        assert page.evaluate(name, recipe.to_data()) == [*names, handlers.file_name(recipe, stems)]
 
 
 @pytest.fixture(scope="module")

@@ -113,7 +113,7 @@ export class PaintPage {
     markPills(element('style'), this.style);
     element('undo').disabled = !this.past.length;
     element('near-bar').hidden = !this.near;
-    if (this.near) element('near-news').textContent = say('near', { name: await captionOf(this.near, styleWord) });
+    if (this.near) element('near-news').textContent = say('near', { name: await captionOf(this.near, styleWord, say) });
   }
 
   moreLike(recipe) {

@@ -2,7 +2,7 @@
 
 import { readManifest } from './model.js';
 import { captionOf, FIRST_TRUNCATION, seedRecipe, toJson } from './recipe.js';
-import { Complaint, styleWord } from './words.js';
+import { Complaint, say, styleWord } from './words.js';
 
 const AHEAD = 2; // pictures that the worker has at once, so that it never idles
 const KEPT = 400; // pictures that are not painted again
@@ -154,7 +154,7 @@ export class Painter {
     }
     const picture = this.ask('paint', { recipe }, { owner, rank, key }).then(async ({ png, milliseconds }) => {
       this.times.push(milliseconds);
-      return { url: URL.createObjectURL(png), png, recipe, caption: await captionOf(recipe, styleWord) };
+      return { url: URL.createObjectURL(png), png, recipe, caption: await captionOf(recipe, styleWord, say) };
     });
     picture.catch(() => {
       if (this.kept.get(key) === picture) this.kept.delete(key);

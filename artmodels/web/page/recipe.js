@@ -266,21 +266,19 @@ export const asks = (query) => /[?&](recipe|style|seed)=/.test(query);
 
 // Names
 
-/** What a picture is called, as the studio calls it; `styleName` says a style in the visitor's language. */
-export async function captionOf(recipe, styleName) {
+/** What a picture is called, as the studio calls it; `styleName` and `say` speak the visitor's language. */
+export async function captionOf(recipe, styleName, say) {
   const shares = Object.entries(recipe.style_weights).sort((one, other) => other[1] - one[1]);
   const named = shares
     .slice(0, 3)
     .filter(([, share]) => share > 0)
     .map(([style, share]) => `${styleName(style)} ${Math.round(100 * share)}`);
   const styles = named.length > 1 ? named.join(' + ') + (shares.length > 3 ? ' …' : '') : styleName(shares[0][0]);
-  let number = `${named.length > 1 ? ',' : ''} No. ${recipe.latents[0].seed}`,
-    own = '';
-  if (recipe.latents.length > 1) {
-    own = ` · ${spoken(await digestOf(recipe))}`;
-    if (recipe.latents[0].seed >= SHORT_SEED) number = '';
-  }
-  return `${styles}${number}${own}${recipe.edits.length ? ' ✎' : ''}`;
+  const seed = recipe.latents[0].seed;
+  const own = recipe.latents.length > 1 ? ` · ${spoken(await digestOf(recipe))}` : '';
+  const numbered = named.length > 1 ? 'numbered-mix' : 'numbered';
+  const name = own && seed >= SHORT_SEED ? styles : say(numbered, { styles, seed });
+  return `${name}${own}${recipe.edits.length ? ' ✎' : ''}`;
 }
 
 function spoken(digest) {

@@ -2,7 +2,7 @@
 
 import { captionOf, toJson } from './recipe.js';
 import { isReplaced } from './painter.js';
-import { sayError, styleWord } from './words.js';
+import { say, sayError, styleWord } from './words.js';
 
 export const element = (id) => document.getElementById(id);
 
@@ -14,7 +14,7 @@ export function make(tag, properties = {}, ...children) {
 }
 
 export class Wall {
-  constructor(id, painter, pick, labelOf = (recipe) => captionOf(recipe, styleWord)) {
+  constructor(id, painter, pick, labelOf = (recipe) => captionOf(recipe, styleWord, say)) {
     this.labelOf = labelOf;
     this.place = element(id);
     this.painter = painter;
