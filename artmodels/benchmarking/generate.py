@@ -28,13 +28,17 @@ def benchmark_painting(model: LoadedModel, seconds: float) -> dict[str, Any]:
     latents = draw_latents(range(batch_size(generator)), generator.config.latent_dim).to(styles.device)
     rows = generator.mapping(latents, styles[torch.arange(len(latents)) % len(styles)])
     sizes = sorted({1, min(4, batch_size(generator)), batch_size(generator)})
+    levels = dict.fromkeys(generator.config.resolutions, 0.0)
+    for conv, x in convolutions_of(generator, rows[:1]):
+        levels[max(conv(x).shape[-1], 4)] += multiplications(conv, x) / 1e9  # a gate's belong to the map that it reads
     found: dict[str, Any] = {
         "machine": describe_machine(),
         "device": str(generator.mean_w.device),
         "model": model.name,
         "resolution": generator.config.resolution,
         "parameters": generator.parameter_count,
-        "gigamacs": sum(multiplications(conv, x) for conv, x in convolutions_of(generator, rows[:1])) / 1e9,
+        "gigamacs": sum(levels.values()),
+        "gigamacs_of_levels": levels,  # by the side of their maps in pixels
         "batches": {},
     }
     for size in sizes:
@@ -87,6 +91,10 @@ def describe(found: dict[str, Any]) -> str:
         f"machine   {found['machine']}, on the device {found['device']}",
         f"model     {found['model']}: {found['resolution']} px, {found['parameters'] / 1e6:.2f} million parameters, "
         f"{found['gigamacs']:.2f} billion multiply-adds a picture",
+        "by side   "
+        + ", ".join(
+            f"{side} px {share / found['gigamacs']:.0%}" for side, share in found["gigamacs_of_levels"].items()
+        ),
         "",
         "at once   ms a picture   pictures/s   its convolutions alone",
     ]

@@ -35,7 +35,10 @@ def test_prints_milliseconds_alone_and_in_batches(model_folder, tmp_path, artmod
     assert result.returncode == 0, result.stderr
     assert "ms a picture" in result.stdout and "billion multiply-adds a picture" in result.stdout
     found = json.loads(out.read_text())
-    assert list(found["batches"]) == ["1", "4", "16"] and found["gigamacs"] > 0
+    assert list(found["batches"]) == ["1", "4", "8"] and found["gigamacs"] > 0
+    levels = found["gigamacs_of_levels"]
+    assert list(levels) == ["4", "8", "16", "32"] and sum(levels.values()) == pytest.approx(found["gigamacs"])
+    assert all(levels.values())
     for times in found["batches"].values():
         assert 0 < times["convolution_seconds"] < 3 * times["seconds"]  # a part of it, on however busy a machine
 
