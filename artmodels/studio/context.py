@@ -129,9 +129,9 @@ class StudioContext:
 
     def name_again(self, shown: Any, recipes: Any, picked: Any, language: str) -> Any:
         """An update of a gallery that stays as it is, but for the language in which its pictures are named."""
-        if not shown or len(shown) != len(recipes or []):
-            return gr.skip()
         names = [handlers.caption(recipe, language) for recipe in read_recipes_data(recipes)]
+        if not names or len(shown or []) != len(names):
+            return gr.skip()
         return self.hung([(path, name) for (path, _), name in zip(shown, names, strict=True)], recipes, picked)
 
     def save(self, content: bytes, name: str) -> str:

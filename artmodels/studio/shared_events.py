@@ -323,8 +323,8 @@ def connect_language(
     greeted = arrived.then(**{**spoken, "fn": speak_if_foreign})
     pages.panel.show_kept_after(greeted)
     pages.breed.show_family_after(greeted)
-    greeted.then(name_if_foreign, **naming)
-    followed = greeted.then(follow_link, [query, context.current, context.language], opener.outputs, **QUICK)
+    named = greeted.then(name_if_foreign, **naming)
+    followed = named.then(follow_link, [query, context.current, context.language], opener.outputs, **QUICK)
     opener.show_after(followed)
     back = gr.Button("↩", elem_id="address", elem_classes="out-of-sight")  # the page presses it when one goes back
     inputs = [query, context.current, context.language]
