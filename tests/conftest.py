@@ -28,6 +28,7 @@ from artmodels.cli.main import main
 from artmodels.hub.companions.directions import save_directions
 from artmodels.hub.load import LoadedModel, load_model
 from artmodels.hub.pretrained import ArtGenerator
+from artmodels.io.device import usable_cores
 from artmodels.io.files import default_cache
 from artmodels.web.engine import PACKAGE_NAME
 
@@ -44,6 +45,11 @@ LONGEST = (
     "test_visitors_at_once.py",
     "test_classifier.py",
 )
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than cores: tests of servers and pages wait for half of their time."""
+    return usable_cores(environment={}) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
