@@ -30,7 +30,7 @@ def benchmark_painting(model: LoadedModel, seconds: float) -> dict[str, Any]:
     sizes = sorted({1, min(4, batch_size(generator)), batch_size(generator)})
     levels = dict.fromkeys(generator.config.resolutions, 0.0)
     for conv, x in convolutions_of(generator, rows[:1]):
-        levels[max(conv(x).shape[-1], 4)] += multiplications(conv, x) / 1e9  # a gate's belong to the map that it reads
+        levels[max(x.shape[-1], 4)] += multiplications(conv, x) / 1e9  # gates see all maps at 4 px, and less
     found: dict[str, Any] = {
         "machine": describe_machine(),
         "device": str(generator.mean_w.device),

@@ -19,7 +19,7 @@ def keep_memory() -> None:
 
 
 def share_memory_between_threads() -> None:
-    """Let glibc keep a few pools of memory, instead of eight for each core, none of which shrinks."""
+    """Let glibc keep one pool of memory for all threads, instead of eight for each core, none of which shrinks."""
     _set({M_ARENA_MAX: POOLS})
 
 

@@ -119,20 +119,13 @@ class StudioContext:
 
     def hung(self, wall: handlers.Wall, recipes: Sequence[Any], picked: Any) -> gr.Gallery:
         """An update of a gallery that frames the picture in the panel, if it hangs there; recipes as the page has."""
-        return gr.Gallery(value=wall, selected_index=recipes.index(picked) if picked in recipes else None)
+        return gr.Gallery(**framed(wall, recipes, picked))
 
     def show(
         self, model: LoadedModel, recipes: Sequence[Recipe], language: str
     ) -> tuple[handlers.Wall, list[dict[str, Any]]]:
         """What `Pictures.parts` take."""
         return handlers.paint_all(model, self.save, recipes, self.paint, language), as_data(recipes)
-
-    def name_again(self, shown: Any, recipes: Any, picked: Any, language: str) -> Any:
-        """An update of a gallery that stays as it is, but for the language in which its pictures are named."""
-        names = [handlers.caption(recipe, language) for recipe in read_recipes_data(recipes)]
-        if not names or len(shown or []) != len(names):
-            return gr.skip()
-        return self.hung([(path, name) for (path, _), name in zip(shown, names, strict=True)], recipes, picked)
 
     def save(self, content: bytes, name: str) -> str:
         """Keep a file for the visitor of this event; the path is one that Gradio serves."""
@@ -147,6 +140,19 @@ class StudioContext:
     def go(self, page: str) -> Any:
         """An update that turns to a page."""
         return gr.Tabs(selected=page)
+
+
+def framed(wall: handlers.Wall, recipes: Sequence[Any], picked: Any) -> dict[str, Any]:
+    """The properties of a gallery that shows a wall and frames the picked picture, if it hangs there."""
+    return {"value": wall, "selected_index": recipes.index(picked) if picked in recipes else None}
+
+
+def named_again(shown: Any, recipes: Any, picked: Any, language: str) -> dict[str, Any]:
+    """The properties of a gallery that stays as it is, but for the language in which its pictures are named."""
+    names = [handlers.caption(recipe, language) for recipe in read_recipes_data(recipes)]
+    if not names or len(shown or []) != len(names):
+        return {}
+    return framed([(path, name) for (path, _), name in zip(shown, names, strict=True)], recipes, picked)
 
 
 def figure(path: str, caption: str, title: str) -> str:

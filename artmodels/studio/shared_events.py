@@ -20,6 +20,7 @@ from artmodels.studio.context import (
     StudioContext,
     Updates,
     clear_errors,
+    named_again,
     only_if,
     progress_words,
     read_picked,
@@ -223,7 +224,17 @@ def connect_language(
 ) -> None:
     """Whoever comes is spoken to as the browser or an earlier visit says, and finds what the link carries."""
 
-    def speak(language: str, style: str, way: str, slots: list[str], shelf: Any, current: str, designs: Any) -> Updates:
+    def speak(
+        language: str,
+        style: str,
+        way: str,
+        slots: list[str],
+        shelf: Any,
+        current: str,
+        designs: Any,
+        picked: Any,
+        *hanging: Any,
+    ) -> Updates:
         model = context.model_of(current)
         rework, masthead, colophon = pages.rework, *words
         styles = named_styles(model, language)
@@ -246,6 +257,10 @@ def connect_language(
             rework.hint: {"value": hint_of_way(way, language)},
             rework.style: {"choices": styles},
             pages.prompt.hint: {"value": hint_words(model, language)},
+            **{
+                wall.gallery: named_again(shown, recipes, picked, language)
+                for wall, shown, recipes in zip(context.walls, hanging[::2], hanging[1::2], strict=True)
+            },
         }
         return {part: gr.update(**said.get(part, {}), **besides.get(part, {})) for part in said | besides}
 
@@ -253,7 +268,8 @@ def connect_language(
         "fn": speak,
         "inputs": [
             *(context.language, pages.paint.style, pages.rework.way, pages.blend.slots, pages.photo.styles),
-            *(context.current, context.designs),
+            *(context.current, context.designs, context.picked),
+            *(part for wall in context.walls for part in wall.parts),
         ],
         "outputs": list(
             dict.fromkeys(
@@ -268,21 +284,10 @@ def connect_language(
         ),
         **QUICK,
     }
-    walls = [part for wall in context.walls for part in wall.parts]
-
-    def name_again(language: str, picked: Any, *shown: Any) -> list[Any]:
-        pairs = zip(shown[::2], shown[1::2], strict=True)
-        return [context.name_again(wall, recipes, picked, language) for wall, recipes in pairs]
-
-    def name_if_foreign(language: str, *shown: Any) -> Any:
-        return name_again(language, *shown) if language != DEFAULT_LANGUAGE else gr.skip()
-
-    naming = {"inputs": [context.language, context.picked, *walls], "outputs": walls[::2], **QUICK}
     switched = tongue.input(lambda code: code, tongue, context.language, js=LANGUAGE_JS, **QUICK).then(**spoken)
     pages.panel.show_after(switched)
     pages.panel.show_kept_after(switched)
     pages.explain.tell_after(switched)
-    switched.then(name_again, **naming)
 
     def arrive(asked: str, code: str, current: str, designs: Any) -> Updates:
         """Only what differs from the page as it came is set: the visitor may have begun already."""
@@ -323,8 +328,7 @@ def connect_language(
     greeted = arrived.then(**{**spoken, "fn": speak_if_foreign})
     pages.panel.show_kept_after(greeted)
     pages.breed.show_family_after(greeted)
-    named = greeted.then(name_if_foreign, **naming)
-    followed = named.then(follow_link, [query, context.current, context.language], opener.outputs, **QUICK)
+    followed = greeted.then(follow_link, [query, context.current, context.language], opener.outputs, **QUICK)
     opener.show_after(followed)
     back = gr.Button("↩", elem_id="address", elem_classes="out-of-sight")  # the page presses it when one goes back
     inputs = [query, context.current, context.language]

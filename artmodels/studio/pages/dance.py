@@ -15,7 +15,7 @@ from artmodels.studio.computing import computed
 from artmodels.studio.context import StudioContext, Updates, clear_errors
 from artmodels.studio.i18n import translate
 from artmodels.studio.pages.score_dials import ScoreDials, build_dials, chosen
-from artmodels.studio.pages.score_film import RATE, FilmShown, build_film_shown, build_score_file
+from artmodels.studio.pages.score_film import RATE, FilmShown, build_film_buttons, build_film_shown, build_score_file
 from artmodels.studio.performing import PREVIEW_RATE, PREVIEW_SECONDS, performed, take_clip, take_score
 
 
@@ -86,12 +86,7 @@ def build_dance_page(context: StudioContext, first: LoadedModel) -> DancePage:
     context.add(gr.HTML, {"value": "dance-privacy"}, elem_classes="fine-print", padding=False)
     dials = build_dials(context, first, "dance")
     score_file = build_score_file(context, "dance")
-    with gr.Row():
-        preview = context.add(gr.Button, {"value": "preview"}, min_width=150, elem_id="dance-preview")
-        make = context.add(gr.Button, {"value": "make-film"}, variant="primary", min_width=150, elem_id="dance-make")
-        stop = context.add(
-            gr.Button, {"value": "stop"}, variant="stop", min_width=90, visible=False, elem_id="dance-stop"
-        )
+    preview, make, stop = build_film_buttons(context, "dance")
     shown = build_film_shown(context, "dance")
     page = DancePage(context, clip, dials, score_file, preview, make, stop, shown)
     page.connect()

@@ -19,7 +19,7 @@ from artmodels.studio.context import (
 )
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, translate
 from artmodels.studio.pages.score_dials import ScoreDials, build_dials, chosen
-from artmodels.studio.pages.score_film import RATE, FilmShown, build_film_shown, build_score_file
+from artmodels.studio.pages.score_film import RATE, FilmShown, build_film_buttons, build_film_shown, build_score_file
 from artmodels.studio.performing import (
     PREVIEW_RATE,
     PREVIEW_SECONDS,
@@ -115,12 +115,7 @@ def build_music_page(context: StudioContext, first: LoadedModel, room: gr.Tab) -
     )
     dials = build_dials(context, first, "music")
     score_file = build_score_file(context, "music")
-    with gr.Row():
-        preview = context.add(gr.Button, {"value": "preview"}, min_width=150, elem_id="music-preview")
-        make = context.add(gr.Button, {"value": "make-film"}, variant="primary", min_width=150, elem_id="music-make")
-        stop = context.add(
-            gr.Button, {"value": "stop"}, variant="stop", min_width=90, visible=False, elem_id="music-stop"
-        )
+    preview, make, stop = build_film_buttons(context, "music")
     shown = build_film_shown(context, "music")
     page = MusicPage(context, sound, heard, mode, dials, score_file, preview, make, stop, shown)
     page.connect(room)

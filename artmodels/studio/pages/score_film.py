@@ -91,6 +91,17 @@ class FilmShown:
         )
 
 
+def build_film_buttons(context: StudioContext, page: str) -> tuple[gr.Button, gr.Button, gr.Button]:
+    """One row: show the beginning, make the whole, stop."""
+    with gr.Row():
+        preview = context.add(gr.Button, {"value": "preview"}, min_width=150, elem_id=f"{page}-preview")
+        make = context.add(gr.Button, {"value": "make-film"}, variant="primary", min_width=150, elem_id=f"{page}-make")
+        stop = context.add(
+            gr.Button, {"value": "stop"}, variant="stop", min_width=90, visible=False, elem_id=f"{page}-stop"
+        )
+    return preview, make, stop
+
+
 def build_film_shown(context: StudioContext, page: str) -> FilmShown:
     news = gr.HTML("", elem_id=f"{page}-news", elem_classes="film-news", padding=False)
     video = context.add(
