@@ -37,6 +37,7 @@ class GeneratorConfig:
     max_channels: int = 512  # where the doubling stops
     convs_per_block: int = 1  # modulated convolutions at each resolution
     min_channels: int = 1  # of any block, however few `width` leaves it
+    late_doubling: int = 0  # px from which on blocks double the resolution after their first convolution; 0: none does
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self):
@@ -53,6 +54,10 @@ class GeneratorConfig:
         _require(self.width <= self.max_channels <= 2048, "max_channels", self.max_channels, "width to 2048")
         _require(1 <= self.convs_per_block <= 4, "convs_per_block", self.convs_per_block, "1 to 4")
         _require(1 <= self.min_channels <= self.max_channels, "min_channels", self.min_channels, "1 to max_channels")
+        sizes = [0, *self.resolutions[1:]]
+        _require(self.late_doubling in sizes, "late_doubling", self.late_doubling, ", ".join(map(str, sizes)))
+        if self.late_doubling:
+            _require(self.convs_per_block > 1, "convs_per_block", self.convs_per_block, "2 to 4 with late_doubling")
         check_style_names(self.styles)
 
     @property
@@ -68,6 +73,10 @@ class GeneratorConfig:
     def channels(self, resolution: int) -> int:
         """Feature channels of the block at a resolution."""
         return max(min(self.width * self.resolution // resolution, self.max_channels), self.min_channels)
+
+    def doubles_late(self, resolution: int) -> bool:
+        """Whether the block at a resolution doubles after its first convolution instead of before."""
+        return 0 < self.late_doubling <= resolution
 
     @property
     def working_memory(self) -> int:
@@ -105,7 +114,10 @@ class GeneratorNetwork(nn.Module):
         self.first = nn.Linear(dim, config.channels(first) * 4 * 4)
         self.first_conv = ModulatedConv(config.channels(first), config.channels(first), dim)
         self.blocks = nn.ModuleList(
-            UpBlock(config.channels(res // 2), config.channels(res), dim, config.convs_per_block) for res in others
+            UpBlock(
+                config.channels(res // 2), config.channels(res), dim, config.convs_per_block, config.doubles_late(res)
+            )
+            for res in others
         )
         # An excitation reaches over three doublings: 4 px gates 32 px, 8 px gates 64 px, and so on.
         self.excitations = nn.ModuleDict(

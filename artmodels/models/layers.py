@@ -59,10 +59,14 @@ class ModulatedConv(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """Double the resolution, then `convs` modulated convolutions: `[N, in, H, W]` -> `[N, out, 2H, 2W]`."""
+    """Double the resolution, and `convs` modulated convolutions: `[N, in, H, W]` -> `[N, out, 2H, 2W]`.
 
-    def __init__(self, in_channels: int, out_channels: int, latent_dim: int, convs: int):
+    A `late` block doubles after its first convolution, which then takes a quarter of the work.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, latent_dim: int, convs: int, late: bool = False):
         super().__init__()
+        self.doubled_before = int(late)  # the place of the first convolution at the doubled resolution
         self.convs = nn.ModuleList(
             ModulatedConv(in_channels if i == 0 else out_channels, out_channels, latent_dim) for i in range(convs)
         )
@@ -72,8 +76,9 @@ class UpBlock(nn.Module):
         return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        x = self.double_resolution(x)
-        for conv in self.convs:
+        for place, conv in enumerate(self.convs):
+            if place == self.doubled_before:
+                x = self.double_resolution(x)
             x = conv(x, w)
         return x
 

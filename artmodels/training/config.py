@@ -85,6 +85,13 @@ class TrainConfig(RunConfig):
     max_channels: int = hyperparameter("generator channels at most")
     min_channels: int = hyperparameter("generator channels at least, however large the picture", default=1)
     convs_per_block: int = hyperparameter("convolutions in each of the generator's blocks")
+    late_doubling: int = hyperparameter(
+        "pixels from which on the generator's blocks double the resolution after their first convolution, which saves "
+        "work; 0: none does",
+        "PX",
+        least=0,
+        default=0,
+    )
     latent_dim: int = hyperparameter("numbers that a picture is painted from")
     feature_network: int = hyperparameter(
         "EfficientNet-Lite 0 or 1, through which the discriminator looks",
@@ -225,6 +232,7 @@ class TrainConfig(RunConfig):
             max_channels=self.max_channels,
             convs_per_block=self.convs_per_block,
             min_channels=self.min_channels,
+            late_doubling=self.late_doubling,
         )
 
 

@@ -40,11 +40,13 @@ def carry_picture(generator: ArtGenerator, model: ArtGenerator) -> None:
     excitations = dict(generator.excitations.items())
     for module, res in zip(generator.blocks[known - 1 :], new, strict=True):
         block = cast(UpBlock, module)
-        picture = F.interpolate(picture, scale_factor=2.0, mode="bicubic", align_corners=False)
         excitation = cast(SkipExcitation | None, excitations.get(str(res)))
-        features[res] = block.double_resolution(features[res // 2])
+        features[res] = features[res // 2]
         layers = [cast(ModulatedConv, layer) for layer in block.convs]
         for number, layer in enumerate(layers):
+            if number == block.doubled_before:
+                picture = F.interpolate(picture, scale_factor=2.0, mode="bicubic", align_corners=False)
+                features[res] = block.double_resolution(features[res])
             last = number + 1 == len(layers)
             _carry(layer, features[res], picture, read=number == 0, gates=2 if last and excitation else 1)
             features[res] = layer.eval()(features[res], w[:, 1])

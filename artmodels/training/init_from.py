@@ -2,17 +2,21 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from artmodels.hub.load import METRICS_NAME, LoadedModel, load_model
 from artmodels.hub.pretrained import ArtGenerator
 from artmodels.io.safetensors_io import read_json
+from artmodels.models.layers import ModulatedConv, UpBlock
 from artmodels.training.config import TrainConfig
 from artmodels.training.growing import carry_picture
 
 NEW_STYLE_SPREAD = 0.1  # how far, of its random start, a new style begins from the mean of the model's styles
+# A 3-tap kernel on bilinearly doubled features is one kernel on the features themselves at their even places, and
+# another at their odd ones; this takes it to the mean of the two.
+BEFORE_DOUBLING = torch.tensor([[0.5, 0.125, 0.0], [0.5, 0.75, 0.5], [0.0, 0.125, 0.5]])
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ def shape_after(
         max_channels=found.max_channels,
         convs_per_block=found.convs_per_block,
         min_channels=min_channels,
+        late_doubling=found.late_doubling,
         latent_dim=found.latent_dim,
         feature_resolution=max(config.feature_resolution, resolution),
     )
@@ -84,7 +89,8 @@ def shape_after(
 def start_from(generator: ArtGenerator, model: ArtGenerator) -> None:
     """Copy every weight that both have; styles by name, a new one beginning near the mean of those of the model.
 
-    A grown generator paints the model's pictures, enlarged (`growing.carry_picture`).
+    A grown generator paints the model's pictures, enlarged (`growing.carry_picture`). Where it doubles the resolution
+    later than the model, the kernels become what they were in the mean over the places of the doubled features.
     """
     known = model.state_dict()
     mine = generator.state_dict()
@@ -98,7 +104,18 @@ def start_from(generator: ArtGenerator, model: ArtGenerator) -> None:
             generator.style_embedding[label] = model.style_embedding[model.config.styles.index(style)]
         else:
             generator.style_embedding[label] = mean + NEW_STYLE_SPREAD * generator.style_embedding[label]
+    for layer in _later(generator, model):
+        layer.conv.weight.copy_(BEFORE_DOUBLING @ layer.conv.weight @ BEFORE_DOUBLING.T)
     carry_picture(generator, model)
+
+
+def _later(generator: ArtGenerator, model: ArtGenerator) -> list[ModulatedConv]:
+    """The layers that work at half the resolution that they have in the model."""
+    blocks = zip(model.config.resolutions[1:], generator.blocks, strict=False)
+    later = [
+        block for res, block in blocks if generator.config.doubles_late(res) and not model.config.doubles_late(res)
+    ]
+    return [cast(ModulatedConv, cast(UpBlock, block).convs[0]) for block in later]
 
 
 def _fits(known: dict[str, torch.Tensor], name: str, wanted: torch.Tensor) -> bool:

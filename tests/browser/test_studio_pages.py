@@ -73,9 +73,9 @@ def query_of(link: str) -> str:
 
 def link_in(page, field: str, expected: str) -> str:
     """The link in a field, once it is whole and says what is expected."""
-    read = f"document.querySelector('{field} textarea, {field} input').value"
-    page.wait_for_function(f"x => {read}.startsWith('http') && {read}.includes(x)", arg=expected)
-    return page.evaluate(read)
+    read = f"const link = document.querySelector('{field} textarea, {field} input').value"
+    whole = "link.startsWith('http') && link.includes(expected) && link"  # until then it is a query without an address
+    return page.wait_for_function(f"expected => {{ {read}; return {whole}; }}", arg=expected).json_value()
 
 
 def captions(page, wall: str = "#wall") -> list[str]:

@@ -319,8 +319,10 @@ def test_a_graphics_processor_paints_the_same(playwright, address, model, tmp_pa
 
 
 def link_in(page) -> str:
-    page.wait_for_function("() => document.querySelector('#link').value.startsWith('http')")
-    return page.locator("#link").input_value()
+    whole = "link.value.startsWith('http') && link.value"
+    return page.wait_for_function(
+        f"() => {{ const link = document.querySelector('#link'); return {whole}; }}"
+    ).json_value()
 
 
 @pytest.mark.parametrize("kind", ["plain", "near", "mixed", "layered", "steered"])

@@ -16,16 +16,18 @@ LAUNCH = {"--multi_gpu", "--num_processes", "--num_machines", "--machine_rank", 
 LAUNCH |= {"--main_process_port", "--mixed_precision", "--dynamo_backend"}
 
 
+def load(path):
+    spec = importlib.util.spec_from_file_location(f"documented_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where its dataclasses look for their types
+    spec.loader.exec_module(module)
+    return module
+
+
 def printed() -> list[tuple[str, str]]:
-    """Every command in a fenced block of shell, with the paper that prints it; continued lines are one."""
-    found = []
-    for paper in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]:
-        for block in re.findall(r"^```sh\n(.*?)^```", paper.read_text("utf-8"), re.DOTALL | re.MULTILINE):
-            for line in block.replace("\\\n", " ").splitlines():
-                for command in re.sub(r"(^|\s)#.*", "", line).split("&&"):
-                    words = re.sub(r"^([A-Z_]+=\S+ +)+", "", command.strip())
-                    found += [(str(paper.relative_to(ROOT)), words)] if words else []
-    return found
+    """Every printed command, with its paper; without what it sets in the environment."""
+    found = load(ROOT / "docs/run_commands.py").printed_commands()
+    return [(paper, re.sub(r"^([A-Z_]+=\S+ +)+", "", command)) for paper, command in found]
 
 
 def understand(command: str, monkeypatch) -> None:
@@ -39,10 +41,8 @@ def understand(command: str, monkeypatch) -> None:
     else:
         assert words[0] == "python"
         path = ROOT / words[1]
-        spec = importlib.util.spec_from_file_location(f"documented_{path.stem}", path)
-        module = importlib.util.module_from_spec(spec)
         monkeypatch.syspath_prepend(str(path.parent))
-        spec.loader.exec_module(module)
+        module = load(path)
         monkeypatch.setattr(sys, "argv", words[1:])
         if hasattr(module, "parse_arguments"):
             module.parse_arguments()
