@@ -21,9 +21,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import numpy as np
 from hub_server import Hub
@@ -34,6 +33,7 @@ from artmodels.cli.arguments import OneLineParser
 from artmodels.io.errors import main_with_clear_errors
 from artmodels.signals.synthesis import moving_disc, our_song
 
+ROOT = Path(__file__).resolve().parent.parent
 PAINTINGS = 300  # in my_paintings/
 STUDIO = "http://127.0.0.1:7860/"
 GRACE = 90.0  # seconds that a stopped command has to write what it must not lose
