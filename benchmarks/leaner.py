@@ -36,10 +36,12 @@ from artmodels.io.random import seeded_generator
 from artmodels.io.safetensors_io import read_json
 from artmodels.metrics.distances import perceptual_distances, unit_maps
 from artmodels.models.efficientnet import load_efficientnet
+from artmodels.models.layers import ModulatedConv
 from artmodels.training.augment import CHANGES
 from artmodels.training.batches import Batch
 from artmodels.training.config import PRESETS, TrainConfig
 from artmodels.training.distributed import make_accelerator
+from artmodels.training.export import CALIBRATION_LATENTS, measure_statistics
 from artmodels.training.gan_step import (
     Networks,
     build_networks,
@@ -101,9 +103,9 @@ def learn(chosen: argparse.Namespace) -> None:
     accelerator = make_accelerator(config.precision)
     nets = build_networks(config, model.config.styles, accelerator.device)
     model.to(accelerator.device).eval()
-    for network in (nets.generator, nets.ema):
-        start_from(network, model)
-        network.eval()  # batch norm keeps the model's statistics: each picture is compared with one of its own
+    start_from(nets.generator, model)
+    measure_what_changed(nets.generator, model, shares)
+    nets.ema.load_state_dict(nets.generator.state_dict())
     passes = prepare_passes(accelerator, nets, config.compile)
     chosen.out.mkdir(parents=True)
     collection, gauge, began, images = ModelCollection(model, shares, config), Gauge(model), time.perf_counter(), 0
@@ -116,6 +118,22 @@ def learn(chosen: argparse.Namespace) -> None:
         if images % chosen.checkpoint_every < config.batch_size or images >= config.images:
             record = {"images": images, "images_per_second": round(images / (time.perf_counter() - began), 2)}
             keep(chosen.out, nets, gauge, record | result.figures())
+
+
+def measure_what_changed(sibling: ArtGenerator, model: ArtGenerator, shares: Tensor) -> None:
+    """Measure the batch-norm statistics of the blocks that learn; they then stay, and the sibling evaluates.
+
+    So a picture depends on no other one of its batch, and can be compared with the model's.
+    """
+    random = seeded_generator(0, -1)
+    labels = torch.multinomial(shares, CALIBRATION_LATENTS, replacement=True, generator=random)
+    z = torch.randn(CALIBRATION_LATENTS, model.config.latent_dim, generator=random)
+    measure_statistics(sibling, z, labels)
+    kept = dict(model.named_modules())
+    for name, module in sibling.named_modules():
+        if isinstance(module, ModulatedConv) and not module.conv.weight.requires_grad:
+            module.load_state_dict(kept[name].state_dict())
+    sibling.mean_w.copy_(model.mean_w)
 
 
 class Gauge:

@@ -184,6 +184,7 @@ def lay_out(folder: Path, data: Path, test_data: Path) -> None:
 def run_all(chosen: argparse.Namespace) -> None:
     if chosen.clone.exists():
         raise ValueError(f"--clone {chosen.clone} exists: name a new folder")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where this runs in the background of a shell
     hub = Hub()
     try:
         clone = Clone(chosen.clone.resolve(), hub, chosen.limit)

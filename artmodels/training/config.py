@@ -86,8 +86,7 @@ class TrainConfig(RunConfig):
     min_channels: int = hyperparameter("generator channels at least, however large the picture", default=1)
     convs_per_block: int = hyperparameter("convolutions in each of the generator's blocks")
     late_doubling: int = hyperparameter(
-        "pixels from which on the generator's blocks double the resolution after their first convolution, which saves "
-        "work; 0: none does",
+        "size from which on blocks double after their first convolution, which saves work; 0: all double before it",
         "PX",
         least=0,
         default=0,

@@ -33,8 +33,10 @@ from artmodels.hub.companions.classifier import load_classifier
 from artmodels.hub.companions.directions import load_directions
 from artmodels.hub.companions.prompt import load_prompt, save_prompt
 from artmodels.hub.load import load_model
+from artmodels.hub.pretrained import ArtGenerator
 from artmodels.io.files import sha256
 from artmodels.metrics.sliced_wasserstein import sliced_wasserstein
+from artmodels.models.generator import GeneratorConfig
 from artmodels.models.prompt import PromptConfig, PromptModel, PromptNetwork
 from artmodels.optimize.deep_dream import DreamSettings
 from artmodels.training.config import tiny
@@ -301,6 +303,26 @@ def test_checkpoints_are_averaged_and_the_mean_is_a_model(
     monkeypatch.setattr(sys, "argv", ["average_checkpoints.py", str(run), "--data", str(train), "--out", str(out)])
     result = run_here(script("average_checkpoints").main)
     assert result.returncode == 2 and "name a new folder" in result.stderr
+
+
+def test_a_leaner_sibling_comes_nearer_to_the_pictures_of_its_model(start, monkeypatch, tmp_path):
+    torch.manual_seed(1)
+    model = ArtGenerator(GeneratorConfig(32, STYLES, latent_dim=16, width=4, max_channels=16, convs_per_block=2)).eval()
+    with torch.no_grad():
+        model.to_rgb.weight.mul_(10)  # pictures with contrast
+    folder, out = tmp_path / "painter", tmp_path / "lean"
+    model.save_pretrained(folder)
+    write_model_folder(folder, model, TRAINING, [])
+    told = ("--images", 80, "--batch-size", 4, "--checkpoint-every", 40, "--no-compile", "--learning-rate", 0.003)
+    start("leaner", folder, "--late-doubling", 16, "--out", out, *told)
+    first, last = (json.loads(line) for line in (out / "progress.jsonl").read_text().splitlines())
+    assert last["images"] == 80 and last["perceptual_distance_from_model"] < first["perceptual_distance_from_model"]
+    sibling = load_model(out).generator
+    assert sibling.config == replace(model.config, late_doubling=16)
+    assert torch.allclose(sibling.first.weight, model.first.weight, rtol=1e-3)  # as it was, but for its half precision
+    monkeypatch.setattr(sys, "argv", ["leaner.py", str(folder), "--late-doubling", "12", "--out", str(tmp_path / "b")])
+    result = run_here(script("leaner").main)
+    assert result.returncode == 2 and "late_doubling must be 0, 8, 16, 32, found 12" in result.stderr
 
 
 def test_speed_is_measured_beside_another_version(start, monkeypatch, train, tmp_path):

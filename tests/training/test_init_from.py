@@ -15,8 +15,9 @@ from artmodels.hub.load import load_model
 from artmodels.hub.pretrained import ArtGenerator
 from artmodels.metrics.distances import signal_to_noise
 from artmodels.models.generator import GeneratorConfig
+from artmodels.models.layers import UpBlock
 from artmodels.training.config import PRESETS
-from artmodels.training.init_from import load_initial_model, shape_after, start_from
+from artmodels.training.init_from import BEFORE_DOUBLING, load_initial_model, shape_after, start_from
 
 CONFIG = GeneratorConfig(resolution=32, styles=("mosaic", "op-art"), latent_dim=16, width=8, max_channels=32)
 
@@ -45,8 +46,8 @@ def test_a_grown_generator_keeps_every_block_below():
         assert torch.equal(model.get_parameter(name), grown.get_parameter(name))
 
 
-@pytest.mark.parametrize(("width", "convs"), [(16, 1), (32, 2)])
-def test_a_grown_generator_paints_the_pictures_of_its_model_enlarged(width, convs):
+@pytest.mark.parametrize(("width", "convs", "late"), [(16, 1, 0), (32, 2, 0), (32, 2, 64)])
+def test_a_grown_generator_paints_the_pictures_of_its_model_enlarged(width, convs, late):
     """From the start, and all that is new still learns."""
     torch.manual_seed(5)
     model = ArtGenerator(replace(CONFIG, width=width, max_channels=64, convs_per_block=convs))
@@ -55,7 +56,7 @@ def test_a_grown_generator_paints_the_pictures_of_its_model_enlarged(width, conv
             model(torch.randn(16, 16), torch.eye(2).repeat(8, 1))
         model.to_rgb.weight.mul_(4)  # and pictures with contrast
     model.eval()
-    config = replace(model.config, resolution=128, width=width // 4)
+    config = replace(model.config, resolution=128, width=width // 4, late_doubling=late)
     grown = ArtGenerator(config)
     start_from(grown, model)
     grown.eval()
@@ -68,6 +69,31 @@ def test_a_grown_generator_paints_the_pictures_of_its_model_enlarged(width, conv
     large.square().mean().backward()
     for name in ("blocks.4.convs.0.conv.weight", "blocks.4.convs.0.modulation.affine.weight", "to_rgb.weight"):
         assert grown.get_parameter(name).grad.abs().sum() > 0
+
+
+def test_kernels_before_a_doubling_are_the_mean_of_those_behind_it():
+    """Away from the edge, what they give is the mean of each four places that the doubled features gave."""
+    x, kernel = torch.randn(1, 2, 6, 6), torch.randn(3, 2, 3, 3)
+    behind = F.conv2d(UpBlock.double_resolution(x), kernel)  # without a rim of one place
+    before = F.conv2d(x, BEFORE_DOUBLING @ kernel @ BEFORE_DOUBLING.T)
+    assert torch.allclose(F.avg_pool2d(behind[:, :, 1:-1, 1:-1], 2), before, atol=1e-5)
+
+
+def test_a_generator_that_doubles_later_starts_near_its_model():
+    """With the flag of train.py; what the model has beyond its kernels is taken as it is."""
+    torch.manual_seed(2)
+    model = ArtGenerator(replace(CONFIG, convs_per_block=2)).eval()
+    config = replace(shape_after(PRESETS["tiny"](), model, None), late_doubling=16)
+    later = ArtGenerator(config.generator_config(CONFIG.styles)).eval()
+    start_from(later, model)
+    assert torch.equal(later.first.weight, model.first.weight)
+    assert torch.equal(later.get_parameter("blocks.0.convs.0.conv.weight"), model.blocks[0].convs[0].conv.weight)
+    assert not torch.equal(later.get_parameter("blocks.1.convs.0.conv.weight"), model.blocks[1].convs[0].conv.weight)
+    assert torch.equal(later.get_parameter("blocks.1.convs.1.conv.weight"), model.blocks[1].convs[1].conv.weight)
+    assert shape_after(PRESETS["tiny"](), later, None).late_doubling == 16
+    again = ArtGenerator(later.config)
+    start_from(again, later)
+    assert all(torch.equal(mine, its) for mine, its in zip(again.parameters(), later.parameters(), strict=True))
 
 
 def test_growing_keeps_the_channels_that_are_asked_for():

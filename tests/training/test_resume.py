@@ -150,7 +150,7 @@ def test_processes_that_do_not_know_of_each_other_are_refused(tmp_path):
 def test_learning_rates_may_change_on_resume_and_it_is_noted(finished, tmp_path):
     output = shutil.copytree(finished, tmp_path / "run")
     config = json.loads((output / "config.json").read_text())
-    for later in ("min_channels", "freeze"):  # as if begun before these dials were there
+    for later in ("min_channels", "freeze", "late_doubling"):  # as if begun before these dials were there
         del config["train"][later]
     (output / "config.json").write_text(json.dumps(config))
     result = train(output, "--resume", "--images", "288", "--learning-rate", "0.00005", "--ema-ramp-up", "1")

@@ -1,6 +1,7 @@
 """The networks: contracts of the generator, what the discriminator sees, where gradients go."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,15 +9,17 @@ import torch.nn.functional as F
 from helpers import STYLES
 from sample_models import make_generator
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from artmodels.generate.sampling import blend, draw_latents
 from artmodels.hub.pretrained import ArtGenerator
 from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector
 from artmodels.models.efficientnet import POOLED_DIM, SameConv, _fold, load_efficientnet
-from artmodels.models.generator import GeneratorConfig
+from artmodels.models.generator import GeneratorConfig, GeneratorNetwork
 from artmodels.models.layers import ModulatedConv, Modulation, normalise_latents
 
 CHANNELS = (8, 8, 16, 16)
+LATE = GeneratorConfig(64, STYLES, latent_dim=8, width=2, max_channels=8, convs_per_block=2)
 
 
 def one_style(generator: ArtGenerator, count: int) -> torch.Tensor:
@@ -55,6 +58,19 @@ def test_shapes_at_every_resolution(resolution):
     picture = generator.synthesis(w)
     assert picture.shape == (2, 3, resolution, resolution)
     assert picture.abs().max() <= 1
+
+
+def test_late_blocks_take_a_quarter_of_the_work_for_their_first_convolution():
+    """And paint the same sizes; a config without the field, of an older version, has none."""
+    with FlopCounterMode(display=False) as plain:
+        GeneratorNetwork(LATE).synthesis(torch.randn(1, 6, 8))
+    late = GeneratorNetwork(replace(LATE, late_doubling=32))
+    with FlopCounterMode(display=False) as counted:
+        assert late.synthesis(torch.randn(1, 6, 8)).shape == (1, 3, 64, 64)
+    saved = sum(3 / 4 * 2 * LATE.channels(res // 2) * 2 * LATE.channels(res) * 9 * res**2 for res in (32, 64))
+    assert plain.get_total_flops() - counted.get_total_flops() == saved
+    old = {name: value for name, value in LATE.to_json().items() if name != "late_doubling"}
+    assert GeneratorConfig(**old) == LATE
 
 
 def test_a_picture_is_a_pure_function_of_w(generator):
@@ -118,6 +134,9 @@ def test_gradients_flow_to_latents_and_styles():
         {"styles": ("a", 3)},
         {"styles": ("line\nbreak",)},
         {"convs_per_block": 99},
+        {"convs_per_block": 2, "late_doubling": 4},
+        {"convs_per_block": 2, "late_doubling": 128},
+        {"convs_per_block": 1, "late_doubling": 32},
         {"format_version": 2},
     ],
 )
