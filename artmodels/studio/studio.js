@@ -6,14 +6,20 @@
       large: 'The picture, large', before: 'The one before', next: 'The next one', close: 'Close', coming: 'Painting …',
       copied: 'Copied', blocked: 'The browser does not let this page copy: the link is selected, press Ctrl+C',
       unkept: 'The browser does not let this page store anything: what you keep is gone when you leave',
+      drop: 'Drop a file here, or choose one',
     },
     zh: {
       large: '大图', before: '上一幅', next: '下一幅', close: '关闭', coming: '正在作画……',
       copied: '已复制', blocked: '浏览器不允许本页复制：链接已选中，请按 Ctrl+C',
       unkept: '浏览器不允许本页保存任何内容：离开后收藏就会消失',
+      drop: '把文件拖到这里，或点击选择',
     },
   };
   const words = () => WORDS[document.documentElement.lang] || WORDS.en;
+  // Gradio's own words on an empty upload are in the browser's language; page.css shows these, in the page's.
+  const sayDrop = () => document.documentElement.style.setProperty('--drop-words', JSON.stringify(words().drop));
+  new MutationObserver(sayDrop).observe(document.documentElement, { attributeFilter: ['lang'] });
+  sayDrop();
   const seen = (selector) => [...document.querySelectorAll(selector)].find((each) => each.offsetParent);
   const picturesOf = (wall) => [...wall.querySelectorAll('.thumbnail-item')];
   const captionOf = (item) => item.querySelector('.caption-label')?.innerText ?? '';

@@ -4,7 +4,9 @@ How good the figures are is not asked here. The peers' packages are stood for by
 """
 
 import ast
+import base64
 import importlib
+import io
 import json
 import os
 import re
@@ -323,6 +325,28 @@ def test_a_leaner_sibling_comes_nearer_to_the_pictures_of_its_model(start, monke
     monkeypatch.setattr(sys, "argv", ["leaner.py", str(folder), "--late-doubling", "12", "--out", str(tmp_path / "b")])
     result = run_here(script("leaner").main)
     assert result.returncode == 2 and "late_doubling must be 0, 8, 16, 32, found 12" in result.stderr
+
+
+def test_a_blind_test_shows_as_many_real_as_painted_pictures_and_counts_the_answers(start, folder, data, tmp_path):
+    page, results = tmp_path / "blind.html", tmp_path / "blind"
+    printed = start("blind_test", "page", "--model", folder, *data[:2], "--pictures", 3, "--out", page)
+    assert "18 pictures, half of them real" in printed
+    deck = json.loads(re.search(r"const deck = (\{.*\}), answers", page.read_text()).group(1))
+    cards = deck["pictures"]
+    assert [sum(card["real"] is real for card in cards) for real in (True, False)] == [9, 9]
+    assert len({card["sha256"] for card in cards}) == 18
+    sizes = {Image.open(io.BytesIO(base64.b64decode(card["jpeg"]))).size for card in cards}
+    assert sizes == {(32, 32)}  # nothing tells them apart but what is on them
+    answers = [
+        {**{name: card[name] for name in ("sha256", "style", "real")}, "taken_for_real": card["style"] == STYLES[0]}
+        for card in cards
+    ]
+    scores = tmp_path / "scores.json"
+    scores.write_text(json.dumps({"weights_sha256": deck["weights_sha256"], "answers": answers}))
+    table = rows(start("blind_test", "score", scores, "--results", results))
+    assert table[1][:4:2] == [STYLES[0], "100% (44% to 100%)"] and table[2][2] == "0% (0% to 56%)"
+    assert table[-1] == ["all", "9", "33% (12% to 65%)", "9", "33% (12% to 65%)"]
+    assert "jpeg" not in (results / "answers.json").read_text()
 
 
 def test_speed_is_measured_beside_another_version(start, monkeypatch, train, tmp_path):
