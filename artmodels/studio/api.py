@@ -52,15 +52,14 @@ def build_api(context: StudioContext, first: LoadedModel) -> None:
 
     def generate(style: str, seed: float, count: float, truncation: float, model: str) -> handlers.Wall:
         with plain_errors():
-            return handlers.generate(
-                model_named(context, model), context.save, style, seed, count, truncation, context.paint
-            )
+            found = model_named(context, model)
+            return context.exactly.all(found, handlers.recipes_of_seeds(found, style, seed, count, truncation))
 
     def blend(styles: Any, seed: float, count: float, truncation: float, model: str) -> handlers.Wall:
         with plain_errors():
             found = model_named(context, model)
             recipes = handlers.recipes_of_seeds(found, read_mix(styles), seed, count, truncation)
-            return handlers.paint_all(found, context.save, recipes, context.paint)
+            return context.exactly.all(found, recipes)
 
     def phrase(words: str, seed: float, count: float, truncation: float, model: str) -> handlers.Wall:
         with plain_errors():

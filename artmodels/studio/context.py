@@ -65,6 +65,7 @@ class StudioContext:
     kept: gr.BrowserState  # recipes
     designs: gr.BrowserState  # {name, weights_sha256, weights} of styles that the visitor made
     family: gr.BrowserState  # {parents, seed, mutation} of generations that the visitor bred
+    preview: handlers.PaintRows | None = None  # rough pictures, sooner; none where that would save no time
     tabs: gr.Tabs = field(init=False)
     spoken: list[tuple[gr.blocks.Block, dict[str, str]]] = field(default_factory=list)
     walls: list[Pictures] = field(default_factory=list)  # whose pictures are named after their recipes
@@ -125,7 +126,17 @@ class StudioContext:
         self, model: LoadedModel, recipes: Sequence[Recipe], language: str
     ) -> tuple[handlers.Wall, list[dict[str, Any]]]:
         """What `Pictures.parts` take."""
-        return handlers.paint_all(model, self.save, recipes, self.paint, language), as_data(recipes)
+        return self.on_walls.all(model, recipes, language), as_data(recipes)
+
+    @property
+    def on_walls(self) -> handlers.WallPainter:
+        """Paints what is looked at small: by previews, where there are any."""
+        return handlers.WallPainter(self.save, self.preview or self.paint, rough=self.preview is not None)
+
+    @property
+    def exactly(self) -> handlers.WallPainter:
+        """Paints what is taken away: each file is a PNG with its recipe."""
+        return handlers.WallPainter(self.save, self.paint)
 
     def save(self, content: bytes, name: str) -> str:
         """Keep a file for the visitor of this event; the path is one that Gradio serves."""

@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 from urllib.parse import parse_qsl
@@ -31,34 +32,16 @@ SHORT_LINK = {"style", "seed"}  # parts of a link that stand for a recipe
 CONSONANTS, VOWELS = "bcdfghjklmnpqrstvwxyz", "aeiou"
 SHORT_SEED = 100_000  # a number that one can tell a friend
 CHUNK = 8  # pictures between two looks at the clock
+PREVIEW_QUALITY = 90
 
-SavePng = Callable[[bytes, str], str]  # a file's bytes and its name -> the path that Gradio may serve
+SaveFile = Callable[[bytes, str], str]  # a file's bytes and its name -> the path that Gradio may serve
 PaintRows = Callable[[LoadedModel, Tensor], Tensor]  # a model and rows of w -> pictures
-Wall = list[tuple[str, str]]  # (path of a PNG that carries its recipe, caption) of each picture
+Wall = list[tuple[str, str]]  # (path of a file, caption) of each picture
 
 
 def paint_here(model: LoadedModel, w: Tensor) -> Tensor:
     """The painter of every place but ZeroGPU."""
     return paint_rows(model.generator, w)
-
-
-def generate(
-    model: LoadedModel,
-    save_png: SavePng,
-    style: str,
-    seed: float,
-    count: float,
-    truncation: float,
-    paint: PaintRows = paint_here,
-) -> Wall:
-    """Paint `count` pictures from consecutive seeds.
-
-    With `ALL_STYLES` the styles take turns, so that a wall shows them all.
-
-    Raises:
-        ValueError: an argument is out of bounds or no number; the message says what to do.
-    """
-    return paint_all(model, save_png, recipes_of_seeds(model, style, seed, count, truncation), paint)
 
 
 def first_recipes(model: LoadedModel) -> list[Recipe]:
@@ -129,54 +112,57 @@ def style_weights_of(model: LoadedModel, weights: Mapping[str, Any]) -> dict[str
     return convex(shares)
 
 
-def paint_all(
-    model: LoadedModel,
-    save_png: SavePng,
-    recipes: Sequence[Recipe],
-    paint: PaintRows = paint_here,
-    language: str = DEFAULT_LANGUAGE,
-) -> Wall:
-    """The whole wall of these recipes.
+@dataclass(frozen=True)
+class WallPainter:
+    """Paints recipes and hangs them on a wall: who paints, and where the files go."""
 
-    Raises:
-        ValueError: a recipe does not fit the model.
-    """
-    *_, wall = [[], *paint_wall(model, save_png, recipes, paint, language)]
-    return wall
+    save: SaveFile
+    paint: PaintRows = paint_here
+    rough: bool = False  # previews, to be looked at small: their files are JPEGs that hold no recipe
 
+    def all(self, model: LoadedModel, recipes: Sequence[Recipe], language: str = DEFAULT_LANGUAGE) -> Wall:
+        """The whole wall of these recipes.
 
-def paint_wall(
-    model: LoadedModel,
-    save_png: SavePng,
-    recipes: Sequence[Recipe],
-    paint: PaintRows = paint_here,
-    language: str = DEFAULT_LANGUAGE,
-) -> Iterator[Wall]:
-    """A wall that grows by a few pictures at a time.
+        Raises:
+            ValueError: a recipe does not fit the model.
+        """
+        *_, wall = [[], *self.growing(model, recipes, language)]
+        return wall
 
-    Raises:
-        ValueError: a recipe does not fit the model.
-    """
-    wall: Wall = []
-    for start in range(0, len(recipes), CHUNK):
-        part = recipes[start : start + CHUNK]
-        wall += hang(model, save_png, part, paint_images(model, part, paint), language)
-        yield list(wall)
+    def growing(
+        self, model: LoadedModel, recipes: Sequence[Recipe], language: str = DEFAULT_LANGUAGE
+    ) -> Iterator[Wall]:
+        """A wall that grows by a few pictures at a time.
 
+        Raises:
+            ValueError: a recipe does not fit the model.
+        """
+        wall: Wall = []
+        for start in range(0, len(recipes), CHUNK):
+            part = recipes[start : start + CHUNK]
+            wall += self.hang(model, part, paint_images(model, part, self.paint), language)
+            yield list(wall)
 
-def hang(
-    model: LoadedModel,
-    save_png: SavePng,
-    recipes: Sequence[Recipe],
-    images: Sequence[Image.Image],
-    language: str = DEFAULT_LANGUAGE,
-) -> Wall:
-    """A wall of images that are painted already."""
-    stems = file_stems(model.generator.config.styles)
-    return [
-        (save_png(png_bytes(image, [recipe]), file_name(recipe, stems)), caption(recipe, language))
-        for recipe, image in zip(recipes, images, strict=True)
-    ]
+    def hang(
+        self,
+        model: LoadedModel,
+        recipes: Sequence[Recipe],
+        images: Sequence[Image.Image],
+        language: str = DEFAULT_LANGUAGE,
+    ) -> Wall:
+        """A wall of images that are painted already."""
+        stems = file_stems(model.generator.config.styles)
+        return [
+            (self._file(recipe, image, file_name(recipe, stems)), caption(recipe, language))
+            for recipe, image in zip(recipes, images, strict=True)
+        ]
+
+    def _file(self, recipe: Recipe, image: Image.Image, name: str) -> str:
+        if not self.rough:
+            return self.save(png_bytes(image, [recipe]), name)
+        content = io.BytesIO()
+        image.save(content, "JPEG", quality=PREVIEW_QUALITY, subsampling=0)
+        return self.save(content.getvalue(), f"preview-{name.removesuffix('.png')}.jpg")
 
 
 def paint_images(model: LoadedModel, recipes: Sequence[Recipe], paint: PaintRows = paint_here) -> list[Image.Image]:
@@ -258,25 +244,23 @@ def spoken(recipe: Recipe) -> str:
     return letters
 
 
-def picture_file(
-    model: LoadedModel, save_png: SavePng, recipe: Recipe, factor: int, paint: PaintRows = paint_here
-) -> str:
+def picture_file(model: LoadedModel, save: SaveFile, recipe: Recipe, factor: int, paint: PaintRows = paint_here) -> str:
     """The path of a PNG of one recipe, enlarged by 1, 2 or 4, for print at 300 dots per inch.
 
     Raises:
         ValueError: the recipe does not fit the model.
     """
     (image,) = paint_images(model, [recipe], paint)
-    return save_enlarged(model, save_png, recipe, image, factor)
+    return save_enlarged(model, save, recipe, image, factor)
 
 
-def save_enlarged(model: LoadedModel, save_png: SavePng, recipe: Recipe, image: Image.Image, factor: int) -> str:
+def save_enlarged(model: LoadedModel, save: SaveFile, recipe: Recipe, image: Image.Image, factor: int) -> str:
     """The path of a PNG of a painted image, enlarged by 1, 2 or 4."""
     name = file_name(recipe, file_stems(model.generator.config.styles))
     if factor > 1:
         name = name.replace(".png", f"-{factor}x.png")
     large = computed(enlarge, image, factor, model.best_upscaler)
-    return save_png(png_bytes(large, [recipe], PRINT_DOTS_PER_INCH), name)
+    return save(png_bytes(large, [recipe], PRINT_DOTS_PER_INCH), name)
 
 
 def wall_zip(model: LoadedModel, recipes: Sequence[Recipe], paint: PaintRows = paint_here) -> bytes:

@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 from PIL import Image
@@ -34,6 +34,7 @@ from artmodels.studio.pages.prompt import build_prompt_page
 from artmodels.studio.pages.rework import build_rework_page
 from artmodels.studio.pages.steer import build_steer_page
 from artmodels.studio.panel import build_panel
+from artmodels.studio.previews import preview_rows, previews_pay
 from artmodels.studio.recipe_opener import RecipeOpener, build_offer, connect_recipe_opener
 from artmodels.studio.served_files import HOUSE, FileStore, open_store
 from artmodels.studio.shared_events import (
@@ -60,14 +61,16 @@ MAX_WAITING = 400  # requests in the queue, beyond which a visitor is told to co
 
 def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> StudioBlocks:
     """The studio for the models of a cache, with the images of `handlers.first_recipes` of the first of them."""
-    first, files = models.get(models.names[0]), open_store()
+    first, files, painters = models.get(models.names[0]), open_store(), painters_of(models)
     gr.set_static_paths([files.served])  # so Gradio serves them as they are, and copies none
     with StudioBlocks(title="ArtModels", fill_width=True) as studio:
         studio.preview = preview_of(first, first_wall, files)
         context = StudioContext(
             models,
-            *painters_of(models),
+            painters.paint,
+            painters.paint_patiently,
             files,
+            preview=painters.preview,
             language=gr.Textbox(DEFAULT_LANGUAGE, visible=False),
             current=gr.Textbox(models.names[0], visible=False),
             picked=gr.JSON(None, visible=False),
@@ -188,11 +191,16 @@ def preview_of(first: LoadedModel, wall: Sequence[Image.Image], files: FileStore
     return Preview("ArtModels", introduction(first, DEFAULT_LANGUAGE), str(picture))
 
 
-def painters_of(models: ModelCache) -> tuple[handlers.PaintRows, handlers.PaintRows]:
-    """Rows of `w` to pictures: many visitors' together, or on ZeroGPU each in a call that has the GPU.
+class Painters(NamedTuple):
+    """As a `StudioContext` has them."""
 
-    The second is for what takes long: it lets all others go first.
-    """
+    paint: handlers.PaintRows
+    paint_patiently: handlers.PaintRows
+    preview: handlers.PaintRows | None
+
+
+def painters_of(models: ModelCache) -> Painters:
+    """They paint many visitors' pictures together, or on ZeroGPU each in a call that has the GPU."""
 
     @on_gpu
     def paint_by_name(name: str, visiting: ArtGenerator | None, w: Tensor) -> Tensor:
@@ -205,11 +213,13 @@ def painters_of(models: ModelCache) -> tuple[handlers.PaintRows, handlers.PaintR
             name = model.label
             return paint_by_name(name, None if name in models.start else model.generator, w.cpu())
 
-        return paint_there, paint_there
-    together = MicroBatcher(paint_rows)
-    return (
-        lambda model, w: together(model.generator, w),
-        lambda model, w: together(model.generator, w, patient=True),
+        return Painters(paint_there, paint_there, None)
+    together = MicroBatcher()
+    rough = previews_pay(models.get(models.names[0]).generator)
+    return Painters(
+        lambda model, w: together(paint_rows, model.generator, w),
+        lambda model, w: together(paint_rows, model.generator, w, patient=True),
+        (lambda model, w: together(preview_rows, model.generator, w)) if rough else None,
     )
 
 

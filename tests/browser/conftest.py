@@ -2,21 +2,56 @@
 
 import json
 import pickle
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from helpers import folder_files, hub_environment, serving
 from hub_server import Hub
 from sample_models import make_generator
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Playwright
+
 HERE = Path(__file__).parent
+# The one without windows takes two thirds of the processor's time for a page.
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator["Playwright"]:
+    """For the tests of one file: while it is there, nothing else in this process can run an event loop."""
+    if not CHROMIUM:
+        pytest.skip("chromium is not installed: apt-get install chromium-headless-shell")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def launch(playwright) -> Callable[..., "Browser"]:
+    """Starts a browser with flags of its own."""
+
+    def launch(*flags: str, path: str | None = CHROMIUM) -> "Browser":
+        return playwright.chromium.launch(executable_path=path, args=["--no-sandbox", *flags])
+
+    return launch
+
+
+@pytest.fixture(scope="module")
+def browser(launch) -> Iterator["Browser"]:
+    browser = launch()
+    yield browser
+    browser.close()
 
 
 @pytest.fixture(scope="session")

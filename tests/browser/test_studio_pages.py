@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import shutil
 import zipfile
 from pathlib import Path
 
@@ -14,19 +13,6 @@ from PIL import Image
 from artmodels.generate.recipe import LayerMix, Shift, parse_recipes, read_recipes
 
 PAGES = ("Paint", "Your photo", "Say", "Blend", "Breed", "Steer", "Film", "Music", "Dance", "Rework", "Explain")
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if not Path(CHROMIUM).exists():
-        pytest.skip("chromium is not installed: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

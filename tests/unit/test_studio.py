@@ -25,15 +25,16 @@ from sample_models import make_generator
 from artmodels.generate.recipe import SEED_LIMIT, Latent, Recipe, parse_recipe_data, parse_recipes, read_recipes
 from artmodels.generate.sampling import paint_rows, rows_of
 from artmodels.signals.audio_file import wav_bytes
-from artmodels.studio import app, handlers
+from artmodels.studio import app, handlers, previews
 from artmodels.studio.app import avoid_proxies
 from artmodels.studio.batching import MicroBatcher
 from artmodels.studio.context import read_recipes_data
-from artmodels.studio.handlers import ALL_STYLES, MAX_COUNT, generate
+from artmodels.studio.handlers import ALL_STYLES, MAX_COUNT
 from artmodels.studio.i18n import WORDS, Complaint, translate, translate_error
 from artmodels.studio.pages.breed import generations_of
 from artmodels.studio.pages.paint import designs_of
 from artmodels.studio.performing import draw_sound, hear_file, take_score
+from artmodels.studio.previews import preview_rows
 from artmodels.studio.served_files import FileStore
 from artmodels.studio.uploads import released, take_recipe
 
@@ -45,6 +46,10 @@ def save_png(tmp_path):
         return str(tmp_path / name)
 
     return save
+
+
+def generate(model, save, *order):
+    return handlers.WallPainter(save).all(model, handlers.recipes_of_seeds(model, *order))
 
 
 def test_a_wall_shows_consecutive_seeds_of_a_style(model, save_png):
@@ -100,17 +105,17 @@ def recipe_of(model, /, **changes) -> Recipe:
 
 def test_a_wall_grows_by_a_few_pictures_at_a_time(model, save_png):
     recipes = handlers.recipes_of_seeds(model, ALL_STYLES, 0, 20, 0.8)
-    lengths = [len(wall) for wall in handlers.paint_wall(model, save_png, recipes)]
+    lengths = [len(wall) for wall in handlers.WallPainter(save_png).growing(model, recipes)]
     assert lengths == [8, 16, 20]
 
 
 def test_a_mix_of_styles_is_painted_and_told(model, save_png):
     mix = {"mosaic": 3, "op-art": 1}
-    ((path, caption),) = handlers.paint_all(model, save_png, handlers.recipes_of_seeds(model, mix, 7, 1, 0.8))
+    ((path, caption),) = handlers.WallPainter(save_png).all(model, handlers.recipes_of_seeds(model, mix, 7, 1, 0.8))
     assert caption == "Mosaic 75 + Op-art 25, No. 7"
     (recipe,) = read_recipes(Path(path))
     assert recipe.style_weights == {"mosaic": 0.75, "op-art": 0.25}
-    plain = handlers.paint_all(model, save_png, [recipe_of(model)])
+    plain = handlers.WallPainter(save_png).all(model, [recipe_of(model)])
     assert (image_array(Path(path)) != image_array(Path(plain[0][0]))).any()
 
 
@@ -296,12 +301,42 @@ def rows(model, count: int, first: int = 0) -> torch.Tensor:
 
 
 def test_what_is_painted_together_is_what_is_painted_alone(model):
-    together = MicroBatcher(paint_rows)
+    together = MicroBatcher()
     parts = [rows(model, count, first) for first, count in enumerate((1, 4, 2, 8, 3, 1, 4))]
     with ThreadPoolExecutor(len(parts)) as visitors:
-        painted = list(visitors.map(lambda w: together(model.generator, w), parts))
+        painted = list(visitors.map(lambda w: together(paint_rows, model.generator, w), parts))
     for w, pictures in zip(parts, painted, strict=True):
         assert torch.allclose(pictures, paint_rows(model.generator, w), atol=1e-5)
+
+
+def test_previews_are_much_the_same_pictures_and_hold_no_recipe(model, save_png):
+    recipes = handlers.recipes_of_seeds(model, ALL_STYLES, 0, 6, 0.8)
+    exact = handlers.WallPainter(save_png).all(model, recipes)
+    roughly = handlers.WallPainter(save_png, lambda model, w: preview_rows(model.generator, w), rough=True)
+    rough = roughly.all(model, recipes)
+    for (path, name), (preview, same_name), recipe in zip(exact, rough, recipes, strict=True):
+        assert name == same_name and read_recipes(Path(path)) == [recipe]
+        assert preview.endswith(".jpg") and b"artmodels" not in Path(preview).read_bytes()
+        with Image.open(preview) as image:
+            assert image.format == "JPEG" and not image.getexif()
+            apart = np.abs(np.asarray(image.convert("RGB")).astype(int) - image_array(Path(path)))
+        assert 0 < apart.mean() < 4 and apart.max() < 60
+    w = rows(model, 2)
+    assert not torch.equal(preview_rows(model.generator, w), paint_rows(model.generator, w))
+    assert preview_rows(model.generator, w).dtype == torch.float32
+
+
+def test_previews_are_painted_where_bf16_is_fast_and_can_be_switched_off(model, monkeypatch):
+    monkeypatch.setattr(previews, "best_precision", lambda: "bf16")
+    assert previews.previews_pay(model.generator)
+    monkeypatch.setenv(previews.SWITCH, "off")
+    assert not previews.previews_pay(model.generator)
+    monkeypatch.setenv(previews.SWITCH, "maybe")
+    with pytest.raises(ValueError, match="must be on or off, found 'maybe'"):
+        previews.previews_pay(model.generator)
+    monkeypatch.setenv(previews.SWITCH, "")
+    monkeypatch.setattr(previews, "best_precision", lambda: "fp32")
+    assert not previews.previews_pay(model.generator)
 
 
 def test_requests_that_wait_share_a_forward_pass_and_other_models_do_not(model):
@@ -313,13 +348,13 @@ def test_requests_that_wait_share_a_forward_pass_and_other_models_do_not(model):
         painted.append((generator, len(w)))
         return paint_rows(generator, w)
 
-    together = MicroBatcher(slowly)
+    together = MicroBatcher()
     with ThreadPoolExecutor(8) as visitors:
-        first = visitors.submit(together, model.generator, rows(model, 1))
+        first = visitors.submit(together, slowly, model.generator, rows(model, 1))
         while together.waiting:
             pass
-        others = [visitors.submit(together, model.generator, rows(model, 2)) for _ in range(3)]
-        strange = visitors.submit(together, other, rows(model, 2))
+        others = [visitors.submit(together, slowly, model.generator, rows(model, 2)) for _ in range(3)]
+        strange = visitors.submit(together, slowly, other, rows(model, 2))
         while len(together.waiting) < 4:
             pass
         held.set()
@@ -334,10 +369,10 @@ def test_an_error_while_painting_reaches_who_waits_and_nobody_else(model):
             raise RuntimeError("no memory")
         return paint_rows(generator, w)
 
-    together = MicroBatcher(fails_at_odd)
+    together = MicroBatcher()
     with pytest.raises(RuntimeError, match="no memory"):
-        together(model.generator, rows(model, 3))
-    assert len(together(model.generator, rows(model, 2))) == 2
+        together(fails_at_odd, model.generator, rows(model, 3))
+    assert len(together(fails_at_odd, model.generator, rows(model, 2))) == 2
 
 
 def fields_of(text: str) -> set[str]:

@@ -98,10 +98,10 @@ class BreedPage:
             mutation = handlers.number_between("mutation", mutation, 0, 1)
             generation = {"parents": as_data(chosen), "seed": seed, "mutation": mutation}
             born = children(chosen, LITTER, seed, mutation)
-            images = handlers.paint_images(model, [*chosen, *born], self.context.paint)
+            images = handlers.paint_images(model, [*chosen, *born], self.context.on_walls.paint)
             known = generations_of(model, family)
             newest = strip(self.context, [*chosen, *born], images, len(chosen), len(known) + 1, language)
-            wall = handlers.hang(model, self.context.save, born, images[len(chosen) :], language)
+            wall = self.context.on_walls.hang(model, born, images[len(chosen) :], language)
         strips = [*(tree or []), newest][-MAX_GENERATIONS:]
         return wall, as_data(born), [*known, generation][-MAX_GENERATIONS:], strips
 
@@ -124,7 +124,7 @@ class BreedPage:
             strips = []
             for place, generation in enumerate(generations_of(model, family), 1):
                 chosen, born = members(generation)
-                images = handlers.paint_images(model, [*chosen, *born], self.context.paint)
+                images = handlers.paint_images(model, [*chosen, *born], self.context.on_walls.paint)
                 strips.append(strip(self.context, [*chosen, *born], images, len(chosen), place, language))
             return strips
 

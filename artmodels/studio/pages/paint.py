@@ -110,7 +110,7 @@ class PaintPage:
             chosen = style_named(model, style, designs)
             recipes = _ordered(model, chosen, seed, count, truncation, bool(shared), near, distance)
             seen, grown, wanted = time.monotonic(), [], as_data(recipes)
-            growing = handlers.paint_wall(model, context.save, recipes, context.paint, language)
+            growing = context.on_walls.growing(model, recipes, language)
             for grown in growing if wanted != hanging else ():
                 if time.monotonic() - seen > MOMENT and len(grown) < len(recipes):
                     seen = time.monotonic()
@@ -290,7 +290,7 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
         leave = context.add(gr.Button, {"value": "near-leave"}, size="sm", min_width=120, elem_id="near-leave")
     near = gr.JSON(None, visible=False)
     recipes = handlers.first_recipes(first)
-    hanging = handlers.hang(first, context.save, recipes, first_wall)
+    hanging = context.exactly.hang(first, recipes, first_wall)
     wall = context.pictures("wall", "wall", hanging, recipes, named=True)
     first_order = _order(handlers.ALL_STYLES, FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION, False, None, FIRST_DISTANCE)
     page = PaintPage(

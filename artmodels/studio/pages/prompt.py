@@ -167,7 +167,7 @@ def paint_words(
     model = on_cpu(model) if ON_ZERO_GPU else model  # there a GPU is lent to calls that only paint
     for place in range(0, len(seeds), TOGETHER):
         done = computed(paint_prompt, model, prompt_model, prompt, seeds[place : place + TOGETHER], truncation)
-        wall = handlers.hang(model, context.save, done.recipes, computed(to_images, done.pictures), language)
+        wall = context.exactly.hang(model, done.recipes, computed(to_images, done.pictures), language)
         captioned = [
             (path, translate(language, "fits", name=name, share=f"{min(match, 0.99):.0%}"))
             for (path, name), match in zip(wall, done.matches, strict=True)
