@@ -593,6 +593,10 @@ def test_a_picture_is_explained_and_so_is_the_model(visit, tmp_path):
     page.locator("#story svg").first.wait_for(state="attached")
     assert page.locator("#story .progress-strip img").count() == 1
     assert page.locator("#story .walks img").count() == 2
+    page.get_by_label("中文").check()
+    page.locator("#looked-at").get_by_text("第 2 号").wait_for()  # it is told of in the visitor's language now
+    page.get_by_label("English").check()
+    page.locator("#looked-at").get_by_text("Mosaic No. 2").wait_for()
     before = page.locator("#looked-at img").get_attribute("src")
     Image.new("RGB", (300, 200), "orange").save(tmp_path / "mine.jpg")
     choose_file(page, "#look-at-file", tmp_path / "mine.jpg")

@@ -18,6 +18,7 @@ from artmodels.hub.load import LoadedModel, load_model
 from artmodels.hub.model_cache import ModelCache
 from artmodels.studio import handlers
 from artmodels.studio.context import StudioContext, as_data
+from artmodels.studio.i18n import translate
 from artmodels.studio.pages.blend import BlendPage, build_blend_page
 from artmodels.studio.pages.breed import LITTER, BreedPage, build_breed_page
 from artmodels.studio.pages.dance import DancePage, build_dance_page
@@ -219,11 +220,23 @@ def test_a_phrase_is_painted_picture_by_picture(studio):
 
 def test_a_picture_is_explained_and_the_story_told_once(studio):
     page, (picked,) = studio.explain, studio.some(1)
-    shown, verdict, maps, _, _ = page.look(picked, studio.name, "en")
-    assert "<img" in shown and "<meter" in verdict and "<img" in maps
+    seen = page.look(picked, studio.name, "en")
+    shown, verdict, maps, _ = (seen[part] for part in page.seen)
+    assert "<img" in shown and "<meter" in verdict and "<img" in maps and seen[page.looked] == picked
     told = page.tell_whoever_comes(studio.name, "", "", studio.some(2), "en")
     assert told[page.wanted] and told[page.seen[0]]
     assert page.tell_whoever_comes(studio.name, told[page.story], "", [], "en") == gr.skip()
+
+
+def test_what_is_explained_is_explained_again_in_another_language_and_not_by_another_model(studio):
+    page, (picked,) = studio.explain, studio.some(1)
+    again = page.tell_anew(picked, "yes", studio.name, "zh")
+    verdict, maps = again[page.seen[1]], again[page.seen[2]]
+    assert again[page.looked] == picked and translate("zh", "what-the-eye-sees") in verdict
+    assert translate("zh", "where-seen") in maps and again[page.story]
+    for gone in (None, {**picked, "weights_sha256": "0" * 64}):  # an upload, and a picture by other weights
+        emptied = page.tell_anew(gone, "", studio.name, "zh")
+        assert emptied[page.looked] is None and {emptied[part] for part in (*page.seen, page.story)} == {""}
 
 
 def test_a_sound_and_a_clip_become_films_with_their_scores(studio, tmp_path):

@@ -15,6 +15,7 @@ from PIL import Image
 from artmodels.data.decode import to_tensor
 from artmodels.generate.find_directions import AMOUNTS
 from artmodels.generate.mixing import steer
+from artmodels.generate.recipe import Recipe
 from artmodels.generate.sampling import contact_sheet, seed_recipe
 from artmodels.hub.load import LoadedModel, read_metrics
 from artmodels.hub.model_files import HISTORY_NAME, MAX_PROGRESS_BYTES, PROGRESS_NAME
@@ -25,7 +26,7 @@ from artmodels.studio import handlers
 from artmodels.studio.computing import computed
 from artmodels.studio.context import PAINTING, StudioContext, Updates, clear_errors, figure, read_picked
 from artmodels.studio.handlers import FIRST_TRUNCATION
-from artmodels.studio.i18n import translate
+from artmodels.studio.i18n import style_word, translate
 from artmodels.studio.pages.steer import direction_word, names_of
 from artmodels.studio.panel import Panel, those_of
 from artmodels.studio.uploads import take_picture
@@ -45,21 +46,27 @@ class ExplainPage:
 
     context: StudioContext
     seen: list[gr.HTML]  # of one picture; the first shows it
+    looked: gr.JSON  # its recipe; none, if it was uploaded
     upload: gr.UploadButton
     story: gr.HTML  # of the model
     wanted: gr.Textbox  # not empty once a visitor has come to this page
 
-    def look(self, picked: Any, current: str, language: str) -> tuple[Any, ...]:
+    def look(self, picked: Any, current: str, language: str) -> Updates:
         with clear_errors(language):
-            model, recipe = self.context.model_of(current), read_picked(picked)
-            (image,) = handlers.paint_images(model, [recipe], self.context.paint)
-            name = handlers.caption(recipe, language)
-            return *explain(self.context, model, image, name, language), self.context.go("explain")
+            seen = self.explained(self.context.model_of(current), read_picked(picked), language)
+            return seen | {self.context.tabs: self.context.go("explain")}
 
-    def look_at_file(self, path: str, current: str, language: str) -> tuple[Any, ...]:
+    def explained(self, model: LoadedModel, recipe: Recipe, language: str) -> Updates:
+        """What is seen of a recipe's picture."""
+        (image,) = handlers.paint_images(model, [recipe], self.context.paint)
+        seen = explain(self.context, model, image, handlers.caption(recipe, language), language)
+        return {self.looked: recipe.to_data(), **dict(zip(self.seen, seen, strict=True))}
+
+    def look_at_file(self, path: str, current: str, language: str) -> Updates:
         with clear_errors(language):
             model, (image, name) = self.context.model_of(current), take_picture(self.context.files, path)
-            return explain(self.context, model, image, name, language)
+            seen = explain(self.context, model, image, name, language)
+            return {self.looked: None, **dict(zip(self.seen, seen, strict=True))}
 
     def tell_whoever_comes(self, current: str, told: str, shown: str, hanging: Any, language: str) -> Updates:
         """The story of the model, once it is wanted, and before it the first picture of the wall, if none is there."""
@@ -69,27 +76,31 @@ class ExplainPage:
             model = self.context.model_of(current)
             updates: Updates = {self.wanted: "yes", self.story: tell_story(self.context, model, language)}
             if not shown and (recipes := those_of(model, hanging)):
-                (image,) = handlers.paint_images(model, recipes[:1], self.context.paint)
-                seen = explain(self.context, model, image, handlers.caption(recipes[0], language), language)
-                updates |= dict(zip(self.seen, seen, strict=True))
+                updates |= self.explained(model, recipes[0], language)
             return updates
 
-    def tell_anew(self, wanted: str, current: str, language: str) -> Updates:
-        """Nothing is seen any more, and the story is told anew if anybody wants it."""
+    def tell_anew(self, looked: Any, wanted: str, current: str, language: str) -> Updates:
+        """The model or the language is another: of what was seen stays what this model painted, if it is wanted."""
         with clear_errors(language):
-            story = tell_story(self.context, self.context.model_of(current), language) if wanted else ""
-        return {self.story: story, **{part: "" for part in self.seen}}
+            model = self.context.model_of(current)
+            updates: Updates = {self.story: "", self.looked: None, **dict.fromkeys(self.seen, "")}
+            if wanted:
+                updates[self.story] = tell_story(self.context, model, language)
+            for recipe in those_of(model, [looked] if looked else []):
+                updates |= self.explained(model, recipe, language)
+        return updates
 
     def tell_after(self, event: Dependency) -> Dependency:
-        inputs = [self.wanted, self.context.current, self.context.language]
-        return event.success(self.tell_anew, inputs, [self.story, *self.seen], **PAINTING)
+        inputs = [self.looked, self.wanted, self.context.current, self.context.language]
+        return event.success(self.tell_anew, inputs, [self.story, self.looked, *self.seen], **PAINTING)
 
     def connect(self, panel: Panel, room: gr.Tab, wall: gr.JSON) -> None:
         context, asked = self.context, [self.context.current, self.context.language]
-        panel.explain.click(self.look, [context.picked, *asked], [*self.seen, context.tabs], **PAINTING)
-        self.upload.upload(self.look_at_file, [self.upload, *asked], self.seen, **PAINTING)
+        shown = [*self.seen, self.looked]
+        panel.explain.click(self.look, [context.picked, *asked], [*shown, context.tabs], **PAINTING)
+        self.upload.upload(self.look_at_file, [self.upload, *asked], shown, **PAINTING)
         inputs = [context.current, self.story, self.seen[0], wall, context.language]
-        room.select(self.tell_whoever_comes, inputs, [self.wanted, self.story, *self.seen], **PAINTING)
+        room.select(self.tell_whoever_comes, inputs, [self.wanted, self.story, *shown], **PAINTING)
 
 
 def build_explain_page(context: StudioContext, panel: Panel, room: gr.Tab, wall: gr.JSON) -> ExplainPage:
@@ -111,7 +122,7 @@ def build_explain_page(context: StudioContext, panel: Panel, room: gr.Tab, wall:
     origin = gr.HTML("", elem_id="origin", padding=False)
     story = gr.HTML("", elem_id="story", padding=False)
     wanted = gr.Textbox("", visible=False)
-    page = ExplainPage(context, [looked_at, verdict, maps, origin], upload, story, wanted)
+    page = ExplainPage(context, [looked_at, verdict, maps, origin], gr.JSON(None, visible=False), upload, story, wanted)
     page.connect(panel, room, wall)
     return page
 
@@ -127,8 +138,8 @@ def explain(
         verdict = verdict_words(sight.styles, model.classifier.figures, language)
         plain = [style for style, share in sight.styles.items() if share >= PLAIN][:SHOWN_STYLES]
         lit = [
-            figure(context.save_image(highlight(image, sight.maps[style])), style, f"{style} · {share:.0%}")
-            for style, share in sight.styles.items()
+            figure(context.save_image(highlight(image, sight.maps[style])), name, f"{name} · {share:.0%}")
+            for style, share, name in ((each, part, style_word(each, language)) for each, part in sight.styles.items())
             if style in (plain or list(sight.styles)[:1])
         ]
         maps = f"<h3>{translate(language, 'where-seen')}</h3><div class='row-of-pictures'>{''.join(lit)}</div>"
@@ -144,8 +155,8 @@ def explain(
 def verdict_words(styles: dict[str, float], figures: dict[str, Any], language: str) -> str:
     """The classifier's shares as bars, and how far it is to be trusted."""
     bars = "".join(
-        f"<li><span>{html.escape(style)}</span><meter min='0' max='1' value='{share:.4f}'></meter>"
-        f"<b>{share:.0%}</b></li>"
+        f"<li><span>{html.escape(style_word(style, language))}</span>"
+        f"<meter min='0' max='1' value='{share:.4f}'></meter><b>{share:.0%}</b></li>"
         for style, share in list(styles.items())[:LISTED_STYLES]
     )
     trust = ""
