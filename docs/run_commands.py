@@ -9,6 +9,7 @@ goes to standard output, as Markdown.
 """
 
 import argparse
+import contextlib
 import os
 import re
 import shutil
@@ -115,14 +116,18 @@ class Clone:
         )
 
     def stop(self, process: subprocess.Popen) -> str:
-        """End a command as Ctrl-C in its terminal would."""
+        """End a command as Ctrl-C in its terminal would, and wait for all that it started."""
         os.killpg(process.pid, signal.SIGINT)
-        try:
-            return f"stopped after {self.limit:.0f} s, exit {process.wait(GRACE)}"
-        except subprocess.TimeoutExpired:
+        until = time.monotonic() + GRACE
+        with contextlib.suppress(ProcessLookupError):  # nobody of the group is left
+            while time.monotonic() < until:
+                process.poll()
+                os.killpg(process.pid, 0)
+                time.sleep(0.2)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             return f"did not stop within {GRACE:.0f} s after {self.limit:.0f}"
+        return f"stopped after {self.limit:.0f} s"
 
     def make_room(self, command: str) -> None:
         """Remove the run that a command begins anew, and lay a model where it reads one that no run got to."""
