@@ -90,8 +90,8 @@ class Clone:
         if command.startswith("hf auth login"):
             return Outcome("left out: it asks for a token", 0.0, "")
         self.make_room(command)
-        if command == "python app.py":
-            return self.open_studio()
+        if command.endswith("python app.py"):
+            return self.open_studio(command)
         began, log = time.monotonic(), self.folder.parent / f"{self.folder.name}.log"
         with log.open("wb") as output:
             process = self.start(command.replace("EVENT_ID", self.event), output)
@@ -147,12 +147,12 @@ class Clone:
         if not tiny.exists() and (self.folder / "runs/first/model").exists():
             shutil.copytree(self.folder / "runs/first/model", tiny)
 
-    def open_studio(self) -> Outcome:
+    def open_studio(self, command: str) -> Outcome:
         """Start the studio, which stays until the paper ends."""
         self.close_studio()
         began = time.monotonic()
         with (self.folder.parent / f"{self.folder.name}-studio.log").open("wb") as output:
-            self.studio = self.start("python app.py", output)
+            self.studio = self.start(command, output)
         while time.monotonic() < began + 180:
             try:
                 with urllib.request.urlopen(STUDIO) as answer:
