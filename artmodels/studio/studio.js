@@ -38,10 +38,10 @@
     large.setAttribute('role', 'dialog');
     large.innerHTML = '<button class="close">×</button><button class="before">‹</button>'
       + '<figure><img alt=""><figcaption></figcaption></figure><button class="next">›</button>';
-    large.querySelector('.close').onclick = close;
+    large.querySelector('.close').onclick = leave;
     large.querySelector('.before').onclick = () => step(-1);
     large.querySelector('.next').onclick = () => step(1);
-    large.onclick = (event) => { if (event.target === large) close(); };
+    large.onclick = (event) => { if (event.target === large) leave(); };
     document.querySelector('.gradio-container .contain').append(large);
     return large;
   }
@@ -66,14 +66,21 @@
     large.querySelector('figcaption').innerText = caption;
     for (const name of ['before', 'next']) large.querySelector('.' + name).hidden = !shown;
     large.hidden = false;
+    document.body.classList.add('large-open');
     document.body.classList.remove('sheet-closed');
   }
 
   function close() {
     clearInterval(watching);
     view().hidden = true;
+    document.body.classList.remove('large-open');
     if (shown?.isConnected) shown.focus({ preventScroll: true });
     shown = null;
+  }
+
+  function leave() {  // on a phone the sheet below goes with its picture
+    close();
+    document.body.classList.toggle('sheet-closed', innerWidth <= 900);
   }
 
   function step(by) {
@@ -105,7 +112,8 @@
       close();
       document.body.classList.toggle('sheet-closed', innerWidth <= 900);  // where the sheet would lie over it
     }
-    if (event.target.closest?.('#sheet-close')) document.body.classList.add('sheet-closed');
+    if (event.target.closest?.('#sheet-close')) leave();
+    if (event.target.closest?.('#tabs [role=tab]') && event.isTrusted) leave();
   });
 
   function stores() {
@@ -128,6 +136,7 @@
       row.after(told);
     }
     told.innerText = text;
+    told.scrollIntoView({ block: 'nearest' });
     clearTimeout(told.waiting);
     if (!link) { told.waiting = setTimeout(() => { told.innerText = ''; }, 4000); return; }
     const field = document.createElement('input');

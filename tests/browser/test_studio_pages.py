@@ -59,7 +59,7 @@ def query_of(link: str) -> str:
 
 def link_in(page, field: str, expected: str) -> str:
     """The link in a field, once it is whole and says what is expected."""
-    read = f"const link = document.querySelector('{field} textarea, {field} input').value"
+    read = f"const link = document.querySelector('{field} textarea, {field} input')?.value ?? ''"
     whole = "link.startsWith('http') && link.includes(expected) && link"  # until then it is a query without an address
     return page.wait_for_function(f"expected => {{ {read}; return {whole}; }}", arg=expected).json_value()
 
@@ -871,6 +871,41 @@ def test_on_a_phone_the_picked_picture_is_a_sheet_that_can_be_closed(visit):
     assert sheet["y"] + sheet["height"] == pytest.approx(844, abs=1) and sheet["y"] > 400
     page.locator("#sheet-close").click()
     page.locator("#picked-body").wait_for(state="hidden")
+
+
+def test_on_a_phone_one_cross_closes_the_picture_and_its_sheet_and_so_does_another_page(visit):
+    page = visit(settings=False, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    large, sheet, first = (
+        page.locator("#large"),
+        page.locator("#picked-body"),
+        page.locator("#wall .thumbnail-item").first,
+    )
+    first.tap()
+    link_in(page, "#link", "recipe=")
+    place = page.locator("#link-copy").bounding_box()
+    assert place["y"] + place["height"] / 2 < 844  # the link is on the first screen: the picture stands there once
+    page.locator("#link-copy").tap()
+    page.locator("#picked-body .told").get_by_text("Copied").wait_for()
+    told = page.locator("#picked-body .told").bounding_box()
+    assert told["y"] + told["height"] <= 844
+    large.locator(".close").tap()
+    large.wait_for(state="hidden")
+    sheet.wait_for(state="hidden")
+    first.tap()
+    sheet.wait_for()
+    large.locator(".close").wait_for()
+    page.evaluate("document.querySelector('#large').style.inset = '200px 0 42vh 0'")  # so that a tab can be reached
+    page.get_by_role("tab", name="Blend", exact=True).tap()
+    large.wait_for(state="hidden")
+    sheet.wait_for(state="hidden")
+    page.locator("#blend-wall img").first.wait_for()
+    page.evaluate("window.scrollTo(0, document.querySelector('#blend-wall').getBoundingClientRect().bottom + 200)")
+    on_top = """() => {
+        const { x, y, width, height } = document.querySelector('#blend-wall img').getBoundingClientRect();
+        const at = (part) => document.elementFromPoint(x + width / 8, y + height * part);
+        return [0.05, 0.35, 0.65, 0.95].every((part) => at(part)?.closest('#blend-wall'));
+    }"""
+    assert page.evaluate(on_top)  # no slider's name shines through the mix that stays in view
 
 
 def test_every_control_has_a_name(page):

@@ -223,9 +223,11 @@ def test_a_picture_is_explained_and_the_story_told_once(studio):
     seen = page.look(picked, studio.name, "en")
     shown, verdict, maps, _ = (seen[part] for part in page.seen)
     assert "<img" in shown and "<meter" in verdict and "<img" in maps and seen[page.looked] == picked
-    told = page.tell_whoever_comes(studio.name, "", "", studio.some(2), "en")
-    assert told[page.wanted] and told[page.seen[0]]
-    assert page.tell_whoever_comes(studio.name, told[page.story], "", [], "en") == gr.skip()
+    told = page.tell_whoever_comes(studio.name, "", "", None, studio.some(2), "en")
+    assert told[page.wanted] and told[page.seen[0]] and told[page.looked] == studio.some(2)[0]
+    mine = page.tell_whoever_comes(studio.name, "", "", studio.some(1, 7)[0], studio.some(2), "en")
+    assert mine[page.looked] == studio.some(1, 7)[0]
+    assert page.tell_whoever_comes(studio.name, told[page.story], "", None, [], "en") == gr.skip()
 
 
 def test_what_is_explained_is_explained_again_in_another_language_and_not_by_another_model(studio):

@@ -68,14 +68,16 @@ class ExplainPage:
             seen = explain(self.context, model, image, name, language)
             return {self.looked: None, **dict(zip(self.seen, seen, strict=True))}
 
-    def tell_whoever_comes(self, current: str, told: str, shown: str, hanging: Any, language: str) -> Updates:
-        """The story of the model, once it is wanted, and before it the first picture of the wall, if none is there."""
+    def tell_whoever_comes(
+        self, current: str, told: str, shown: str, picked: Any, hanging: Any, language: str
+    ) -> Updates:
+        """The story of the model, once it is wanted; where no picture is there, the picked one or the wall's first."""
         if told:
             return gr.skip()
         with clear_errors(language):
             model = self.context.model_of(current)
             updates: Updates = {self.wanted: "yes", self.story: tell_story(self.context, model, language)}
-            if not shown and (recipes := those_of(model, hanging)):
+            if not shown and (recipes := those_of(model, [picked] if picked else []) or those_of(model, hanging)):
                 updates |= self.explained(model, recipes[0], language)
             return updates
 
@@ -99,7 +101,7 @@ class ExplainPage:
         shown = [*self.seen, self.looked]
         panel.explain.click(self.look, [context.picked, *asked], [*shown, context.tabs], **PAINTING)
         self.upload.upload(self.look_at_file, [self.upload, *asked], shown, **PAINTING)
-        inputs = [context.current, self.story, self.seen[0], wall, context.language]
+        inputs = [context.current, self.story, self.seen[0], context.picked, wall, context.language]
         room.select(self.tell_whoever_comes, inputs, [self.wanted, self.story, *shown], **PAINTING)
 
 
