@@ -31,7 +31,7 @@ from artmodels.data.dataset import load_dataset
 from artmodels.generate.sampling import paint_seeds
 from artmodels.hub.load import load_model
 from artmodels.io.errors import main_with_clear_errors
-from artmodels.io.files import write_atomically, write_json
+from artmodels.io.files import write_atomically
 from artmodels.io.safetensors_io import read_json
 from artmodels.metrics.classification import wilson_interval
 
@@ -119,7 +119,8 @@ def score(chosen: argparse.Namespace) -> None:
         raise ValueError("the files are of several models: score those of one")
     answers = [answer for each in found for answer in each["answers"]]
     chosen.results.mkdir(parents=True, exist_ok=True)
-    write_json(chosen.results / "answers.json", {"weights_sha256": found[0]["weights_sha256"], "answers": answers})
+    kept = {"weights_sha256": found[0]["weights_sha256"], "answers": answers}
+    (chosen.results / "answers.json").write_text(json.dumps(kept) + "\n", "utf-8")
     text = table(answers, found[0]["weights_sha256"], len(found))
     (chosen.results / "table.md").write_text(text, "utf-8")
     print(text, end="")
