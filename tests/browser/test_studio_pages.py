@@ -882,6 +882,10 @@ def test_on_a_phone_one_cross_closes_the_picture_and_its_sheet_and_so_does_anoth
     )
     first.tap()
     link_in(page, "#link", "recipe=")
+    scrolled = (
+        "(() => { const row = document.querySelector('#style'); row.scrollLeft = 900; return row.scrollLeft; })()"
+    )
+    assert page.evaluate(scrolled) == 0  # within it the styles scroll, and they alone
     place = page.locator("#link-copy").bounding_box()
     assert place["y"] + place["height"] / 2 < 844  # the link is on the first screen: the picture stands there once
     page.locator("#link-copy").tap()
