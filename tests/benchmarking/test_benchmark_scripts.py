@@ -29,6 +29,7 @@ from helpers import ROOT, STYLES, draw_pictures, run_here
 from PIL import Image
 from safetensors.torch import save_file
 from sample_models import add_companions, make_generator
+from training_runs import as_if_alone
 
 import train as train_script
 from artmodels.hub.companions.classifier import load_classifier
@@ -316,7 +317,8 @@ def test_a_leaner_sibling_comes_nearer_to_the_pictures_of_its_model(start, monke
     model.save_pretrained(folder)
     write_model_folder(folder, model, TRAINING, [])
     told = ("--images", 80, "--batch-size", 4, "--checkpoint-every", 40, "--no-compile", "--learning-rate", 0.003)
-    start("leaner", folder, "--late-doubling", 16, "--out", out, *told)
+    with as_if_alone():
+        start("leaner", folder, "--late-doubling", 16, "--out", out, *told)
     first, last = (json.loads(line) for line in (out / "progress.jsonl").read_text().splitlines())
     assert last["images"] == 80 and last["perceptual_distance_from_model"] < first["perceptual_distance_from_model"]
     sibling = load_model(out).generator

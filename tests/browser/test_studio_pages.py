@@ -740,7 +740,7 @@ def test_the_studio_speaks_chinese_toasts_included(visit):
     page.locator("#clear-parents").click()
     until(page, "c.length === 0", "#parents")
     page.get_by_role("button", name="生成后代").click()
-    says(page, "至少需要 2 幅亲本，现有 0")
+    says(page, "至少需要 2 幅父母，现有 0")
     go(page, "作画")
     page.get_by_label("种子").first.fill("-3")
     page.keyboard.press("Enter")
