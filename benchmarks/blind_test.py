@@ -43,7 +43,7 @@ PAGE = """<!doctype html>
 <style>
 body { margin: 0; min-height: 100vh; display: grid; place-content: center; justify-items: center; gap: 16px;
   background: #222; color: #eee; font: 18px Georgia, serif; text-align: center; }
-img { width: min(%(shown)dpx, 90vw); image-rendering: auto; }
+img { width: min(%(shown)dpx, 90vw); }
 button { font: inherit; padding: 12px 28px; margin: 0 8px; }
 </style>
 <p id="progress"></p><img id="picture" alt="Real or painted?"><p id="style"></p>

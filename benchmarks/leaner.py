@@ -27,7 +27,7 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from artmodels.cli.arguments import OneLineParser, natural
-from artmodels.generate.sampling import draw_latents, paint, style_sheet
+from artmodels.generate.sampling import draw_latents, paint, style_sheet, to_levels
 from artmodels.hub.model_files import METRICS_NAME
 from artmodels.hub.pretrained import ArtGenerator, load_generator
 from artmodels.io.device import best_precision, can_compile
@@ -77,8 +77,7 @@ class ModelCollection:
         labels = torch.multinomial(self.shares, size, replacement=True, generator=random)
         style = torch.eye(len(self.shares))[labels]
         changes = torch.rand(size, CHANGES, generator=random)
-        levels = paint(self.model, z, style).add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
-        return Batch(levels.permute(0, 2, 3, 1).contiguous(), style, z, changes)
+        return Batch(to_levels(paint(self.model, z, style)), style, z, changes)
 
 
 def learn(chosen: argparse.Namespace) -> None:
@@ -161,7 +160,7 @@ def paint_compared(generator: ArtGenerator) -> Tensor:
 
 def keep(out: Path, nets: Networks, gauge: Gauge, record: dict[str, Any]) -> None:
     """Write the sibling as it is now, and a line of how it does."""
-    nets.ema.eval()._save_pretrained(out)
+    nets.ema._save_pretrained(out)
     style_sheet(nets.ema, SHEET, 0.8).save(out / "samples.png")
     line = json.dumps(record | gauge(nets.ema))
     print(line, file=sys.stderr, flush=True)

@@ -5,7 +5,6 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -233,10 +232,15 @@ def paint_seeds(
     return to_images(paint(generator, draw_latents(seeds, generator.config.latent_dim, style), weights, truncation))
 
 
+def to_levels(pictures: Tensor) -> Tensor:
+    """Picture tensor `[N, 3, H, W]` in [-1, 1] to levels from 0 to 255, uint8 `[N, H, W, 3]` on the CPU."""
+    levels = pictures.detach().cpu().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    return levels.permute(0, 2, 3, 1).contiguous()
+
+
 def to_images(pictures: Tensor) -> list[Image.Image]:
     """Picture tensor `[N, 3, H, W]` in [-1, 1] to Pillow images."""
-    levels = pictures.detach().cpu().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
-    return [Image.fromarray(picture) for picture in np.ascontiguousarray(levels.permute(0, 2, 3, 1).numpy())]
+    return [Image.fromarray(picture) for picture in to_levels(pictures).numpy()]
 
 
 def contact_sheet(images: Sequence[Image.Image], columns: int, gap: int = 2) -> Image.Image:

@@ -108,11 +108,7 @@
     if (filming) setTimeout(() => document.getElementById(`${filming}-news`).scrollIntoView({ block: 'center' }), 500);
     if (item?.closest(LARGE)) open(item);
     if (event.target.closest?.('#keep') && !stores()) say(document.getElementById('actions'), words().unkept);
-    if (event.target.closest?.('#actions button:not(#keep)')) {  // what it does is shown on a page
-      close();
-      document.body.classList.toggle('sheet-closed', innerWidth <= 900);  // where the sheet would lie over it
-    }
-    if (event.target.closest?.('#sheet-close')) leave();
+    if (event.target.closest?.('#sheet-close, #actions button:not(#keep)')) leave();  // an action shows on a page what it does
     if (event.target.closest?.('#tabs [role=tab]') && event.isTrusted) leave();
   });
 
