@@ -7,6 +7,9 @@ python benchmarks/artefacts.py --data train.zip --test-data test.zip checkpoints
 - plaid: share of the power of brightness, from 8 cycles a picture on, that lies on the two axes of the spectrum.
 - glare: saturated white spots within darker surroundings, per mille of all pixels.
 - frame: mean step of brightness from the outermost pixels to those 4 px further in; corners: the same in the corners.
+- weave: how much of the fine detail of different pictures is the same at the same places, a root mean square of
+  cosines in per mille: what a network paints into every picture, because it knows its places and has nothing else to
+  draw a texture from.
 - layouts: how far pictures of one seed differ between styles, over how far those of one style differ between seeds, at
   16 px, without brightness and contrast. 1: a style has compositions of its own; 0: they are the seed's. As pictures
   are painted, and with shared layouts.
@@ -32,7 +35,7 @@ from artmodels.data.dataset import load_dataset
 from artmodels.generate.sampling import draw_latents, paint
 from artmodels.hub.load import LoadedModel
 from artmodels.io.errors import main_with_clear_errors
-from artmodels.models.image_statistics import luma
+from artmodels.models.image_statistics import luma, shared_detail
 
 LEAST_CYCLES = 8  # a picture; what is coarser is composition
 WHITE, DARKER = 0.96, 0.7  # brightness of a spot, and of what lies around it at most, 0 to 1
@@ -47,8 +50,8 @@ def compare(chosen: argparse.Namespace) -> None:
     models, resolution = load_alike(chosen.models)
     train, test = (load_dataset(path, resolution) for path in (chosen.data, chosen.test_data))
     some = np.sort(np.random.default_rng(0).permutation(len(train))[: chosen.samples])
-    print("| pictures | relief | plaid | glare | frame | corners | layouts | shared layouts |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print("| pictures | relief | plaid | glare | frame | corners | weave | layouts | shared layouts |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     print(line("real, of training", train.batch(some)))
     print(line("real, held out", test.batch(np.arange(min(len(test), chosen.samples)))))
     for folder, model in zip(chosen.models, models, strict=True):
@@ -64,6 +67,7 @@ def line(name: str, pictures: Tensor, *layouts: float | None) -> str:
         f"{plaid(light):.3f}",
         f"{1000 * glare(light):.2f}",
         *(f"{step:.3f}" for step in frame(light)),
+        f"{1000 * shared_detail(pictures):.1f}",
         *("" if ratio is None else f"{ratio:.2f}" for ratio in layouts or (None, None)),
     ]
     return f"| {name} | " + " | ".join(cells) + " |"

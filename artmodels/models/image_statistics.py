@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601
@@ -12,6 +13,8 @@ PALE = 0.05  # saturation, below which a hue says little
 TONES = 5  # of the histogram of light, from black to white
 HUES = 12  # of the histogram of hues: red, orange, yellow, ...
 HUE_SHARPNESS = 6.0  # of a hue's bell: it has fallen to a half 28 degrees away
+DETAIL = 9  # px: side of the squares from whose mean fine detail differs
+NO_DETAIL = 0.02  # detail, from -1 to 1, that is too faint to be brought up
 COLOUR_STATISTICS = 3 + 4 + TONES + 2 * HUES + 2
 
 
@@ -90,6 +93,28 @@ ATTRIBUTES: dict[str, Callable[[Tensor], Tensor]] = {
 def measure(pictures: Tensor) -> Tensor:
     """Pictures `[N, 3, H, W]` in [-1, 1] to `[N, attributes]`, in the order of `ATTRIBUTES`."""
     return torch.stack([attribute(pictures) for attribute in ATTRIBUTES.values()], dim=1)
+
+
+def shared_detail(pictures: Tensor) -> Tensor:
+    """How much of the fine detail of different pictures is the same at the same places: 0 none, 1 all; a scalar.
+
+    Root mean square of the cosines between all pairs of `[N, 3, H, W]` in [-1, 1], of how each pixel differs from the
+    mean of the square around it, brought to one strength everywhere: faint detail on even ground counts as much as
+    strong one, and a pattern that is light in one picture and dark in another as much as one that is the same.
+    """
+    detail = F.normalize(_even_out(pictures - _around(pictures)).flatten(1))
+    squares = (detail @ detail.T).square()
+    count = len(pictures)
+    return ((squares.sum() - squares.diagonal().sum()) / (count * (count - 1)) + 1e-8).sqrt()
+
+
+def _even_out(detail: Tensor) -> Tensor:
+    return detail * torch.rsqrt(_around(detail.square()) + NO_DETAIL**2)
+
+
+def _around(planes: Tensor) -> Tensor:
+    """Mean of the square around each pixel, as far as it lies within the picture."""
+    return F.avg_pool2d(planes, DETAIL, 1, DETAIL // 2, count_include_pad=False)
 
 
 def colour_statistics(pictures: Tensor) -> Tensor:

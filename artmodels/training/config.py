@@ -123,6 +123,14 @@ class TrainConfig(RunConfig):
         remedy="try 0.7",
         resumable=True,
     )
+    detail_weight: float = hyperparameter(
+        "how strongly paintings are kept from having more fine detail in common than pictures have",
+        least=0,
+        most=1000,
+        remedy="try 1",
+        default=0.0,
+        resumable=True,
+    )
     heads_after: int = hyperparameter(
         "images before which the generator learns from the pictures alone and the discriminator waits", least=0
     )

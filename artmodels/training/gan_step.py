@@ -7,12 +7,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from artmodels.data.decode import levels_to_pictures
 from artmodels.hub.pretrained import ArtGenerator
 from artmodels.metrics.distances import perceptual_distances, unit_maps
 from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector
+from artmodels.models.image_statistics import shared_detail
 from artmodels.models.layers import channels_last
 from artmodels.training.augment import change
 from artmodels.training.batches import Batch
@@ -113,6 +115,7 @@ class StepResult:
 
     perceptual_distance: Tensor  # of the paintings from the pictures that their latents stand for
     colour_distance: Tensor  # the same by `colour_loss`
+    shared_detail: Tensor  # of the paintings: 0 nothing is the same in all, 1 everything
     discriminator_loss: Tensor | None = None
     generator_loss: Tensor | None = None
     real_logit: Tensor | None = None
@@ -198,7 +201,7 @@ def training_step(
         with passes.exchange(passes.generator, now=number == len(parts)):
             if painting is None or len(parts) > 1:
                 painting = paint(part)
-            gradient = _reconstruct(passes, part, painting.seen)
+            gradient = _reconstruct(passes, part, painting.seen, config.detail_weight)
             if judged:
                 realistic = _please(nets, passes, part, painting)
                 squares += torch.stack([gradient.square().sum(), realistic.square().sum()])
@@ -228,8 +231,13 @@ def _tell_apart(passes: Passes, part: Part, real_maps: list[Tensor], fake_maps: 
     return loss
 
 
-def _reconstruct(passes: Passes, part: Part, seen: Tensor) -> Tensor:
-    """The gradient at the paintings, `[N, 3, H, W]`, by which they come nearer to their pictures."""
+def _reconstruct(passes: Passes, part: Part, seen: Tensor, detail_weight: float) -> Tensor:
+    """The gradient at the paintings, `[N, 3, H, W]`, by which they come nearer to their pictures.
+
+    The first two losses look at each painting by itself, so they let pass a texture that is the same in all of them,
+    which a network that knows its places finds the easiest to paint. The third compares: paintings are to have no more
+    fine detail in common than pictures have.
+    """
     with passes.stage("reconstruction"):
         with torch.no_grad(), passes.autocast():
             wanted = unit_maps(passes.scales, part.real)
@@ -237,8 +245,14 @@ def _reconstruct(passes: Passes, part: Part, seen: Tensor) -> Tensor:
             own = unit_maps(passes.scales, seen)
         perceptual = perceptual_distances(own, wanted).mean()
         colours = colour_loss(seen, part.real)
-        part.losses |= {"perceptual_distance": perceptual.detach(), "colour_distance": colours.detach()}
-        return torch.autograd.grad(perceptual + colours, seen)[0]
+        common = shared_detail(seen)
+        surplus = F.relu(common - shared_detail(part.real))
+        part.losses |= {
+            "perceptual_distance": perceptual.detach(),
+            "colour_distance": colours.detach(),
+            "shared_detail": common.detach(),
+        }
+        return torch.autograd.grad(perceptual + colours + detail_weight * surplus, seen)[0]
 
 
 def _please(nets: Networks, passes: Passes, part: Part, painting: Painting) -> Tensor:

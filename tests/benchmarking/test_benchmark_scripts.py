@@ -260,9 +260,9 @@ def test_details_are_told_at_each_size_and_band(start, data, whole_folder):
 def test_faults_are_counted_beside_those_of_real_pictures(start, data, whole_folder):
     heading, *lines = rows(start("artefacts", *data, "--samples", 8, whole_folder))
     assert [line[0] for line in lines] == ["real, of training", "real, held out", str(whole_folder)]
-    assert all(len(line) == len(heading) == 8 for line in lines)
-    assert float(lines[2][6]) > 0 and float(lines[2][7]) > 0
-    assert all(np.isfinite(float(cell)) for line in lines for cell in line[1:6]), lines
+    assert all(len(line) == len(heading) == 9 for line in lines)
+    assert float(lines[2][7]) > 0 and float(lines[2][8]) > 0
+    assert all(np.isfinite(float(cell)) for line in lines for cell in line[1:7]), lines
 
 
 def test_each_fault_is_seen_where_it_is_and_nowhere_else():
