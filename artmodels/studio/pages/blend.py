@@ -30,6 +30,7 @@ from artmodels.studio.handlers import FIRST_SEED
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint, style_word, translate
 from artmodels.studio.pages.paint import (
     MAX_DESIGNS,
+    STAR,
     PaintPage,
     designs_of,
     named_styles,
@@ -144,7 +145,7 @@ class BlendPage:
     def save_style(
         self, name: str, slots: list[str], designs: Any, current: str, language: str, *values: float
     ) -> tuple[Any, ...]:
-        """The mix, kept in the browser under the name that is given, or after its styles."""
+        """The mix, kept in the browser under the name that is given, or after its styles, and chosen on Paint."""
         with clear_errors(language):
             name = " ".join(name.split())[:MAX_NAME]
             model = self.context.model_of(current)
@@ -157,7 +158,7 @@ class BlendPage:
                 raise Complaint("designs-full", most=MAX_DESIGNS)
         news, title = translate(language, "saved", name=name), translate(language, "save-style")
         gr.Info(html.escape(news), title=title, duration=4)
-        return [*others, design], *design_updates(model, [*others, design], name, language)
+        return [*others, design], *design_updates(model, [*others, design], name, language, STAR + name)
 
     def forget_style(self, name: str | None, designs: Any, current: str, language: str) -> tuple[Any, ...]:
         model = self.context.model_of(current)
@@ -206,7 +207,10 @@ class BlendPage:
         linked(chosen.success(**repainting))
         naming = [context.designs, self.mine, paint_page.style]
         saving = [self.name, self.slots, context.designs, *asked, *self.sliders]
-        linked(self.save.click(self.save_style, saving, naming, **QUICK).success(**repainting))
+        saved = self.save.click(self.save_style, saving, naming, **QUICK)
+        linked(saved.success(**repainting))
+        seeds = [paint_page.near, paint_page.near_bar, context.tabs]
+        saved.success(paint_page.show_seeds, None, seeds, **QUICK).then(**paint_page.repainting)
         own = [self.mine, context.designs, *asked]
         linked(self.mine.input(self.load_style, own, [self.name, *mixed], **QUICK).then(**repainting))
         self.forget.click(self.forget_style, own, naming, **QUICK)

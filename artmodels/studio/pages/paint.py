@@ -166,6 +166,10 @@ class PaintPage:
     def leave_near(self) -> Updates:
         return {self.near: None, self.near_bar: gr.Row(visible=False)}
 
+    def show_seeds(self) -> Updates:
+        """This page, with a wall of seeds."""
+        return {**self.leave_near(), self.context.tabs: self.context.go("paint")}
+
     def connect(self) -> None:
         context, repainting = self.context, self.repainting
         seed, stop, leave = self.seed, self.stop, self.leave

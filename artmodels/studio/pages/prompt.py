@@ -11,7 +11,7 @@ from gradio.events import Dependency
 from artmodels.generate.prompt import PromptPictures, paint_prompt
 from artmodels.generate.sampling import to_images
 from artmodels.hub.load import LoadedModel, on_cpu
-from artmodels.models.prompt import MAX_PROMPT, EncodedPrompt
+from artmodels.models.prompt import MAX_PROMPT, EncodedPrompt, split_words
 from artmodels.studio import handlers
 from artmodels.studio.computing import computed
 from artmodels.studio.context import (
@@ -84,7 +84,7 @@ class PromptPage:
             for done, pictures in paint_words(self.context, model, prompt, seeds, FIRST_TRUNCATION, language):
                 hung += pictures
                 recipes += as_data(done.recipes)
-                words = reading_words(done.encoded, language)
+                words = reading_words(done.encoded, measured_by(model), language)
                 busy = working_words(language, len(hung)) if len(hung) < COUNT else ""
                 yield {
                     self.wall.gallery: list(hung),
@@ -186,18 +186,26 @@ def phrases_of(model: LoadedModel) -> list[str]:
     """Phrases to begin with: such as were measured to work, else words that the model knows."""
     if model.prompt is None:
         return []
-    return list(model.prompt.phrases[:PHRASES] or model.prompt.some_words.split(", "))
+    return list(measured_by(model)[:PHRASES] or model.prompt.some_words.split(", "))
+
+
+def measured_by(model: LoadedModel) -> tuple[str, ...]:
+    """The phrases that were measured to move this model's pictures."""
+    return model.prompt.phrases if model.prompt else ()
 
 
 def working_words(language: str, done: int) -> str:
     return f'<p role="status">{translate(language, "painting", done=done, all=COUNT)}</p>'
 
 
-def reading_words(encoded: EncodedPrompt, language: str) -> str:
-    """Which words were known, which were not, and of what styles they speak."""
-    known = translate(language, "known-words", words=f"<strong>{html.escape(', '.join(encoded.known))}</strong>")
-    unknown = (
-        translate(language, "unknown-words", words=html.escape(", ".join(encoded.unknown))) if encoded.unknown else ""
-    )
+def reading_words(encoded: EncodedPrompt, measured: Sequence[str], language: str) -> str:
+    """Which words were measured to move pictures, which only read, which are unknown; what styles they speak of."""
+    moving = {word for phrase in measured for word in split_words(phrase)}
+    told = {
+        "followed-words": [word for word in encoded.known if word in moving],
+        "read-words": [word for word in encoded.known if word not in moving],
+        "unknown-words": encoded.unknown,
+    }
+    said = (translate(language, key, words=html.escape(", ".join(words))) for key, words in told.items() if words)
     named = {style: share for style, share in encoded.style_weights.items() if share >= SHOWN_SHARE}
-    return f"<p>{known} {unknown}</p>{share_bar(named, language)}"
+    return f"<p>{' '.join(said)}</p>{share_bar(named, language)}"
