@@ -4,8 +4,8 @@ python docs/run_commands.py --clone /tmp/artmodels --data train.zip --test-data 
 
 The Hub that they speak with is the one of the tests, on 127.0.0.1. What the papers take for granted is put there first:
 pictures in `my_paintings/`, the two collections, a photo, a song, a clip. A command that takes longer than `--limit`
-gets what Ctrl-C sends; a model that a stopped run did not get to is that of the tiny run. A table of how each one ended
-goes to standard output, as Markdown.
+gets what Ctrl-C sends; a model that a stopped run did not get to is the one it began with, or that of the tiny run. A
+table of how each one ended goes to standard output, as Markdown.
 """
 
 import argparse
@@ -80,6 +80,7 @@ class Clone:
         }
         self.studio: subprocess.Popen | None = None
         self.event = ""  # what the studio's API said that its answer is called
+        self.began_with: dict[str, Path] = {}  # the model of each run that was started from one
 
     def run(self, command: str) -> Outcome:
         """Run one printed command, after what the papers take for granted was put there."""
@@ -89,7 +90,8 @@ class Clone:
             return Outcome("done at the start", 0.0, "")
         if command.startswith("hf auth login"):
             return Outcome("left out: it asks for a token", 0.0, "")
-        self.make_room(command)
+        if missing := self.make_room(command):
+            return Outcome(f"left out: {missing}", 0.0, "")
         if command.endswith("python app.py"):
             return self.open_studio(command)
         began, log = time.monotonic(), self.folder.parent / f"{self.folder.name}.log"
@@ -129,17 +131,24 @@ class Clone:
             return f"did not stop within {GRACE:.0f} s after {self.limit:.0f}"
         return f"stopped after {self.limit:.0f} s"
 
-    def make_room(self, command: str) -> None:
-        """Remove the run that a command begins anew, and lay a model where it reads one that no run got to."""
+    def make_room(self, command: str) -> str:
+        """Remove the run that a command begins anew, and lay a model where it reads one that no run got to.
+
+        What it says stands in the command's way, if anything does.
+        """
         begun = re.search(r"--output (runs/\w+)", command)
-        if begun and "--resume" not in command:
-            shutil.rmtree(self.folder / begun[1], ignore_errors=True)
-        tiny = self.folder.parent / f"{self.folder.name}-tiny"
         for run in set(re.findall(r"runs/\w+", command)) - ({begun[1]} if begun else set()):
-            if not (self.folder / run / "model").exists() and tiny.exists():
-                shutil.copytree(tiny, self.folder / run / "model")
-        if begun and "--resume" in command and not (self.folder / begun[1]).exists():
-            raise ValueError(f"{command!r} resumes a run that no command before it began")
+            model = self.began_with.get(run, self.folder.parent / f"{self.folder.name}-tiny")
+            if not (self.folder / run / "model").exists() and model.exists():
+                shutil.copytree(model, self.folder / run / "model")
+        if begun and "--resume" in command:
+            return "" if (self.folder / begun[1]).exists() else "no command before it began this run"
+        if begun:
+            shutil.rmtree(self.folder / begun[1], ignore_errors=True)
+            self.began_with.pop(begun[1], None)
+            if started := re.search(r"--init (\S+)", command):
+                self.began_with[begun[1]] = self.folder / started[1]
+        return ""
 
     def keep_tiny(self) -> None:
         """The model of the tiny run stands in for those of longer ones, from now on."""

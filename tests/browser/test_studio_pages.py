@@ -809,6 +809,24 @@ def test_pictures_come_first_and_no_page_is_in_a_hidden_menu(visit, width, heigh
     assert page.locator("#model").is_visible()
 
 
+IN_VIEW = """([picture, least]) => [...document.querySelectorAll(picture)].map(e => e.getBoundingClientRect()).filter(
+    r => r.width >= 110 && r.top >= 0 && r.bottom <= innerHeight && r.right <= innerWidth).length >= least"""
+
+
+def test_what_sliders_change_is_beside_them_in_the_frame_of_a_space(visit):
+    page = visit(settings=False, viewport={"width": 1000, "height": 700})
+    page.locator("#wall .thumbnail-item").first.click()
+    page.keyboard.press("Escape")
+    page.locator("#steer-it").click()
+    page.wait_for_function(IN_VIEW, arg=["#steer .picture img", 2])
+    assert page.locator("#panel").is_visible()
+    go(page, "Blend")
+    page.wait_for_function(IN_VIEW, arg=["#blend-wall img", 2])
+    go(page, "Your photo")  # whose picture is not the selected one
+    page.locator("#panel").wait_for(state="hidden")
+    assert page.locator("#photo-compared").bounding_box()["x"] > 300
+
+
 def test_a_click_opens_the_picture_large_and_the_keys_go_on(visit):
     page = visit(settings=False)
     painted = captions(page)

@@ -31,6 +31,10 @@ SAMPLES = ("cat", "coffee", "astronaut", "rocket")  # free photos, see photos/cr
 EXAMPLE = "cat-ukiyo-e"  # what the page opens with: the first sample, repainted
 SIZES = (256, 512)  # px of the longer side
 WORTH_SAYING = 0.005  # of a photo that is cut off
+LOOK_JS = """() => {
+    document.querySelector('#photo-compared')?.scrollIntoView({behavior: 'smooth', block: 'nearest'});
+    return [];
+}"""
 SHARE_JS = "(path) => { window.artmodels.sharePicture(path); return []; }"
 EVERY: dict[str, Any] = {"trigger_mode": "multiple"}  # each of several quick clicks counts
 
@@ -200,6 +204,7 @@ class PhotoPage:
         sampled = self.offered.select(self.choose_sample, None, [self.mine, self.sample], **QUICK, **EVERY)
         sampled.then(**showing)
         chosen = self.styles.select(self.choose_style, asked, [self.style, self.wish, *left], **QUICK, **EVERY)
+        self.styles.select(None, None, None, js=LOOK_JS, api_visibility="private")
         repainting = chosen.success(
             self.repaint,
             [self.style, self.wish, self.mine, self.sample, self.size, self.strength, *asked],
