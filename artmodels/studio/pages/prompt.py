@@ -28,7 +28,7 @@ from artmodels.studio.context import (
     warn,
 )
 from artmodels.studio.handlers import FIRST_SEED, FIRST_TRUNCATION
-from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint, translate
+from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint, style_word, translate
 from artmodels.studio.pages.blend import share_bar
 from artmodels.studio.panel import Panel
 from artmodels.studio.zero_gpu import ON_ZERO_GPU
@@ -64,7 +64,7 @@ class PromptPage:
             self.wall.recipes: [],
             self.news: "",
             self.hint: hint_words(model, language),
-            self.phrases: gr.Radio(choices=phrases_of(model), value=None),
+            self.phrases: gr.Radio(choices=phrases_of(model, language), value=None),
         }
 
     def begin_anew_after(self, event: Dependency, changed: gr.Textbox) -> Dependency:
@@ -118,7 +118,7 @@ def build_prompt_page(context: StudioContext, first: LoadedModel, language: str,
     phrases = context.add(
         gr.Radio,
         {"label": "examples"},
-        choices=phrases_of(first),
+        choices=phrases_of(first, language),
         value=None,
         show_label=False,
         elem_id="say-phrases",
@@ -182,11 +182,13 @@ def hint_words(model: LoadedModel, language: str) -> str:
     return f"<p>{translate(language, 'phrases' if model.prompt.phrases else 'reads')}</p>"
 
 
-def phrases_of(model: LoadedModel) -> list[str]:
-    """Phrases to begin with: such as were measured to work, else words that the model knows."""
+def phrases_of(model: LoadedModel, language: str) -> list[tuple[str, str]]:
+    """Phrases to begin with: such as were measured to work, else words that the model knows; styles by their names."""
     if model.prompt is None:
         return []
-    return list(measured_by(model)[:PHRASES] or model.prompt.some_words.split(", "))
+    phrases = measured_by(model)[:PHRASES] or model.prompt.some_words.split(", ")
+    styles = {" ".join(split_words(style)): style for style in model.generator.config.styles}
+    return [(style_word(styles[phrase], language) if phrase in styles else phrase, phrase) for phrase in phrases]
 
 
 def measured_by(model: LoadedModel) -> tuple[str, ...]:
