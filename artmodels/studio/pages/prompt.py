@@ -1,6 +1,7 @@
 """A page that paints a prompt: which words the model knew, what style they speak of, and how well each picture fits."""
 
 import html
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -187,7 +188,7 @@ def phrases_of(model: LoadedModel, language: str) -> list[tuple[str, str]]:
     if model.prompt is None:
         return []
     phrases = measured_by(model)[:PHRASES] or model.prompt.some_words.split(", ")
-    styles = {" ".join(split_words(style)): style for style in model.generator.config.styles}
+    styles = {re.sub("[-_]", " ", style): style for style in model.generator.config.styles}
     return [(style_word(styles[phrase], language) if phrase in styles else phrase, phrase) for phrase in phrases]
 
 
