@@ -299,6 +299,8 @@ def test_models_that_come_slowly_keep_nobody_else_waiting(server, visited_hub):
             before = time.monotonic()
             assert "event: complete" in await told(["mosaic", 1, 4], other)
             seconds = time.monotonic() - before
+            while sum(each.done() for each in slow) < 20 and time.monotonic() - before < 25:  # on a busy machine
+                await asyncio.sleep(0.1)
             ended.set()
             return await asyncio.gather(*slow), seconds
 
