@@ -127,7 +127,7 @@ class TrainConfig(RunConfig):
         "how strongly paintings are kept from having more fine detail in common than pictures have",
         least=0,
         most=1000,
-        remedy="try 1",
+        remedy="try 5",
         default=0.0,
         resumable=True,
     )

@@ -111,11 +111,11 @@ class Passes:
 
 @dataclass
 class StepResult:
-    """What a step leaves for the log; tensors, so that nothing waits for the device. None: no heads yet."""
+    """What a step leaves for the log; tensors, so that nothing waits for the device. None: not looked at."""
 
     perceptual_distance: Tensor  # of the paintings from the pictures that their latents stand for
     colour_distance: Tensor  # the same by `colour_loss`
-    shared_detail: Tensor  # of the paintings: 0 nothing is the same in all, 1 everything
+    shared_detail: Tensor | None = None  # of the paintings: 0 nothing is the same in all, 1 everything
     discriminator_loss: Tensor | None = None
     generator_loss: Tensor | None = None
     real_logit: Tensor | None = None
@@ -245,14 +245,13 @@ def _reconstruct(passes: Passes, part: Part, seen: Tensor, detail_weight: float)
             own = unit_maps(passes.scales, seen)
         perceptual = perceptual_distances(own, wanted).mean()
         colours = colour_loss(seen, part.real)
-        common = shared_detail(seen)
-        surplus = F.relu(common - shared_detail(part.real))
-        part.losses |= {
-            "perceptual_distance": perceptual.detach(),
-            "colour_distance": colours.detach(),
-            "shared_detail": common.detach(),
-        }
-        return torch.autograd.grad(perceptual + colours + detail_weight * surplus, seen)[0]
+        part.losses |= {"perceptual_distance": perceptual.detach(), "colour_distance": colours.detach()}
+        loss = perceptual + colours
+        if detail_weight:
+            common = shared_detail(seen)
+            part.losses["shared_detail"] = common.detach()
+            loss = loss + detail_weight * F.relu(common - shared_detail(part.real))
+        return torch.autograd.grad(loss, seen)[0]
 
 
 def _please(nets: Networks, passes: Passes, part: Part, painting: Painting) -> Tensor:

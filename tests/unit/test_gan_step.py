@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from artmodels.io.random import seeded_generator
+from artmodels.models.image_statistics import shared_detail
 from artmodels.training.augment import CHANGES
 from artmodels.training.batches import Batch
 from artmodels.training.config import TrainConfig, tiny
@@ -168,8 +169,10 @@ def test_paintings_learn_to_share_no_detail():
     def learn(weight: float) -> float:
         config = replace(tiny(), batch_size=8, adversarial_share=0.0, learning_rate=0.002, detail_weight=weight)
         nets = build_networks(config, STYLES, torch.device("cpu"))
-        for _ in range(20):
-            result = take_step(nets, config)
-        return result.shared_detail.item()
+        results = [take_step(nets, config) for _ in range(20)]
+        assert all((result.shared_detail is None) == (weight == 0) for result in results)
+        z = torch.randn(8, config.latent_dim, generator=seeded_generator(1))
+        paintings = nets.generator(z, torch.eye(2)[[0, 1] * 4])
+        return shared_detail(paintings).item()
 
     assert learn(100.0) < learn(0.0) - 0.02
