@@ -1,4 +1,4 @@
-"""Light and colour of a picture in numbers, differentiable to its pixels: those with a name, and a few dozen more."""
+"""Light and colour of a picture in numbers, differentiable to its pixels, and the detail that several share."""
 
 import math
 from collections.abc import Callable
