@@ -9,6 +9,7 @@ from gradio.state_holder import SessionState, StateHolder
 from artmodels.studio.front_page import Preview
 from artmodels.studio.traffic import FairQueue
 
+MAX_WAITING = 400  # requests in the queue, beyond which a visitor is told to come back
 LONGEST = 200  # characters of Gradio's own words that are passed on
 
 
@@ -28,7 +29,8 @@ class StudioBlocks(gr.Blocks):
         self._sessions = cast(LeanSessions, holder)
 
     def queue(self, *args: Any, **options: Any) -> "StudioBlocks":
-        super().queue(*args, **options)
+        """Called by Gradio itself while the blocks come to be: another call would cost another app."""
+        super().queue(*args, **{"max_size": MAX_WAITING, **options})
         FairQueue.fair(self._queue)
         return self
 

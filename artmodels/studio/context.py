@@ -66,6 +66,7 @@ class StudioContext:
     designs: gr.BrowserState  # {name, weights_sha256, weights} of styles that the visitor made
     family: gr.BrowserState  # {parents, seed, mutation} of generations that the visitor bred
     preview: handlers.PaintRows | None = None  # rough pictures, sooner; none where that would save no time
+    preview_patiently: handlers.PaintRows | None = None
     tabs: gr.Tabs = field(init=False)
     spoken: list[tuple[gr.blocks.Block, dict[str, str]]] = field(default_factory=list)
     walls: list[Pictures] = field(default_factory=list)  # whose pictures are named after their recipes

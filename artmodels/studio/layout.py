@@ -17,7 +17,7 @@ from artmodels.hub.model_cache import ModelCache
 from artmodels.hub.pretrained import ArtGenerator
 from artmodels.studio import handlers
 from artmodels.studio.api import build_api
-from artmodels.studio.batching import MicroBatcher
+from artmodels.studio.batching import MicroBatcher, PaintBatch
 from artmodels.studio.blocks import StudioBlocks
 from artmodels.studio.context import BROWSER_SECRET, StudioContext
 from artmodels.studio.front_page import PREVIEW_HEIGHT, PREVIEW_WIDTH, FrontPage, Preview
@@ -56,7 +56,6 @@ SETTINGS_JS = "() => { document.body.classList.toggle('settings-open'); return [
 MAX_UPLOAD = "20mb"
 MAX_SESSIONS = 1000  # of visitors that Gradio remembers; it would keep 10,000
 MAX_THREADS = 64  # more than there are slots of all kinds, so that none waits for another
-MAX_WAITING = 400  # requests in the queue, beyond which a visitor is told to come back
 
 
 def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> StudioBlocks:
@@ -71,6 +70,7 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
             painters.paint_patiently,
             files,
             preview=painters.preview,
+            preview_patiently=painters.preview_patiently,
             language=gr.Textbox(DEFAULT_LANGUAGE, visible=False),
             current=gr.Textbox(models.names[0], visible=False),
             picked=gr.JSON(None, visible=False),
@@ -127,7 +127,7 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
             with gr.Column(scale=1, min_width=280, elem_id="panel"):
                 panel = build_panel(context)
         with rooms["photo"]:
-            photo_page = build_photo_page(context, first, DEFAULT_LANGUAGE)
+            photo_page = build_photo_page(context, first, first_wall, DEFAULT_LANGUAGE)
         with rooms["say"]:
             say_page = build_prompt_page(context, first, DEFAULT_LANGUAGE, panel)
         with rooms["blend"]:
@@ -168,7 +168,6 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
         paint_page.connect_panel(panel)
         connect_models(context, pages, opener, choice, news, [masthead, colophon])
         connect_language(studio, context, pages, opener, tongue, [masthead, colophon])
-    studio.queue(max_size=MAX_WAITING)
     return studio
 
 
@@ -197,6 +196,7 @@ class Painters(NamedTuple):
     paint: handlers.PaintRows
     paint_patiently: handlers.PaintRows
     preview: handlers.PaintRows | None
+    preview_patiently: handlers.PaintRows | None
 
 
 def painters_of(models: ModelCache) -> Painters:
@@ -213,13 +213,18 @@ def painters_of(models: ModelCache) -> Painters:
             name = model.label
             return paint_by_name(name, None if name in models.start else model.generator, w.cpu())
 
-        return Painters(paint_there, paint_there, None)
+        return Painters(paint_there, paint_there, None, None)
     together = MicroBatcher()
     rough = previews_pay(models.get(models.names[0]).generator)
+
+    def painter(paint: PaintBatch, patient: bool) -> handlers.PaintRows:
+        return lambda model, w: together(paint, model.generator, w, patient=patient)
+
     return Painters(
-        lambda model, w: together(paint_rows, model.generator, w),
-        lambda model, w: together(paint_rows, model.generator, w, patient=True),
-        (lambda model, w: together(preview_rows, model.generator, w)) if rough else None,
+        painter(paint_rows, patient=False),
+        painter(paint_rows, patient=True),
+        painter(preview_rows, patient=False) if rough else None,
+        painter(preview_rows, patient=True) if rough else None,
     )
 
 

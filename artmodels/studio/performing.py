@@ -88,18 +88,21 @@ def performed(
     sound: Path | None,
     name: str,
     stop: int | None = None,
+    rough: bool = False,
     clip: Iterator[Image.Image] | None = None,
 ) -> Iterator[float | Path]:
     """How far the film of a score is, again and again, and at last its path; see `filmed`.
 
-    `stop` is the number of frames after which it ends. With `clip`, its pictures stand beside the painted ones.
+    `stop` is the number of frames after which it ends. Those of a `rough` film are painted as previews, where these
+    come sooner. With `clip`, its pictures stand beside the painted ones.
 
     Raises:
         ValueError: the model cannot paint the score.
     """
     rows = computed(ScoreRows, model, score)
     count = min(stop or score.frames, score.frames)
-    frames = score_frames(rows, lambda w: context.paint_patiently(model, w), TOGETHER, count)
+    paint = (context.preview_patiently if rough else None) or context.paint_patiently
+    frames = score_frames(rows, lambda w: paint(model, w), TOGETHER, count)
     if clip is not None:
         frames = side_by_side(clip, frames)
     rate, text = score.frames_per_second, score.to_json()

@@ -371,11 +371,11 @@ def colophon_words(model: LoadedModel, language: str) -> str:
     values = {
         "name": f"<strong>{html.escape(model.name)}</strong>",
         "resolution": config.resolution,
-        "millions": f"{model.generator.parameter_count / 1e6:.1f}",
+        "weights": f"{model.generator.parameter_count:,}",
         "license": html.escape(said.license or silent),
         "pictures": html.escape((said.data_license or said.provenance or silent)[:500]),
         "mcp": translate(language, "mcp-on" if MCP else "mcp-off"),
     }
-    return "".join(
-        f"<p>{translate(language, key, **values)}</p>" for key in ("colophon-model", "colophon-rights", "colophon-api")
-    )
+    known = "".join(f"<p>{translate(language, key, **values)}</p>" for key in ("colophon-model", "colophon-rights"))
+    programs = f"<summary>{translate(language, 'programs')}</summary><p>{translate(language, 'colophon-api', **values)}"
+    return f"{known}<details>{programs}</p></details>"

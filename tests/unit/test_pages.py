@@ -17,6 +17,7 @@ from artmodels.generate.sampling import paint_rows
 from artmodels.hub.load import LoadedModel, load_model
 from artmodels.hub.model_cache import ModelCache
 from artmodels.studio import handlers
+from artmodels.studio.blocks import MAX_WAITING, StudioBlocks
 from artmodels.studio.context import StudioContext, as_data
 from artmodels.studio.i18n import translate
 from artmodels.studio.pages.blend import BlendPage, build_blend_page
@@ -30,7 +31,9 @@ from artmodels.studio.pages.prompt import PromptPage, build_prompt_page
 from artmodels.studio.pages.rework import ReworkPage, build_rework_page
 from artmodels.studio.pages.steer import SteerPage, build_steer_page
 from artmodels.studio.panel import Panel, build_panel
+from artmodels.studio.performing import PREVIEW_RATE, PREVIEW_SECONDS
 from artmodels.studio.served_files import FileStore
+from artmodels.studio.traffic import FairQueue
 
 
 class Studio:
@@ -42,7 +45,7 @@ class Studio:
         def paint(model: LoadedModel, w: Any) -> Any:
             return paint_rows(model.generator, w)
 
-        with gr.Blocks(), gr.Tabs() as tabs, gr.Tab() as room:
+        with StudioBlocks() as self.blocks, gr.Tabs() as tabs, gr.Tab() as room:
             self.context = StudioContext(
                 ModelCache([model]),
                 paint,
@@ -250,6 +253,28 @@ def test_a_sound_and_a_clip_become_films_with_their_scores(studio, tmp_path):
         score = json.loads(Path(made[page.shown.score].value["path"]).read_text())
         assert told[0][page.stop].visible and not made[page.stop].visible
         assert score["keyframes"][0]["time"] == 0 and score["weights_sha256"] == studio.model.weights_sha256
+
+
+def test_the_queue_is_fair_and_has_an_end(studio):
+    queue = studio.blocks._queue
+    assert isinstance(queue, FairQueue) and queue.max_size == MAX_WAITING
+
+
+def test_only_the_preview_of_a_film_is_painted_roughly(studio, monkeypatch):
+    painted: list[int] = []
+
+    def roughly(model, w):
+        painted.append(len(w))
+        return paint_rows(model.generator, w)
+
+    monkeypatch.setattr(studio.context, "preview_patiently", roughly)
+    given = (None, None, "walk", 0.5, 0.5, 0.5, "", 3, 64, "mp4", studio.name, "en")
+    list(studio.music.film(False, *given))
+    assert sum(painted) == PREVIEW_SECONDS * PREVIEW_RATE
+    whole = studio.music.film(True, *given)
+    told = [next(whole) for _ in range(3)]
+    whole.close()
+    assert len(told) == 3 and sum(painted) == PREVIEW_SECONDS * PREVIEW_RATE
 
 
 def test_a_way_shows_what_it_needs(studio):

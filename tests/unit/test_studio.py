@@ -31,6 +31,7 @@ from artmodels.studio.batching import MicroBatcher
 from artmodels.studio.context import read_recipes_data
 from artmodels.studio.handlers import ALL_STYLES, MAX_COUNT
 from artmodels.studio.i18n import WORDS, Complaint, translate, translate_error
+from artmodels.studio.pages import photo
 from artmodels.studio.pages.breed import generations_of
 from artmodels.studio.pages.paint import designs_of
 from artmodels.studio.performing import draw_sound, hear_file, take_score
@@ -307,6 +308,16 @@ def test_what_is_painted_together_is_what_is_painted_alone(model):
         painted = list(visitors.map(lambda w: together(paint_rows, model.generator, w), parts))
     for w, pictures in zip(parts, painted, strict=True):
         assert torch.allclose(pictures, paint_rows(model.generator, w), atol=1e-5)
+
+
+def test_styles_to_repaint_in_are_shown_by_pictures_of_the_wall(model, monkeypatch):
+    monkeypatch.setattr(photo, "styles_of", lambda model: model.generator.config.styles[::-1])
+    monkeypatch.setattr(handlers, "FIRST_COUNT", 2)  # so that not every style hangs there
+    wall = handlers.paint_images(model, handlers.first_recipes(model))
+    shown = photo.painted_examples(model, wall)
+    for image, painted in zip(shown, handlers.paint_images(model, photo.example_recipes(model)), strict=True):
+        assert np.abs(np.asarray(image).astype(int) - np.asarray(painted)).max() <= 1
+    assert sum(any(image is other for other in wall) for image in shown) == min(2, len(shown))
 
 
 def test_previews_are_much_the_same_pictures_and_hold_no_recipe(model, save_png):

@@ -52,7 +52,8 @@ class DancePage:
                 file if seen.has_sound else None,
                 f"artmodels-dance.{kind}" if whole else "preview.mp4",
                 None if whole else PREVIEW_SECONDS * score.frames_per_second,
-                clip_pictures(file, score.frames_per_second, score.size),
+                rough=not whole,
+                clip=clip_pictures(file, score.frames_per_second, score.size),
             )
             yield from self.shown.followed(steps, language, "filming" if whole else "previewing")
             saved = self.context.save(score_bytes(score), "score.json")

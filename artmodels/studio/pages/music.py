@@ -73,7 +73,7 @@ class MusicPage:
             file, score = self.score_for(model, path, written, mode, rate, int(size), chosen(*dialled))
             name = f"artmodels-music.{kind}" if whole else "preview.mp4"
             frames = None if whole else PREVIEW_SECONDS * score.frames_per_second
-            steps = performed(self.context, model, score, file, name, frames)
+            steps = performed(self.context, model, score, file, name, frames, rough=not whole)
             yield from self.shown.followed(steps, language, "filming" if whole else "previewing")
             saved = self.context.save(score_bytes(score), "score.json")
         yield {self.shown.score: gr.DownloadButton(value=saved, visible=True), self.stop: gr.Button(visible=False)}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.events import Dependency
+from PIL import Image
 
 from artmodels.generate.recipe import Recipe
 from artmodels.generate.sampling import to_images
@@ -238,20 +239,34 @@ def named(paths: Sequence[str], model: LoadedModel, language: str) -> handlers.W
 
 
 def example_recipes(model: LoadedModel) -> list[Recipe]:
-    """One picture of each of `styles_of`."""
+    """One picture of each of `styles_of`: the first of its style on the first wall."""
+    places = {style: place for place, style in enumerate(model.generator.config.styles)}
     return [
         recipe
         for style in styles_of(model)
-        for recipe in handlers.recipes_of_seeds(model, style, handlers.FIRST_SEED, 1, handlers.FIRST_TRUNCATION)
+        for recipe in handlers.recipes_of_seeds(
+            model, style, handlers.FIRST_SEED + places[style], 1, handlers.FIRST_TRUNCATION
+        )
     ]
 
 
-def build_photo_page(context: StudioContext, first: LoadedModel, language: str) -> PhotoPage:
+def painted_examples(model: LoadedModel, first_wall: Sequence[Image.Image]) -> list[Image.Image]:
+    """The pictures of `example_recipes`, most of which hang on the first wall."""
+    hanging = handlers.first_recipes(model)
+    return [
+        first_wall[hanging.index(recipe)] if recipe in hanging else handlers.paint_images(model, [recipe])[0]
+        for recipe in example_recipes(model)
+    ]
+
+
+def build_photo_page(
+    context: StudioContext, first: LoadedModel, first_wall: Sequence[Image.Image], language: str
+) -> PhotoPage:
     def served(name: str) -> str:
         return str(context.files.save((PHOTOS / f"{name}.jpg").read_bytes(), f"{name}.jpg", HOUSE))
 
     samples, example = {name: served(name) for name in SAMPLES}, served(EXAMPLE)
-    thumbnails = [context.save_image(image) for image in handlers.paint_images(first, example_recipes(first))]
+    thumbnails = [context.save_image(image) for image in painted_examples(first, first_wall)]
     context.add(gr.HTML, {"value": "photo-intro"}, elem_classes="intro", padding=False)
     with gr.Row(elem_id="photo"):
         with gr.Column(scale=2, min_width=300):
