@@ -34,6 +34,7 @@ START_TIMEOUT, ANSWER_TIMEOUT = 120, 120  # seconds
 LOOK_EVERY = 0.02  # seconds, for the first answer
 MEMORY_EVERY = 0.2
 CONNECTIONS = 6  # at once to one server, as in a browser
+IDLE = 4.0  # seconds after which a connection is let go: the app closes it after five, perhaps while it is used again
 AFTER_A_REFUSAL = 0.5  # seconds at least
 MAX_PICTURES = 36  # what the app gives at a time
 FILMS: dict[str, list[Any]] = {"film": [[1, 2, 3]], "music": [], "dance": []}  # endpoints, and what they are given
@@ -259,7 +260,7 @@ def browse(address: str, context: ssl.SSLContext) -> httpx.AsyncClient:
         verify=context,
         trust_env=False,
         timeout=httpx.Timeout(ANSWER_TIMEOUT, pool=None),
-        limits=httpx.Limits(max_connections=CONNECTIONS),
+        limits=httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=IDLE),
     )
 
 
