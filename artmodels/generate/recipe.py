@@ -201,6 +201,13 @@ class Recipe:
         return text
 
 
+class DamagedLink(ValueError):
+    """A link of which no recipe can be read."""
+
+    def __init__(self) -> None:
+        super().__init__("the link is damaged or was cut: copy all of it, or open the PNG itself")
+
+
 def from_link(text: str) -> Recipe:
     """The recipe of `Recipe.to_link`.
 
@@ -212,9 +219,9 @@ def from_link(text: str) -> Recipe:
         packed = base64.b64decode(text[:MAX_LINK] + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         content = unpacker.decompress(packed, MAX_RECIPE_BYTES).decode()
     except (binascii.Error, zlib.error, ValueError) as error:
-        raise ValueError("the link is damaged or was cut: copy all of it, or open the PNG itself") from error
+        raise DamagedLink from error
     if not unpacker.eof:
-        raise ValueError("the link is damaged or was cut: copy all of it, or open the PNG itself")
+        raise DamagedLink
     (recipe, *others) = parse_recipes(content)
     if others:
         raise ValueError("the link holds several recipes, so it is not one of ours: open the PNG itself")

@@ -31,6 +31,7 @@ FEATURES = sum(VARIANTS[FEATURE_VARIANT][SCALE_STAGES[scale]][0] for scale in SC
 LARGEST_SCALE = 100.0  # by which cosines are multiplied, as in CLIP
 
 ENDINGS = ("s", "es", "y", "ed", "ing")
+SOME_PHRASES = 6
 
 # A letter of scripts that put no space between words is a word by itself.
 _WORD = re.compile(r"[぀-ヿ㐀-鿿]|(?:(?![぀-ヿ㐀-鿿])[^\W\d_]){2,}")
@@ -142,6 +143,15 @@ class EncodedPrompt:
     style_weights: dict[str, float]  # P(style | prompt)
 
 
+class NothingToRead(ValueError):
+    """A prompt of which a model knows no word; `unknown` are those that it holds, `offered` some that would do."""
+
+    def __init__(self, unknown: Sequence[str], offered: str):
+        found = f"this model never read {', '.join(unknown)[:200]}" if unknown else "the prompt holds no word"
+        super().__init__(f"{found}; it knows, for example: {offered}")
+        self.unknown, self.offered = tuple(unknown), offered
+
+
 @dataclass(frozen=True)
 class PromptModel:
     """A trained prompt model, and how its model's pictures look to it in general."""
@@ -180,7 +190,7 @@ class PromptModel:
             raise ValueError(f"a prompt has at most {MAX_PROMPT} characters, found {len(prompt)}: say it shorter")
         words = split_words(prompt)
         if not words:
-            raise ValueError(f"the prompt holds no word: say what to paint, for example {self.some_words}")
+            raise NothingToRead((), self.some_words)
         if len(words) > MAX_PROMPT_WORDS:
             raise ValueError(f"a prompt has at most {MAX_PROMPT_WORDS} words, found {len(words)}: say it shorter")
         numbers = word_numbers(self.config.words)
@@ -188,9 +198,7 @@ class PromptModel:
         known = [form for word in words if (form := forms[word])]
         unknown = tuple(word for word, form in forms.items() if not form)
         if not known:
-            raise ValueError(
-                f"this model never read {', '.join(unknown)[:200]}; it knows, for example, {self.some_words}"
-            )
+            raise NothingToRead(unknown, self.some_words)
         vectors, logits = self.network.read(pad_words([known], numbers).to(self.device))
         shares = logits[0].double().softmax(dim=0).tolist()
         weights = dict(zip(self.config.styles, shares, strict=True))
@@ -203,7 +211,9 @@ class PromptModel:
 
     @property
     def some_words(self) -> str:
-        """Some of the words it knows: of styles, of colours, and usual ones of captions, which come in this order."""
+        """Phrases that move its pictures, else words that it knows: of styles, of colours, usual ones of captions."""
+        if self.phrases:
+            return ", ".join(self.phrases[:SOME_PHRASES])
         telling = [word for word in self.config.words if len(word) > 3][:60] or self.config.words
         return ", ".join(telling[:: -(-len(telling) // 12)])
 

@@ -15,7 +15,17 @@ from PIL import Image
 from torch import Tensor
 
 from artmodels.generate.mixing import convex
-from artmodels.generate.recipe import SEED_LIMIT, Latent, Recipe, Shift, from_link, is_number, parse_recipes, png_bytes
+from artmodels.generate.recipe import (
+    SEED_LIMIT,
+    DamagedLink,
+    Latent,
+    Recipe,
+    Shift,
+    from_link,
+    is_number,
+    parse_recipes,
+    png_bytes,
+)
 from artmodels.generate.sampling import contact_sheet, paint_rows, rows_of, to_images
 from artmodels.generate.save import file_stems
 from artmodels.generate.upscale import PRINT_DOTS_PER_INCH, enlarge
@@ -298,14 +308,26 @@ def recipe_of_text(text: str, model: LoadedModel | None = None) -> tuple[Recipe,
         return parse_recipes(text)[0], {}
     _, found, query = text.rpartition("?")
     if not found:
-        return from_link(text), {}
+        return recipe_of_link(text), {}
 
     parts = dict(parse_qsl(query.partition("#")[0]))
     if model and "recipe" not in parts and parts.keys() & SHORT_LINK:
         return recipe_of_short_link(model, parts), {}
     if "recipe" not in parts:
         raise Complaint("no-recipe-text")
-    return from_link(parts["recipe"]), parts
+    return recipe_of_link(parts["recipe"]), parts
+
+
+def recipe_of_link(text: str) -> Recipe:
+    """The recipe in the last part of a link of ours.
+
+    Raises:
+        ValueError: none, or one of another kind.
+    """
+    try:
+        return from_link(text)
+    except DamagedLink as error:
+        raise Complaint("damaged-link") from error
 
 
 def recipe_of_short_link(model: LoadedModel, parts: Mapping[str, str]) -> Recipe:

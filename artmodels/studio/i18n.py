@@ -1,6 +1,8 @@
 """What the studio says, in English and Chinese: each language has a file of its own in `words/`."""
 
+import re
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 LANGUAGES = {"en": "English", "zh": "中文"}
@@ -34,6 +36,19 @@ def style_word(style: str, language: str = DEFAULT_LANGUAGE) -> str:
     """What a style is called: those of the bundled model in each language, others as their publisher named them."""
     key = f"style-{style}"
     return translate(language, key) if knows(key) else style[:1].upper() + style[1:].replace("_", " ")
+
+
+def retold(text: str, keys: Iterable[str], language: str) -> str:
+    """A text in which everything that these keys say is said in a language, whichever it was said in."""
+    for key in keys:
+
+        def again(found: re.Match[str], key: str = key) -> str:
+            return translate(language, key, **found.groupdict())
+
+        for words in (words for code, words in WORDS.items() if code != language):
+            pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+?)", re.escape(words[key]))
+            text = re.sub(pattern, again, text)
+    return text
 
 
 def translate_error(error: Exception, language: str) -> str:

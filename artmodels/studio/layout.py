@@ -52,6 +52,7 @@ from artmodels.studio.visitors import AUDIENCE
 from artmodels.studio.zero_gpu import ON_ZERO_GPU, on_gpu, paint_where_the_gpu_is
 
 ROOMS = ("photo", "say", "blend", "breed", "steer", "film", "music", "dance", "rework", "explain")  # after the first
+KEPT_JS = "() => { window.artmodels.toKept(); return []; }"
 SETTINGS_JS = "() => { document.body.classList.toggle('settings-open'); return []; }"
 MAX_UPLOAD = "20mb"
 MAX_SESSIONS = 1000  # of visitors that Gradio remembers; it would keep 10,000
@@ -80,6 +81,9 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
         )
         with gr.Row(elem_id="top"):
             masthead = gr.HTML(masthead_words(first, DEFAULT_LANGUAGE), elem_id="masthead")
+            context.add(gr.Button, {"value": "to-kept"}, size="sm", min_width=40, elem_id="kept-button").click(
+                None, None, None, js=KEPT_JS, api_visibility="private"
+            )
             context.add(gr.Button, {"value": "settings"}, size="sm", min_width=90, elem_id="settings-button").click(
                 None, None, None, js=SETTINGS_JS, api_visibility="private"
             )
@@ -134,7 +138,7 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
             blend_page = build_blend_page(context, first, paint_page, panel)
         with rooms["breed"]:
             breed_page = build_breed_page(context, panel)
-            breed_page.connect_room(rooms["breed"], paint_page.wall.recipes)
+            breed_page.connect_room(rooms["breed"], paint_page.wall)
         with rooms["steer"]:
             steer_page = build_steer_page(context, first, panel, rooms["steer"], paint_page.wall.recipes)
         with rooms["film"]:
@@ -144,7 +148,7 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
         with rooms["dance"]:
             dance_page = build_dance_page(context, first)
         with rooms["rework"]:
-            rework_page = build_rework_page(context, first, panel, DEFAULT_LANGUAGE)
+            rework_page = build_rework_page(context, first, panel, paint_page.wall.recipes, DEFAULT_LANGUAGE)
         with rooms["explain"]:
             explain_page = build_explain_page(context, panel, rooms["explain"], paint_page.wall.recipes)
         blend_page.linked(rooms["blend"].select(**blend_page.repainting))

@@ -233,6 +233,12 @@ def connect_language(
         current: str,
         designs: Any,
         picked: Any,
+        said_news: str,
+        said_wall: Any,
+        said_recipes: Any,
+        reworked: str,
+        work: str,
+        curve: str,
         *hanging: Any,
     ) -> Updates:
         model = context.model_of(current)
@@ -257,6 +263,8 @@ def connect_language(
             rework.hint: {"value": hint_of_way(way, language)},
             rework.style: {"choices": styles},
             pages.prompt.hint: {"value": hint_words(model, language)},
+            **pages.prompt.told_again(model, said_news, said_wall, said_recipes, language),
+            **rework.told_again(reworked, work, curve, language),
             **{
                 wall.gallery: named_again(shown, recipes, picked, language)
                 for wall, shown, recipes in zip(context.walls, hanging[::2], hanging[1::2], strict=True)
@@ -269,6 +277,8 @@ def connect_language(
         "inputs": [
             *(context.language, pages.paint.style, pages.rework.way, pages.blend.slots, pages.photo.styles),
             *(context.current, context.designs, context.picked),
+            *(pages.prompt.news, *pages.prompt.wall.parts),
+            *(pages.rework.news, pages.rework.work, pages.rework.curve),
             *(part for wall in context.walls for part in wall.parts),
         ],
         "outputs": list(
@@ -277,6 +287,8 @@ def connect_language(
                     *(part for part, _ in context.spoken),
                     *(pages.paint.style, pages.photo.styles, pages.steer.table, pages.blend.chosen_slots),
                     *(pages.rework.way, pages.rework.hint, pages.rework.style, pages.prompt.hint),
+                    *(pages.prompt.news, pages.prompt.wall.gallery),
+                    *(pages.rework.news, pages.rework.work, pages.rework.curve),
                     *(pages.music.mode, *(dials.style for dials in pages.dials)),
                     *(*words, *pages.steer.sliders, *pages.blend.sliders),
                 ]

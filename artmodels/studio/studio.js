@@ -6,20 +6,27 @@
       large: 'The picture, large', before: 'The one before', next: 'The next one', close: 'Close', coming: 'Painting …',
       copied: 'Copied', blocked: 'The browser does not let this page copy: the link is selected, press Ctrl+C',
       unkept: 'The browser does not let this page store anything: what you keep is gone when you leave',
-      drop: 'Drop a file here, or choose one',
+      drop: 'Drop a file here, or choose one', choose: 'Choose a file',
     },
     zh: {
       large: '大图', before: '上一幅', next: '下一幅', close: '关闭', coming: '正在作画……',
       copied: '已复制', blocked: '浏览器不允许本页复制：链接已选中，请按 Ctrl+C',
       unkept: '浏览器不允许本页保存任何内容：离开后收藏就会消失',
-      drop: '把文件拖到这里，或点击选择',
+      drop: '把文件拖到这里，或点击选择', choose: '选择文件',
     },
   };
   const words = () => WORDS[document.documentElement.lang] || WORDS.en;
   // Gradio's own words on an empty upload are in the browser's language; page.css shows these, in the page's.
-  const sayDrop = () => document.documentElement.style.setProperty('--drop-words', JSON.stringify(words().drop));
+  const fingers = matchMedia('(pointer: coarse)').matches;
+  const sayDrop = () => {
+    const said = { drop: fingers ? words().choose : words().drop, coming: words().coming };
+    for (const [name, text] of Object.entries(said)) document.documentElement.style.setProperty(`--${name}-words`, JSON.stringify(text));
+  };
   new MutationObserver(sayDrop).observe(document.documentElement, { attributeFilter: ['lang'] });
   sayDrop();
+  try {  // the language of an earlier visit, before the page knows it
+    document.documentElement.lang = localStorage.getItem('artmodels-language') === 'zh' ? 'zh' : document.documentElement.lang;
+  } catch (error) { /* a frame without storage */ }
   const seen = (selector) => [...document.querySelectorAll(selector)].find((each) => each.offsetParent);
   const picturesOf = (wall) => [...wall.querySelectorAll('.thumbnail-item')];
   const captionOf = (item) => item.querySelector('.caption-label')?.innerText ?? '';
@@ -46,7 +53,24 @@
     return large;
   }
 
+  // Until the panel has caught up with what was asked for, its buttons would act on what it showed before.
+  let settling = 0;
+  function settle(caughtUp) {
+    const asked = Date.now();
+    clearInterval(settling);
+    document.body.classList.add('picking');
+    settling = setInterval(() => {
+      if (!caughtUp() && Date.now() - asked < 20000 && !document.querySelector('.toast-body')) return;
+      clearInterval(settling);
+      document.body.classList.remove('picking');
+    }, 50);
+  }
+
   function open(item) {
+    const caption = captionOf(item);
+    if (document.querySelector('#picked img')?.alt !== caption) {
+      settle(() => document.querySelector('#picked img')?.alt === caption);
+    }
     shown = item;
     show(item.querySelector('img').src, captionOf(item));
     clearInterval(watching);
@@ -107,6 +131,10 @@
     const filming = event.target.closest?.('#music-preview, #music-make, #dance-preview, #dance-make')?.id.split('-')[0];
     if (filming) setTimeout(() => document.getElementById(`${filming}-news`).scrollIntoView({ block: 'center' }), 500);
     if (item?.closest(LARGE)) open(item);
+    if (event.target.closest?.('#factor label') && event.isTrusted) {
+      const size = () => document.querySelector('#picked-caption p:last-of-type')?.innerText, before = size();
+      settle(() => size() !== before);
+    }
     if (event.target.closest?.('#keep') && !stores()) say(document.getElementById('actions'), words().unkept);
     if (event.target.closest?.('#sheet-close, #actions button:not(#keep)')) leave();  // an action shows on a page what it does
     if (event.target.closest?.('#tabs [role=tab]') && event.isTrusted) leave();
@@ -168,6 +196,16 @@
       const file = new File([await answer.blob()], path.split('/').pop(), { type: 'image/png' });
       const what = navigator.canShare?.({ files: [file] }) ? { files: [file] } : { title: document.title, url: location.href };
       navigator.share?.(what).catch(() => {});
+    },
+    lookAt(id, block = 'nearest') {  // smoothly, unless little motion is wanted
+      const behavior = matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth';
+      document.getElementById(id)?.scrollIntoView({ behavior, block });
+    },
+    toKept() {  // from a page that has no panel, by way of the first one
+      const kept = document.getElementById('kept-title');
+      if (!kept.offsetParent) document.querySelector('#tabs [role=tab]').click();
+      leave();
+      setTimeout(() => kept.scrollIntoView({ block: 'start' }), kept.offsetParent ? 0 : 300);
     },
     follow(link) {
       if (!link?.startsWith('recipe=')) return;

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from artmodels.optimize.jobs import Job, JobResult
 
 LOOK_EVERY = 0.8  # seconds between two looks at a picture that is being worked on
-LOOKS_KEPT = 3  # of each kind: what the page shows, and what it may still be fetching
+LOOKS_KEPT = 12  # of each kind: what the page shows, and what a slow one may still be fetching
+WATCHED_FOR = 3.0  # seconds after the first look, before which nobody can tell how long it takes
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,11 @@ class Look:
     image: Image.Image
     step: "DescentStep"
     share: float  # of the work that is done
-    seconds: float  # that are left, by what was done so far
+    seconds: float | None  # that are left, by what was done since the first look; None before that tells anything
 
     def words(self, language: str) -> str:
+        if self.seconds is None:
+            return progress_words(translate(language, "reworking"), self.share)
         return progress_words(translate(language, "reworking-left", seconds=max(1, round(self.seconds))), self.share)
 
 
@@ -46,8 +49,7 @@ class Watched:
     def __iter__(self) -> Iterator[Look]:
         from artmodels.generate.sampling import to_images
 
-        began = seen = time.monotonic()
-        steps = self.job.steps()
+        seen, first, steps = time.monotonic(), None, self.job.steps()
         while step := computed(next, steps, None):
             self.last = step
             if self.unwanted():
@@ -58,7 +60,8 @@ class Watched:
                 seen = time.monotonic()
                 share = self.job.share_done(step.step / step.steps)
                 (image,) = computed(lambda: to_images(self.last.picture()))  # type: ignore[union-attr]
-                yield Look(image, step, share, (seen - began) * (1 - share) / share)
+                first = first or (seen, share)
+                yield Look(image, step, share, seconds_left(*first, seen, share))
 
     def finish(self) -> "JobResult":
         """The result of the last step, or of the one that it was left at.
@@ -74,6 +77,16 @@ class Watched:
         if self.stopped:
             return translate(language, "stopped-here", done=self.last.step, all=self.last.steps)
         return translate(language, "stopped-early", why=self.last.stopped) if self.last.stopped else ""
+
+
+def seconds_left(began: float, share_then: float, now: float, share: float) -> float | None:
+    """What is left of work of which `share`, 0 to 1, is done at `now` and `share_then` was at `began`, in seconds.
+
+    The first steps are left out, since they take longer than the others; None while too few were seen.
+    """
+    if now - began < WATCHED_FOR or share <= share_then:
+        return None
+    return (now - began) * (1 - share) / (share - share_then)
 
 
 class Passing:

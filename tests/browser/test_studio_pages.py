@@ -10,7 +10,7 @@ import pytest
 from helpers import frame_count
 from PIL import Image
 
-from artmodels.generate.recipe import LayerMix, Shift, parse_recipes, read_recipes
+from artmodels.generate.recipe import LayerMix, Shift, from_link, parse_recipes, read_recipes
 
 PAGES = ("Paint", "Your photo", "Say", "Blend", "Breed", "Steer", "Film", "Music", "Dance", "Rework", "Explain")
 
@@ -156,8 +156,7 @@ def test_a_picked_picture_is_downloaded_in_three_sizes_and_by_the_wall(page, tmp
     caption = pick(page, 1)
     recipe = picked_recipe(page)
     assert caption == "Mosaic No. 2" and recipe.latents[0].seed == 2
-    page.get_by_label("4×", exact=True).check()
-    says(page, "128 × 128 pixels")
+    page.get_by_label("4×", exact=True).check()  # the button waits for the larger picture
     with Image.open(io.BytesIO(download(page, "#download"))) as picture:
         assert picture.size == (128, 128) and parse_recipes(picture.info["artmodels"]) == [recipe]
     with page.expect_download() as coming:
@@ -204,7 +203,7 @@ def test_kept_pictures_survive_a_reload_and_are_let_go(visit):
     again.locator("#kept .thumbnail-item").nth(1).wait_for()
     again.locator("#kept .thumbnail-item").first.click()
     says(again, "Op-art No. 3")
-    again.get_by_role("button", name="♥ Kept: remove").click()
+    again.get_by_role("button", name="♥ Kept ×").click()
     again.wait_for_function("() => document.querySelectorAll('#kept .thumbnail-item').length === 1")
 
 
@@ -380,6 +379,26 @@ def test_no_page_is_empty_before_anybody_has_chosen(page):
     assert not page.locator("#story svg").first.is_visible()  # charts are folded
     page.get_by_text("Charts of the training").click()
     page.locator("#story svg").first.wait_for()
+
+
+def test_what_the_panel_does_is_done_to_the_picture_on_the_screen(page):
+    pick(page, 1)
+    page.locator("#wall .thumbnail-item").nth(1).click()
+    page.locator("#large .next").click()
+    page.locator("#link-copy").click()  # at once: the panel still shows the picture before
+    says(page, "Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert from_link(copied.partition("recipe=")[2]).latents[0].seed == 3
+
+
+def test_parents_are_chosen_on_their_own_page_in_three_clicks(page):
+    go(page, "Breed")
+    until(page, "c.length === 8", "#litter")
+    example = captions(page, "#litter")
+    page.locator("#candidates .thumbnail-item").nth(2).click()
+    page.locator("#candidates .thumbnail-item").nth(4).click()  # at once
+    until(page, "c.join() === 'Op-art No. 3,Mosaic No. 5'", "#parents")
+    until(page, f"c.length === 8 && c.join() !== {json.dumps(','.join(example))}", "#litter")
 
 
 def test_a_family_is_bred_kept_and_gone_back_in(visit):
@@ -613,13 +632,16 @@ def test_a_prompt_is_painted_and_its_words_are_told(page):
     assert page.locator("#phrase input, #phrase textarea").input_value() == "mosaic"
     page.locator("#phrase input, #phrase textarea").fill("zeppelin")
     page.locator("#say-it").click()
-    says(page, "this model never read zeppelin")
+    says(page, "This model has never read zeppelin")
     page.get_by_text("0 of 8 pictures are painted").wait_for(state="hidden")
     page.locator("#say-stop").wait_for(state="hidden")
-    page.locator("#phrase input, #phrase textarea").fill("a dark blue zeppelin <b>at</b> sea")
+    page.locator("#say-phrases").get_by_label("mosaic").check()
+    page.get_by_text("0 of 8 pictures are painted").wait_for()
+    page.locator("#phrase input, #phrase textarea").fill("a dark blue zeppelin <b>at</b> sea")  # ends that one
     page.locator("#phrase input, #phrase textarea").press("Enter")
     until(page, "c.length === 8 && c.every(text => /fits better than [0-9]+%/.test(text))", "#say-wall")
     says(page, "dark, blue, sea")
+    assert page.locator("#say-phrases label.selected").count() == 0
     says(page, "Not known: zeppelin")
     page.get_by_text(re.compile("[0-9] of 8 pictures are painted")).wait_for(state="hidden", timeout=60_000)
     until(page, "c.length === 8", "#say-wall")
@@ -681,8 +703,6 @@ def test_what_is_cut_off_a_long_photo_is_said_before(page, tmp_path):
 
 def test_a_picture_is_reworked_watched_and_stopped(page, tmp_path):
     go(page, "Rework")
-    page.locator("#begin").click()
-    says(page, "there is no picture to work on")
     (tmp_path / "page.jpg").write_text("<script>alert(1)</script>")
     hand_in(page, "#rework-file", tmp_path / "page.jpg")
     page.locator("#begin").click()
@@ -699,6 +719,10 @@ def test_a_picture_is_reworked_watched_and_stopped(page, tmp_path):
     with Image.open(io.BytesIO(download(page, "#rework-download"))) as unfinished:
         told = json.loads(unfinished.info["artmodels"])
         assert unfinished.size == (256, 192) and 0 < told["stopped_after"] < told["settings"]["steps"]
+    page.get_by_label("中文").check()
+    says(page, "已在第")  # what is told of it is told anew
+    page.locator("#work figcaption", has_text="画").wait_for()
+    page.get_by_label("English").check()
     page.get_by_label("Let it dream").check()
     says(page, "Pushed towards what the classifier takes for the style")
     page.locator("#begin").click()
@@ -730,9 +754,9 @@ def test_the_studio_speaks_chinese_toasts_included(visit):
     page = visit()
     page.get_by_label("中文").check()
     says(page, "掷骰子")
-    assert page.get_by_role("tab", name="繁育").is_visible()
+    assert page.get_by_role("tab", name="杂交").is_visible()
     until(page, "c.length === 24 && c[0] === 'Flow-field 第 1 号'")  # what hung already
-    go(page, "繁育")
+    go(page, "杂交")
     until(page, "c.length === 8", "#litter")
     page.locator("#clear-parents").click()
     until(page, "c.length === 0", "#parents")

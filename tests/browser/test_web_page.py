@@ -497,7 +497,7 @@ def test_everything_fits_and_can_be_hit(visit, size):
 
 def test_it_speaks_chinese(visit):
     page = visit(locale="zh-CN")
-    assert page.get_by_role("tab").all_inner_texts() == ["作画", "调配风格", "繁育", "微调", "影片", "现场"]
+    assert page.get_by_role("tab").all_inner_texts() == ["作画", "调配风格", "杂交", "微调", "影片", "现场"]
     page.get_by_role("button", name="English").click()
     page.wait_for_function("() => document.querySelector('#dice').innerText.includes('Roll the dice')")
     page.reload()

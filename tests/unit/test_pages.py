@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -19,7 +20,7 @@ from artmodels.hub.model_cache import ModelCache
 from artmodels.studio import handlers
 from artmodels.studio.blocks import MAX_WAITING, StudioBlocks
 from artmodels.studio.context import StudioContext, as_data
-from artmodels.studio.i18n import translate
+from artmodels.studio.i18n import retold, translate
 from artmodels.studio.pages.blend import BlendPage, build_blend_page
 from artmodels.studio.pages.breed import LITTER, BreedPage, build_breed_page
 from artmodels.studio.pages.dance import DancePage, build_dance_page
@@ -34,6 +35,9 @@ from artmodels.studio.panel import Panel, build_panel
 from artmodels.studio.performing import PREVIEW_RATE, PREVIEW_SECONDS
 from artmodels.studio.served_files import FileStore
 from artmodels.studio.traffic import FairQueue
+from artmodels.studio.watching import seconds_left
+
+VISITOR: Any = SimpleNamespace(session_hash="visitor")  # what a page is told of who asks
 
 
 class Studio:
@@ -66,7 +70,7 @@ class Studio:
             self.breed: BreedPage = build_breed_page(self.context, self.panel)
             self.steer: SteerPage = build_steer_page(self.context, model, self.panel, room, self.paint.wall.recipes)
             self.prompt: PromptPage = build_prompt_page(self.context, model, "en", self.panel)
-            self.rework: ReworkPage = build_rework_page(self.context, model, self.panel, "en")
+            self.rework: ReworkPage = build_rework_page(self.context, model, self.panel, self.paint.wall.recipes, "en")
             self.film: FilmPage = build_film_page(self.context, self.panel, room, self.paint.wall.recipes)
             self.music: MusicPage = build_music_page(self.context, model, room)
             self.dance: DancePage = build_dance_page(self.context, model)
@@ -173,6 +177,8 @@ def test_parents_have_the_same_children_again(studio):
     chosen = added[page.parents.recipes]
     assert added[studio.context.tabs].selected == "breed"
     assert chosen == hanging[1:3] and page.litter.recipes not in added
+    offered = page.choose_parent(hanging, parents, example, *asked, gr.SelectData(None, {"index": 4, "value": None}))
+    assert offered[page.parents.recipes] == [hanging[4]] and offered[page.litter.recipes] == []
     _, born, family, tree = page.breed(chosen, 5, 0.2, [], [], *asked)
     assert len(born) == LITTER and len(family) == len(tree) == 1
     event = gr.SelectData(None, {"index": 0, "value": None})
@@ -215,10 +221,34 @@ def test_a_film_goes_through_what_was_chosen_or_some_of_the_wall(studio):
 
 def test_a_phrase_is_painted_picture_by_picture(studio):
     page = studio.prompt
-    seen = list(page.paint(studio.model.prompt.some_words.split(", ")[0], 7, studio.name, "en"))
+    seen = list(page.paint(studio.model.prompt.some_words.split(", ")[0], 7, studio.name, "en", VISITOR))
     assert [len(each.get(page.wall.recipes, [])) for each in seen] == [0, 2, 4, 6, 8]
     assert not seen[-1][page.stop].visible and "role" not in seen[-1][page.news]
     assert page.begin_anew(studio.name, "en")[page.wall.recipes] == []
+    again = page.told_again(studio.model, *(seen[-1][part] for part in (page.news, *page.wall.parts)), "zh")
+    names = [name for _, name in again[page.wall.gallery]["value"]]
+    assert len(names) == 8 and all("更贴合" in name and "%" in name for name in names)
+    assert "画中会体现" in again[page.news]["value"] or "在标题里读过" in again[page.news]["value"]
+
+
+def test_a_phrase_ends_the_one_before(studio):
+    page, asked = studio.prompt, (7, studio.name, "en", VISITOR)
+    words = studio.model.prompt.some_words.split(", ")
+    first = page.paint(words[0], *asked)
+    assert [len(next(first).get(page.wall.recipes, [])) for _ in range(2)] == [0, 2]
+    second = page.paint(words[1], *asked)
+    next(second)
+    assert list(first) == []
+    other = page.paint(words[0], 7, studio.name, "en", SimpleNamespace(session_hash="another"))
+    next(other)
+    assert len(list(second)[-1][page.wall.recipes]) == 8
+    other.close()
+
+
+def test_words_that_say_nothing_are_told_and_stay(studio):
+    for prompt, told in (("zeppelin", "没学过：zeppelin"), ("?!", "请写出要画什么")):
+        *_, last = studio.prompt.paint(prompt, 7, studio.name, "zh", VISITOR)
+        assert told in last[studio.prompt.news] and not last[studio.prompt.stop].visible
 
 
 def test_a_picture_is_explained_and_the_story_told_once(studio):
@@ -275,6 +305,28 @@ def test_only_the_preview_of_a_film_is_painted_roughly(studio, monkeypatch):
     told = [next(whole) for _ in range(3)]
     whole.close()
     assert len(told) == 3 and sum(painted) == PREVIEW_SECONDS * PREVIEW_RATE
+
+
+def test_without_a_picture_of_ones_own_the_first_of_the_wall_is_reworked(studio):
+    page, wall = studio.rework, studio.some(2, first=5)
+    given = (None, "dream", STYLES[0], None, 1.0)
+    with pytest.raises(gr.Error, match="no picture to work on"):
+        next(page.descend(*given, None, [], studio.name, "en", VISITOR))
+    page.halt(VISITOR)
+    work = page.descend(*given, None, wall, studio.name, "en", VISITOR)
+    assert next(work)[page.stop].visible
+    work.close()
+
+
+def test_what_was_said_is_said_again_in_another_language():
+    english, chinese = (translate(language, "stopped-here", done=3, all=9) for language in ("en", "zh"))
+    assert retold(f"<p>{english}</p>", ("reworked", "stopped-here"), "zh") == f"<p>{chinese}</p>"
+    assert retold(chinese, ("stopped-here",), "en") == english == retold(english, ("work",), "zh")
+
+
+def test_nobody_is_told_seconds_that_cannot_be_known_yet():
+    assert seconds_left(0, 0.01, 2, 0.3) is None and seconds_left(0, 0.5, 9, 0.5) is None
+    assert seconds_left(10, 0.1, 20, 0.3) == pytest.approx(35)  # 0.02 a second, 0.7 to go
 
 
 def test_a_way_shows_what_it_needs(studio):

@@ -421,7 +421,7 @@ def test_complaints_are_said_in_the_visitors_language():
         == str(caught.value)
         == "seed must be a whole number between 0 and 9, found -3"
     )
-    assert translate_error(caught.value, "zh") == "种子 须为 0 与 9 之间的整数，而得到 -3"
+    assert translate_error(caught.value, "zh") == "随机种子 须为 0 与 9 之间的整数，而得到 -3"
     assert translate_error(OSError("the Hub is away"), "zh") == "the Hub is away"
     assert translate("fr", "dice") == translate("en", "dice")
 

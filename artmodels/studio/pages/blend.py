@@ -42,6 +42,11 @@ from artmodels.studio.panel import LINK_JS, Panel, link_field, link_of
 SLOTS = 12  # styles that one mix can hold
 BLEND_COUNT = 12
 MAX_NAME = 60
+CHOSEN_JS = """() => {
+    document.querySelector('#style label.selected')?.scrollIntoView({inline: 'center', block: 'nearest'});
+    return [];
+}"""
+LAYERS_JS = "() => { window.artmodels.lookAt('layers', 'center'); return []; }"
 
 
 @dataclass(frozen=True)
@@ -210,7 +215,9 @@ class BlendPage:
         saved = self.save.click(self.save_style, saving, naming, **QUICK)
         linked(saved.success(**repainting))
         seeds = [paint_page.near, paint_page.near_bar, context.tabs]
-        saved.success(paint_page.show_seeds, None, seeds, **QUICK).then(**paint_page.repainting)
+        shown = saved.success(paint_page.show_seeds, None, seeds, **QUICK)
+        shown.then(None, None, None, js=CHOSEN_JS, api_visibility="private")
+        shown.then(**paint_page.repainting)
         own = [self.mine, context.designs, *asked]
         linked(self.mine.input(self.load_style, own, [self.name, *mixed], **QUICK).then(**repainting))
         self.forget.click(self.forget_style, own, naming, **QUICK)
@@ -223,6 +230,7 @@ class BlendPage:
             put = button.click(
                 lambda picked: (picked, context.go("blend")), context.picked, [slot, context.tabs], **QUICK
             ).then(_shown(context, title), [slot, *asked], image, **PAINTING)
+            put.then(None, None, None, js=LAYERS_JS, api_visibility="private")
             put.success(self.cut, [self.coarse, self.fine, *asked], self.cuts.parts, **PAINTING)
 
 
@@ -256,9 +264,9 @@ def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: Pai
             with gr.Row():
                 surprise = context.add(gr.Button, {"value": "surprise"}, min_width=110, elem_id="surprise")
                 even = context.add(gr.Button, {"value": "even"}, min_width=110, elem_id="even")
+            shares = gr.HTML("", elem_id="shares", padding=False)
         with gr.Column(scale=2, min_width=320, elem_id="mixed"):
             with gr.Row(elem_id="name-row"):
-                shares = gr.HTML("", elem_id="shares", padding=False)
                 name = context.add(
                     gr.Textbox,
                     {"label": "name", "placeholder": "name-hint"},

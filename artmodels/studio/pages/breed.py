@@ -31,6 +31,10 @@ from artmodels.studio.panel import Panel, fits, picked_and_chosen, those_of
 LITTER = 8
 MAX_GENERATIONS = 24
 FIRST_MUTATION = 0.25
+LITTER_JS = """() => {
+    if (document.querySelector('#litter .thumbnail-item')) window.artmodels.lookAt('litter');
+    return [];
+}"""
 EXAMPLE_STEP = 3  # pictures of the wall from one parent of the example to the next
 GAP = 8  # pixels between parents and children of a strip
 
@@ -40,6 +44,7 @@ class BreedPage:
     """The parts of the page, and what happens on it."""
 
     context: StudioContext
+    candidates: Pictures  # those of the wall, of which parents may be chosen here
     parents: Pictures
     mutation: gr.Slider
     start: gr.Button
@@ -65,6 +70,22 @@ class BreedPage:
 
         The visitor stays with the pictures until there are enough parents for children.
         """
+        updates, count = self.with_parent(picked, recipes, example, current, language)
+        if count >= MIN_PARENTS:
+            return updates | {self.context.tabs: self.context.go("breed")}
+        gr.Info(translate(language, "one-more-parent"), title=translate(language, "breed-it"), duration=8)
+        return updates
+
+    def choose_parent(
+        self, offered: Any, recipes: Any, example: Any, current: str, language: str, event: gr.SelectData
+    ) -> Updates:
+        """One parent more, of those that are offered on this page."""
+        if event.index >= len(offered or []):
+            return gr.skip()
+        return self.with_parent(offered[event.index], recipes, example, current, language)[0]
+
+    def with_parent(self, picked: Any, recipes: Any, example: Any, current: str, language: str) -> tuple[Updates, int]:
+        """What one parent more changes, and how many there are then."""
         parents, unchosen = self.parents, recipes == example
         with clear_errors(language):
             model = self.context.model_of(current)
@@ -74,12 +95,8 @@ class BreedPage:
                     raise Complaint("too-many-parents", most=MAX_PARENTS)
                 chosen.append(recipe)
             shown, data = self.context.show(model, chosen, language)
-        if len(chosen) == 1:
-            gr.Info(translate(language, "one-more-parent"), title=translate(language, "breed-it"), duration=8)
         updates: Updates = {parents.gallery: shown, parents.recipes: data}
-        if len(chosen) >= MIN_PARENTS:
-            updates[self.context.tabs] = self.context.go("breed")
-        return updates | ({part: [] for part in self.litter.parts} if unchosen else {})
+        return updates | ({part: [] for part in self.litter.parts} if unchosen else {}), len(chosen)
 
     def breed_if_enough(self, recipes: Any, *rest: Any) -> tuple[Any, ...]:
         """A litter as soon as there are parents for one."""
@@ -135,30 +152,37 @@ class BreedPage:
     def connect(self, panel: Panel) -> None:
         context, parents, litter, tree = self.context, self.parents, self.litter, self.tree
         asked = [context.current, context.language]
-        adding = [context.picked, parents.recipes, self.example, *asked]
-        added = panel.breed.click(
-            self.add_parent, adding, [*parents.parts, *litter.parts, context.tabs], **PAINTING
-        ).success(None, None, self.seed, js=RANDOM_SEED_JS, api_visibility="private")
+        present, changed = [parents.recipes, self.example, *asked], [*parents.parts, *litter.parts]
+        added = panel.breed.click(self.add_parent, [context.picked, *present], [*changed, context.tabs], **PAINTING)
+        offered = self.candidates
+        chosen = offered.gallery.select(
+            self.choose_parent, [offered.recipes, *present], changed, trigger_mode="always_last", **PAINTING
+        )
         asked_for = self.start.click(None, None, self.seed, js=RANDOM_SEED_JS, api_visibility="private")
         breeding = [parents.recipes, self.seed, self.mutation, context.family, tree, *asked]
         born = [*litter.parts, context.family, tree]
-        added.then(self.breed_if_enough, breeding, born, **PAINTING)
-        asked_for.then(self.breed, breeding, born, **PAINTING)
+        looking: dict[str, Any] = {"fn": None, "js": LITTER_JS, "api_visibility": "private"}
+        for event in (added, chosen):
+            drawn = event.success(None, None, self.seed, js=RANDOM_SEED_JS, api_visibility="private")
+            drawn.then(self.breed_if_enough, breeding, born, **PAINTING).then(**looking)
+        asked_for.then(self.breed, breeding, born, **PAINTING).success(**looking)
         self.clear.click(lambda: ([], []), None, parents.parts, **QUICK)
         tree.select(self.go_back, [context.family, *asked], [*parents.parts, *litter.parts], **PAINTING)
         self.forget.click(lambda: ([], []), None, [context.family, tree], **QUICK)
         for pictures in (parents, litter):
             panel.show_after(pick_from(context, pictures))
 
-    def connect_room(self, room: gr.Tab, wall: gr.JSON) -> None:
+    def connect_room(self, room: gr.Tab, wall: Pictures) -> None:
         """What happens when somebody comes to this page from the wall."""
+        room.select(lambda *hanging: hanging, wall.parts, self.candidates.parts, **QUICK)
         outputs = [*self.parents.parts, self.example, *self.litter.parts]
-        inputs = [self.parents.recipes, wall, self.context.current, self.context.language]
+        inputs = [self.parents.recipes, wall.recipes, self.context.current, self.context.language]
         room.select(self.begin, inputs, outputs, **PAINTING)
 
 
 def build_breed_page(context: StudioContext, panel: Panel) -> BreedPage:
     context.add(gr.HTML, {"value": "breed-intro"}, elem_classes="intro", padding=False)
+    candidates = context.pictures("candidates", "candidates", named=True)
     parents = context.pictures("parents", "parents", named=True)
     with gr.Row(elem_id="breed-bar"):
         mutation = context.add(
@@ -181,7 +205,7 @@ def build_breed_page(context: StudioContext, panel: Panel) -> BreedPage:
         forget = context.add(gr.Button, {"value": "forget-tree"}, size="sm", min_width=120, elem_id="forget-tree")
     seed = gr.Number(0, visible=False, precision=0)
     example = gr.JSON(None, visible=False)
-    page = BreedPage(context, parents, mutation, start, clear, litter, tree, forget, seed, example)
+    page = BreedPage(context, candidates, parents, mutation, start, clear, litter, tree, forget, seed, example)
     page.connect(panel)
     return page
 

@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from gradio.events import Dependency
 from artmodels.generate.prompt import PromptPictures, paint_prompt
 from artmodels.generate.sampling import to_images
 from artmodels.hub.load import LoadedModel, on_cpu
-from artmodels.models.prompt import MAX_PROMPT, EncodedPrompt, split_words
+from artmodels.models.prompt import MAX_PROMPT, EncodedPrompt, NothingToRead, split_words
 from artmodels.studio import handlers
 from artmodels.studio.computing import computed
 from artmodels.studio.context import (
@@ -26,10 +27,10 @@ from artmodels.studio.context import (
     clear_errors,
     only_if,
     pick_from,
-    warn,
+    read_recipes_data,
 )
 from artmodels.studio.handlers import FIRST_SEED, FIRST_TRUNCATION
-from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint, style_word, translate
+from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint, knows, retold, style_word, translate, translate_error
 from artmodels.studio.pages.blend import share_bar
 from artmodels.studio.panel import Panel
 from artmodels.studio.zero_gpu import ON_ZERO_GPU
@@ -55,6 +56,7 @@ class PromptPage:
     stop: gr.Button
     news: gr.HTML
     wall: Pictures
+    wishes: Counter[str | None]  # of each visitor: whatever is begun for an earlier one ends
 
     def begin_anew(self, current: str, language: str) -> Updates:
         """Another model or another language: what was painted goes, and the hint tells what this model reads."""
@@ -68,6 +70,21 @@ class PromptPage:
             self.phrases: gr.Radio(choices=phrases_of(model, language), value=None),
         }
 
+    def told_again(
+        self, model: LoadedModel, news: str, shown: Any, recipes: Any, language: str
+    ) -> dict[gr.blocks.Block, dict[str, Any]]:
+        """What was painted, with its words in another language."""
+        styles = (f"style-{style}" for style in model.generator.config.styles)
+        named = sorted(filter(knows, styles), key=len, reverse=True)  # one name may be a part of another
+        keys = ["followed-words", "read-words", "unknown-words", "painting", *named]
+        names = [
+            translate(language, "fits", name=handlers.caption(recipe, language), share=share[0])
+            for recipe, (_, caption) in zip(read_recipes_data(recipes), shown or [], strict=False)
+            if (share := re.search("[0-9]+%", caption))
+        ]
+        wall = {"value": [(path, name) for (path, _), name in zip(shown or [], names, strict=False)]} if names else {}
+        return {self.news: {"value": retold(news or "", keys, language)}, self.wall.gallery: wall}
+
     def begin_anew_after(self, event: Dependency, changed: gr.Textbox) -> Dependency:
         beginning = {
             "fn": self.begin_anew,
@@ -76,13 +93,23 @@ class PromptPage:
         }
         return event.success(**only_if(changed, beginning), **QUICK)
 
-    def paint(self, prompt: str, seed: float, current: str, language: str) -> Iterator[Updates]:
+    def paint(self, prompt: str, seed: float, current: str, language: str, request: gr.Request) -> Iterator[Updates]:
         """Two pictures after the other, each with how well it fits; words that say nothing change nothing."""
+        visitor = request.session_hash
+        self.wishes[visitor] += 1
+        wish = self.wishes[visitor]
         try:
             model, hung, recipes = self.context.model_of(current), [], []
             seeds = handlers.seeds_from(seed, COUNT)
-            yield {self.news: working_words(language, 0), self.stop: gr.Button(visible=True)}
+            offered = [phrase for _, phrase in phrases_of(model, language)]
+            yield {
+                self.news: working_words(language, 0),
+                self.stop: gr.Button(visible=True),
+                self.phrases: gr.Radio(value=prompt if prompt in offered else None),
+            }
             for done, pictures in paint_words(self.context, model, prompt, seeds, FIRST_TRUNCATION, language):
+                if self.wishes[visitor] != wish:
+                    return
                 hung += pictures
                 recipes += as_data(done.recipes)
                 words = reading_words(done.encoded, measured_by(model), language)
@@ -94,20 +121,21 @@ class PromptPage:
                     self.stop: gr.Button(visible=len(hung) < COUNT),
                 }
         except (ValueError, OSError) as error:
-            warn(error, language)
-            yield {self.news: "", self.stop: gr.Button(visible=False)}
+            said = html.escape(translate_error(error, language))
+            yield {self.news: f'<p role="alert">{said}</p>', self.stop: gr.Button(visible=False)}
 
     def connect(self, panel: Panel) -> None:
         context, seed, stop = self.context, self.seed, self.stop
         painting: dict[str, Any] = {
             "fn": self.paint,
             "inputs": [self.prompt, seed, context.current, context.language],
-            "outputs": [*self.wall.parts, self.news, stop],
+            "outputs": [*self.wall.parts, self.news, stop, self.phrases],
             **READING,
+            "trigger_mode": "multiple",
         }
         said = gr.on([self.prompt.submit, self.start.click, seed.submit], **painting)
         taken = self.phrases.input(lambda phrase: phrase, self.phrases, self.prompt, **QUICK)
-        taken = taken.then(**painting, trigger_mode="always_last")
+        taken = taken.then(**painting)
         rolled = self.dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private").then(**painting)
         stop.click(lambda: gr.Button(visible=False), None, stop, cancels=[said, taken, rolled], **QUICK)
         panel.show_after(pick_from(context, self.wall))
@@ -144,7 +172,7 @@ def build_prompt_page(context: StudioContext, first: LoadedModel, language: str,
         )
     news = gr.HTML("", elem_id="say-news", padding=False)
     wall = context.pictures("wall", "say-wall")
-    page = PromptPage(context, hint, phrases, prompt, seed, start, dice, stop, news, wall)
+    page = PromptPage(context, hint, phrases, prompt, seed, start, dice, stop, news, wall, Counter())
     page.connect(panel)
     return page
 
@@ -167,7 +195,11 @@ def paint_words(
         raise Complaint("no-reader")
     model = on_cpu(model) if ON_ZERO_GPU else model  # there a GPU is lent to calls that only paint
     for place in range(0, len(seeds), TOGETHER):
-        done = computed(paint_prompt, model, prompt_model, prompt, seeds[place : place + TOGETHER], truncation)
+        try:
+            done = computed(paint_prompt, model, prompt_model, prompt, seeds[place : place + TOGETHER], truncation)
+        except NothingToRead as error:
+            key = "never-read" if error.unknown else "no-word"
+            raise Complaint(key, words=", ".join(error.unknown)[:200], offered=error.offered) from error
         wall = context.exactly.hang(model, done.recipes, computed(to_images, done.pictures), language)
         captioned = [
             (path, translate(language, "fits", name=name, share=f"{min(match, 0.99):.0%}"))

@@ -21,9 +21,9 @@ from artmodels.studio.context import (
     progress_words,
     read_picked,
 )
-from artmodels.studio.i18n import Complaint, translate
+from artmodels.studio.i18n import Complaint, retold, translate
 from artmodels.studio.pages.paint import named_styles
-from artmodels.studio.panel import Panel
+from artmodels.studio.panel import Panel, those_of
 from artmodels.studio.uploads import input_of
 from artmodels.studio.watching import Passing, Watched
 
@@ -80,11 +80,15 @@ class ReworkPage:
         style_picture: str | None,
         strength: float,
         picked: Any,
+        hanging: Any,
         current: str,
         language: str,
         request: gr.Request,
     ) -> Iterator[Updates]:
-        """Show the picture while it is worked on, to its end or until its visitor says stop."""
+        """Show the picture while it is worked on, to its end or until its visitor says stop.
+
+        It is the visitor's own, else the one in the panel, else the first of the wall.
+        """
         from artmodels.optimize.descent import draw_curve
         from artmodels.optimize.jobs import input_from_bytes
 
@@ -93,8 +97,8 @@ class ReworkPage:
             model = self.context.model_of(current)
             if mine:
                 picture = input_of(self.context.files, mine)
-            elif picked:
-                recipe = read_picked(picked)
+            elif some := [read_picked(picked)] if picked else those_of(model, hanging):
+                recipe = some[0]
                 path = handlers.picture_file(model, self.context.save, recipe, 1, self.context.paint)
                 picture = input_from_bytes(Path(path).read_bytes(), handlers.caption(recipe, language))
             else:
@@ -126,6 +130,12 @@ class ReworkPage:
         }
         yield updates | ({self.context.picked: done.recipe.to_data()} if done.recipe else {})
 
+    def told_again(self, news: str, work: str, curve: str, language: str) -> dict[gr.blocks.Block, dict[str, Any]]:
+        """What the last work left, with its words in another language."""
+        keys = ("reworked", "found-it", "stopped-here", "work", "curve")
+        told = zip((self.news, self.work, self.curve), (news, work, curve), strict=True)
+        return {part: {"value": retold(text or "", keys, language)} for part, text in told}
+
     def pictures(self, work: str, curve: str, language: str) -> Updates:
         """The picture as it is, and how far the descent has come."""
         named = ((self.work, work, "work"), (self.curve, curve, "curve"))
@@ -143,7 +153,7 @@ class ReworkPage:
             gr.Slider(visible=way != "find"),
         )
 
-    def connect(self, panel: Panel) -> None:
+    def connect(self, panel: Panel, wall: gr.JSON) -> None:
         context = self.context
         parts: list[gr.blocks.Block] = [self.hint, self.style, self.style_picture, self.strength]
         self.way.input(self.explain_way, [self.way, context.language], parts, **QUICK)
@@ -151,7 +161,7 @@ class ReworkPage:
             self.descend,
             [
                 *(self.mine, self.way, self.style, self.style_picture, self.strength),
-                *(context.picked, context.current, context.language),
+                *(context.picked, wall, context.current, context.language),
             ],
             [*self.shown, self.stop, context.picked],
             **{**PAINTING, "concurrency_id": "descents", "concurrency_limit": 1},
@@ -161,7 +171,9 @@ class ReworkPage:
         panel.rework.click(lambda: context.go("rework"), None, context.tabs, **QUICK)
 
 
-def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, language: str) -> ReworkPage:
+def build_rework_page(
+    context: StudioContext, first: LoadedModel, panel: Panel, wall: gr.JSON, language: str
+) -> ReworkPage:
     context.add(gr.HTML, {"value": "rework-intro"}, elem_classes="intro", padding=False)
     styles = named_styles(first, language)
     with gr.Row(elem_id="rework"):
@@ -203,7 +215,7 @@ def build_rework_page(context: StudioContext, first: LoadedModel, panel: Panel, 
     page = ReworkPage(
         context, mine, way, hint, style, style_picture, strength, start, stop, news, work, curve, download, set()
     )
-    page.connect(panel)
+    page.connect(panel, wall)
     return page
 
 
