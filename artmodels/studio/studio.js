@@ -7,26 +7,28 @@
       copied: 'Copied', blocked: 'The browser does not let this page copy: the link is selected, press Ctrl+C',
       unkept: 'The browser does not let this page store anything: what you keep is gone when you leave',
       drop: 'Drop a file here, or choose one', choose: 'Choose a file',
+      info: 'Done', warning: 'Please note', error: 'That did not work',
     },
     zh: {
       large: '大图', before: '上一幅', next: '下一幅', close: '关闭', coming: '正在作画……',
       copied: '已复制', blocked: '浏览器不允许本页复制：链接已选中，请按 Ctrl+C',
       unkept: '浏览器不允许本页保存任何内容：离开后收藏就会消失',
       drop: '把文件拖到这里，或点击选择', choose: '选择文件',
+      info: '提示', warning: '请注意', error: '没有成功',
     },
   };
   const words = () => WORDS[document.documentElement.lang] || WORDS.en;
-  // Gradio's own words on an empty upload are in the browser's language; page.css shows these, in the page's.
+  // Gradio's own words on uploads and toasts are in the browser's language; page.css shows these, in the page's.
   const fingers = matchMedia('(pointer: coarse)').matches;
-  const sayDrop = () => {
-    const said = { drop: fingers ? words().choose : words().drop, coming: words().coming };
+  const sayWords = () => {
+    const said = { ...words(), drop: fingers ? words().choose : words().drop };
     for (const [name, text] of Object.entries(said)) document.documentElement.style.setProperty(`--${name}-words`, JSON.stringify(text));
   };
-  new MutationObserver(sayDrop).observe(document.documentElement, { attributeFilter: ['lang'] });
-  sayDrop();
-  try {  // the language of an earlier visit, before the page knows it
-    document.documentElement.lang = localStorage.getItem('artmodels-language') === 'zh' ? 'zh' : document.documentElement.lang;
-  } catch (error) { /* a frame without storage */ }
+  new MutationObserver(sayWords).observe(document.documentElement, { attributeFilter: ['lang'] });
+  sayWords();
+  let tongue = null;  // of an earlier visit, or the browser's: it is known here before the page asks
+  try { tongue = localStorage.getItem('artmodels-language'); } catch (error) { /* a frame without storage */ }
+  if ((tongue || navigator.language || '').startsWith('zh')) document.documentElement.lang = 'zh';
   const seen = (selector) => [...document.querySelectorAll(selector)].find((each) => each.offsetParent);
   const picturesOf = (wall) => [...wall.querySelectorAll('.thumbnail-item')];
   const captionOf = (item) => item.querySelector('.caption-label')?.innerText ?? '';
@@ -128,7 +130,8 @@
     if (event.target.closest?.('#photo-styles .thumbnail-item')) {
       document.getElementById('photo-news').scrollIntoView({ block: innerWidth < 800 ? 'start' : 'nearest' });
     }
-    const filming = event.target.closest?.('#music-preview, #music-make, #dance-preview, #dance-make')?.id.split('-')[0];
+    const making = event.target.closest?.('#music-preview, #music-make, #dance-preview, #dance-make, #make-film')?.id;
+    const filming = making === 'make-film' ? 'film' : making?.split('-')[0];
     if (filming) setTimeout(() => document.getElementById(`${filming}-news`).scrollIntoView({ block: 'center' }), 500);
     if (item?.closest(LARGE)) open(item);
     if (event.target.closest?.('#factor label') && event.isTrusted) {
@@ -197,15 +200,15 @@
       const what = navigator.canShare?.({ files: [file] }) ? { files: [file] } : { title: document.title, url: location.href };
       navigator.share?.(what).catch(() => {});
     },
-    lookAt(id, block = 'nearest') {  // smoothly, unless little motion is wanted
+    lookAt(selector, block = 'nearest') {  // smoothly, unless little motion is wanted
       const behavior = matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth';
-      document.getElementById(id)?.scrollIntoView({ behavior, block });
+      document.querySelector(selector)?.scrollIntoView({ behavior, block });
     },
     toKept() {  // from a page that has no panel, by way of the first one
       const kept = document.getElementById('kept-title');
       if (!kept.offsetParent) document.querySelector('#tabs [role=tab]').click();
       leave();
-      setTimeout(() => kept.scrollIntoView({ block: 'start' }), kept.offsetParent ? 0 : 300);
+      setTimeout(() => this.lookAt('#kept-title', 'start'), kept.offsetParent ? 0 : 300);
     },
     follow(link) {
       if (!link?.startsWith('recipe=')) return;

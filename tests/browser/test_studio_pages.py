@@ -203,7 +203,7 @@ def test_kept_pictures_survive_a_reload_and_are_let_go(visit):
     again.locator("#kept .thumbnail-item").nth(1).wait_for()
     again.locator("#kept .thumbnail-item").first.click()
     says(again, "Op-art No. 3")
-    again.get_by_role("button", name="♥ Kept ×").click()
+    again.get_by_role("button", name="♥ Remove").click()
     again.wait_for_function("() => document.querySelectorAll('#kept .thumbnail-item').length === 1")
 
 
@@ -343,7 +343,7 @@ def test_a_visitor_designs_a_style_names_it_and_sends_it(visit):
 def test_a_style_of_ones_own_takes_three_clicks(page):
     go(page, "Blend")
     page.locator("#surprise").click()
-    until(page, "!c[0].startsWith('Mosaic 50 + Op-art 50')", "#blend-wall")
+    until(page, "!c[0].startsWith('Flow-field 50 + Mosaic 50')", "#blend-wall")
     mix = captions(page, "#blend-wall")[0].rsplit(", No.", 1)[0]
     page.locator("#save-style").click()
     says(page, f"{mix} is now among the styles")

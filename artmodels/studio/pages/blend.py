@@ -46,7 +46,7 @@ CHOSEN_JS = """() => {
     document.querySelector('#style label.selected')?.scrollIntoView({inline: 'center', block: 'nearest'});
     return [];
 }"""
-LAYERS_JS = "() => { window.artmodels.lookAt('layers', 'center'); return []; }"
+LAYERS_JS = "() => { window.artmodels.lookAt('#layers', 'center'); return []; }"
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ class BlendPage:
 def first_mix(model: LoadedModel) -> dict[str, float]:
     """Two styles in halves, or the only one."""
     styles = model.generator.config.styles
-    return {style: 0.5 for style in styles[-2:]}
+    return {style: 0.5 for style in styles[:2]}
 
 
 def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: PaintPage, panel: Panel) -> BlendPage:

@@ -31,10 +31,7 @@ from artmodels.studio.panel import Panel, fits, picked_and_chosen, those_of
 LITTER = 8
 MAX_GENERATIONS = 24
 FIRST_MUTATION = 0.25
-LITTER_JS = """() => {
-    if (document.querySelector('#litter .thumbnail-item')) window.artmodels.lookAt('litter');
-    return [];
-}"""
+LITTER_JS = "() => { window.artmodels.lookAt('#litter .thumbnail-item'); return []; }"
 EXAMPLE_STEP = 3  # pictures of the wall from one parent of the example to the next
 GAP = 8  # pixels between parents and children of a strip
 

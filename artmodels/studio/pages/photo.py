@@ -32,7 +32,7 @@ SAMPLES = ("cat", "coffee", "astronaut", "rocket")  # free photos, see photos/cr
 EXAMPLE = "cat-ukiyo-e"  # what the page opens with: the first sample, repainted
 SIZES = (256, 512)  # px of the longer side
 WORTH_SAYING = 0.005  # of a photo that is cut off
-LOOK_JS = "() => { window.artmodels.lookAt('photo-compared'); return []; }"
+LOOK_JS = "() => { window.artmodels.lookAt('#photo-compared'); return []; }"
 SHARE_JS = "(path) => { window.artmodels.sharePicture(path); return []; }"
 EVERY: dict[str, Any] = {"trigger_mode": "multiple"}  # each of several quick clicks counts
 
