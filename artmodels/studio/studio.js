@@ -62,7 +62,7 @@
     clearInterval(settling);
     document.body.classList.add('picking');
     settling = setInterval(() => {
-      if (!caughtUp() && Date.now() - asked < 20000 && !document.querySelector('.toast-body')) return;
+      if (!caughtUp() && Date.now() - asked < 20000 && !document.querySelector('.toast-body:is(.error, .warning)')) return;
       clearInterval(settling);
       document.body.classList.remove('picking');
     }, 50);

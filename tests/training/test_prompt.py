@@ -356,7 +356,7 @@ def test_unknown_words_are_said_to_be_unknown(prompt_model):
     [
         ("", "no word"),
         ("  1923 - !", "no word"),
-        ("zeppelin quark", "zeppelin, quark; it knows, for example, flow, .*violet"),
+        ("zeppelin quark", "zeppelin, quark; it knows, for example: flow, .*violet"),
         ("x" * (MAX_PROMPT + 1), f"at most {MAX_PROMPT} characters, found {MAX_PROMPT + 1}"),
         ("blue " * 41, "at most 40 words, found 41"),
     ],
