@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -91,7 +92,8 @@ def transfer_job(
             )
         representations = model.style_statistics.representation(style)
         recipe = _derived("transfer", {"picture": picture}, settings, model, style, model.style_statistics.sha256)
-    return Job(transfer(network, photo, representations, settings), _writer(recipe), share_of_time)
+    done = partial(share_of_time, pixels=photo.shape[2] * photo.shape[3])
+    return Job(transfer(network, photo, representations, settings), _writer(recipe), done)
 
 
 def dream_job(picture: Input, model: LoadedModel, style: str, settings: DreamSettings) -> Job:

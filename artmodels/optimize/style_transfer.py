@@ -34,7 +34,7 @@ OVERFLOW = 10.0  # of what lies outside [-1, 1]
 RATE = 0.02
 LEVELS = 3  # of the picture's pyramid
 COARSE_SHARE = 0.55  # of the steps, at half the size
-COARSE_TIME = 0.3  # of a step at half the size, where one at the full size takes 1
+STEP_PIXELS = 32_000  # that would take as long as what any step does besides, measured at 256 and 512 px
 JITTER = 8  # px by which the picture is shifted at random, so that no grid of the network shows
 MOST_POSITIONS = 4096  # of a layer's map that are compared, or so
 FAINT = 0.02  # scale of a feature that hardly varies
@@ -102,10 +102,11 @@ def transfer(
     return resized(picture, height, width).clamp(-1, 1)
 
 
-def share_of_time(share: float) -> float:
-    """Of a transfer's time, the share that has passed after a share of its steps, both 0 to 1."""
-    coarse = COARSE_TIME * min(share, COARSE_SHARE)
-    whole = COARSE_TIME * COARSE_SHARE + 1 - COARSE_SHARE
+def share_of_time(share: float, pixels: int) -> float:
+    """Of the time of a transfer to so many pixels, what has passed after a share of its steps, both 0 to 1."""
+    coarse_time = (STEP_PIXELS + pixels / 4) / (STEP_PIXELS + pixels)  # of a step at half the size
+    coarse = coarse_time * min(share, COARSE_SHARE)
+    whole = coarse_time * COARSE_SHARE + 1 - COARSE_SHARE
     return (coarse + max(share - COARSE_SHARE, 0.0)) / whole
 
 

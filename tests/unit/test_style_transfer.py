@@ -30,7 +30,7 @@ from artmodels.models.efficientnet import load_efficientnet, texture_channels
 from artmodels.optimize.descent import finish
 from artmodels.optimize.provenance import Provenance, parse_provenance
 from artmodels.optimize.style_transfer import (
-    COARSE_TIME,
+    STEP_PIXELS,
     TransferSettings,
     content_distance,
     find_style_representations,
@@ -51,10 +51,11 @@ def drawn(style: str, index: int, side: int = 64) -> torch.Tensor:
 
 
 def test_the_share_of_the_time_counts_the_two_sizes():
-    assert share_of_time(0) == 0 and share_of_time(1) == pytest.approx(1)
-    shares = [share_of_time(step / 130) for step in range(1, 131)]
-    steps = [later - earlier for earlier, later in pairwise(shares)]
-    assert min(steps) > 0 and steps[-1] / steps[0] == pytest.approx(1 / COARSE_TIME)
+    assert share_of_time(0, 9) == 0 and share_of_time(1, 9) == pytest.approx(1)
+    for pixels, ratio in ((1, 1.0), (STEP_PIXELS, 2 / 1.25), (10**9, 4.0)):
+        shares = [share_of_time(step / 130, pixels) for step in range(1, 131)]
+        steps = [later - earlier for earlier, later in pairwise(shares)]
+        assert min(steps) > 0 and steps[-1] / steps[0] == pytest.approx(ratio, rel=1e-3)
 
 
 @pytest.fixture(scope="module")
