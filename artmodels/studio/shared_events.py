@@ -46,9 +46,7 @@ MCP = importlib.util.find_spec("mcp") is not None  # Gradio's extra; without it 
 LOADERS = 4  # visitors who may wait for models at once
 LOOK_EVERY = 0.2  # seconds
 ARRIVE_JS = """(query, language, current, designs) => {
-  let stored = null;
-  try { stored = localStorage.getItem('artmodels-language'); } catch (error) {}
-  const spoken = stored || (navigator.language || 'en').slice(0, 2);
+  const spoken = window.artmodels.language();
   document.documentElement.lang = spoken === 'zh' ? 'zh' : 'en';
   return [location.search, spoken, current, designs];
 }"""

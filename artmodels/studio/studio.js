@@ -26,9 +26,12 @@
   };
   new MutationObserver(sayWords).observe(document.documentElement, { attributeFilter: ['lang'] });
   sayWords();
-  let tongue = null;  // of an earlier visit, or the browser's: it is known here before the page asks
-  try { tongue = localStorage.getItem('artmodels-language'); } catch (error) { /* a frame without storage */ }
-  if ((tongue || navigator.language || '').startsWith('zh')) document.documentElement.lang = 'zh';
+  function language() {  // of an earlier visit, or the browser's
+    let stored = null;
+    try { stored = localStorage.getItem('artmodels-language'); } catch (error) { /* a frame without storage */ }
+    return stored || (navigator.language || 'en').slice(0, 2);
+  }
+  document.documentElement.lang = language() === 'zh' ? 'zh' : 'en';
   const seen = (selector) => [...document.querySelectorAll(selector)].find((each) => each.offsetParent);
   const picturesOf = (wall) => [...wall.querySelectorAll('.thumbnail-item')];
   const captionOf = (item) => item.querySelector('.caption-label')?.innerText ?? '';
@@ -58,11 +61,11 @@
   // Until the panel has caught up with what was asked for, its buttons would act on what it showed before.
   let settling = 0;
   function settle(caughtUp) {
-    const asked = Date.now();
+    const asked = Date.now(), refused = () => document.querySelector('.toast-body:is(.error, .warning)');
     clearInterval(settling);
-    document.body.classList.add('picking');
+    document.body.classList.toggle('picking', !caughtUp());
     settling = setInterval(() => {
-      if (!caughtUp() && Date.now() - asked < 20000 && !document.querySelector('.toast-body:is(.error, .warning)')) return;
+      if (!caughtUp() && !refused() && Date.now() - asked < 20000) return;
       clearInterval(settling);
       document.body.classList.remove('picking');
     }, 50);
@@ -70,11 +73,9 @@
 
   function open(item) {
     const caption = captionOf(item);
-    if (document.querySelector('#picked img')?.alt !== caption) {
-      settle(() => document.querySelector('#picked img')?.alt === caption);
-    }
+    settle(() => document.querySelector('#picked img')?.alt === caption);
     shown = item;
-    show(item.querySelector('img').src, captionOf(item));
+    show(item.querySelector('img').src, caption);
     clearInterval(watching);
     watching = setInterval(() => {  // the panel has it larger, once the server has enlarged it
       const image = view().querySelector('img'), better = document.querySelector('#picked img');
@@ -180,6 +181,7 @@
 
   // The address follows the picture in the panel, and the panel follows the address.
   window.artmodels = {
+    language,
     async copy(query, field) {
       const link = whole(query);
       const row = document.getElementById(field).closest('.link-row');
