@@ -9,12 +9,19 @@ has been trained in --work is not trained again unless --again says so; the figu
 request from peers-requirements.txt. With 30 minutes each and 512 samples, two cores need about three hours: most of
 the rest is DDIM's 50 passes a picture.
 
-Written to --results: `table.md`, `curves.json`, and a sheet of 8 x 8 pictures, not picked, for each contender.
+`--only ours --name NAME` adds a run of ours, with other flags or by the train.py of another version:
+
+python benchmarks/against_peers.py --data train.zip --test-data test.zip --minutes 30 --work /tmp/against \
+    --only ours --name seed-1 --ours-flags="--seed 1"
+
+Written to --results: `table.md`, `curves.json`, and a sheet of 8 x 8 pictures, not picked, for each contender. What the
+results hold of contenders that are not in --work stays, if it was found on the same terms.
 """
 
 import argparse
 import os
 import platform
+import re
 import shlex
 import shutil
 import signal
@@ -23,6 +30,7 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +67,7 @@ PEERS = {"lightweight-gan": "peer_lightweight_gan.py", "diffusers": "peer_diffus
 CONTENDERS = (OURS, *PEERS)
 PRESET = "cpu"
 OURS_SETTINGS = (
-    f"`train.py --preset {PRESET} --minutes M --hold-out 0`, so that all pictures are trained on and the last "
+    f"`train.py --preset {PRESET} --hold-out 0` with {{budget}}, so that all pictures are trained on and the last "
     "average is taken; "
     "class-conditional, styles painted in the proportions of the training pictures; truncation 1; "
     "the clock runs through compilation, sample sheets and checkpoints"
@@ -81,7 +89,7 @@ def compete(chosen: argparse.Namespace) -> None:
     terms = {"minutes": chosen.minutes, "samples": chosen.samples, "pictures": len(train), "data_sha256": train.digest}
     terms["machine"] = describe_hardware()
     for contender in [chosen.only] if chosen.only else CONTENDERS:
-        train_contender(contender, train, chosen, terms)
+        train_contender(chosen.name if contender == OURS else contender, train, chosen, terms)
     report(train, test, chosen, terms)
 
 
@@ -102,7 +110,8 @@ def train_contender(contender: str, train: ArtDataset, chosen: argparse.Namespac
     print(f"{contender}: training for {chosen.minutes:g} minutes in {folder}", flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    driver = train_ours(folder, train, chosen) if contender == OURS else train_peer(contender, folder, train, chosen)
+    trainer = train_ours if contender == chosen.name else partial(train_peer, contender)
+    driver = trainer(folder, train, chosen)
     write_json(
         folder / TRAINED_NAME,
         {
@@ -135,11 +144,12 @@ def train_ours(folder: Path, train: ArtDataset, chosen: argparse.Namespace) -> d
     launch = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "1"]
     flags = ["--data", chosen.data, "--preset", PRESET, "--output", str(run.resolve())]
     flags += shlex.split(chosen.ours_flags)
-    flags += ["--minutes", str(chosen.minutes), "--checkpoint-every", str(chosen.snapshot_every), "--hold-out", "0"]
+    budget = ["--images", str(chosen.images)] if chosen.images else ["--minutes", str(chosen.minutes)]
+    flags += [*budget, "--checkpoint-every", str(chosen.snapshot_every), "--hold-out", "0"]
     environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str((folder / "inductor").resolve())}  # compiles anew
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen(
-            [*launch, str(ROOT / "train.py"), *flags],
+            [*launch, str(chosen.trainer.resolve()), *flags],
             env=environment,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -173,7 +183,9 @@ def train_ours(folder: Path, train: ArtDataset, chosen: argparse.Namespace) -> d
         figures = {name: training[name] for name in ("images", "seconds")} | {"seconds_a_picture": seconds_a_picture}
         write_json(folder / SNAPSHOTS / f"{model.name}.json", figures)
     versions = {"artmodels": __version__, "torch": torch.__version__}
-    settings = OURS_SETTINGS + (f"; besides `{chosen.ours_flags}`" if chosen.ours_flags else "")
+    settings = OURS_SETTINGS.format(budget=f"`{shlex.join(budget)}`")
+    settings += f"; besides `{chosen.ours_flags}`" if chosen.ours_flags else ""
+    settings += "; trained by another version" if chosen.trainer.resolve() != ROOT / "train.py" else ""
     return {"settings": settings, "versions": versions, "early_snapshots": True}
 
 
@@ -301,7 +313,7 @@ def measure(contender: str, folder: Path, real: Real) -> list[dict[str, Any]]:
     for snapshot in tqdm(snapshots, desc=f"measuring {contender}", unit=" snapshots"):
         if snapshot.stem not in known:
             known[snapshot.stem] = read_json(snapshot) | real.figures(np.load(snapshot.with_suffix(".npy")))
-            if contender == OURS:
+            if (folder / MODELS).exists():
                 known[snapshot.stem]["variety"] = real.variety(folder / MODELS / snapshot.stem)
             write_json(cache, known)
     return [known[snapshot.stem] for snapshot in snapshots]
@@ -314,24 +326,30 @@ def report(train: ArtDataset, test: ArtDataset, chosen: argparse.Namespace, term
     """Measure what has been trained, and write the table, the curves and the sheets.
 
     Raises:
-        ValueError: the contenders were not trained on the same terms.
+        ValueError: the contenders of the work folder were not trained on the same terms.
     """
     chosen.results.mkdir(parents=True, exist_ok=True)
+    curves = chosen.results / "curves.json"
+    known = read_json(curves)["contenders"] if curves.exists() else {}
+    found = {contender: run for contender, run in known.items() if run["terms"] == terms}
+    for contender in known.keys() - found.keys():
+        print(f"{contender}: what {curves} holds was found under {known[contender]['terms']}, so it is left out")
     judge = load_efficientnet(JUDGE_VARIANT)
     held_out = test.batch(np.arange(len(test)))
     real = Real(judge, held_out, look(judge, held_out), spread_of_styles(judge, train))
     random = np.random.default_rng(0)
     floor = real.figures(train.pictures[np.sort(random.permutation(len(train))[: chosen.samples])])
 
-    runs = {}
-    for contender in CONTENDERS:
-        folder = chosen.work / contender
+    for folder in sorted(path.parent for path in chosen.work.glob(f"*/{TRAINED_NAME}")):
+        contender = folder.name
         if run := read_run(folder, terms):
-            runs[contender] = run | {"snapshots": measure(contender, folder, real)}
+            found[contender] = run | {"snapshots": measure(contender, folder, real)}
             last = np.load(max((folder / SNAPSHOTS).glob("*.npy")), mmap_mode="r")
             images = [Image.fromarray(picture) for picture in last[: SHEET_SIDE**2]]
             contact_sheet(images, SHEET_SIDE).save(chosen.results / f"{contender}.png")
-    write_json(chosen.results / "curves.json", {"floor": floor, "test_pictures": len(test), "contenders": runs})
+    order = [OURS, *sorted(found.keys() - set(CONTENDERS)), *PEERS]
+    runs = {contender: found[contender] for contender in order if contender in found}
+    write_json(curves, {"floor": floor, "test_pictures": len(test), "contenders": runs})
     text = table(runs, floor, len(test))
     (chosen.results / "table.md").write_text(text, "utf-8")
     print(text)
@@ -357,7 +375,7 @@ def table(runs: dict[str, dict[str, Any]], floor: dict[str, Any], test_pictures:
         last = run["snapshots"][-1]
         lines.append(f"| {contender} {figures_row(last, floor)} {last['seconds_a_picture']:.2g} |")
     lines.append(f"| real pictures (the floor) {figures_row(floor, floor)} |")
-    if OURS in runs and len(runs) > 1:
+    if OURS in runs and runs.keys() & PEERS.keys():
         lines += ["", "## At equal images, and the time to each peer's last figure", ""]
         lines += against_curve(runs, floor)
     lines += ["", "## All snapshots", ""]
@@ -404,7 +422,7 @@ def against_curve(runs: dict[str, dict[str, Any]], floor: dict[str, Any]) -> lis
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for peer, run in runs.items():
-        if peer == OURS:
+        if peer not in PEERS:
             continue
         last = run["snapshots"][-1]
         seen_no_more = [snapshot for snapshot in ours if snapshot["images"] <= last["images"]]
@@ -441,6 +459,9 @@ def parse_arguments() -> argparse.Namespace:
     add("--minutes", type=float, default=30, help="of training, for each contender")
     add("--samples", type=natural, default=512, metavar="N", help="pictures that each snapshot is judged by")
     add("--only", choices=CONTENDERS, help="train this one alone; the report covers all that are there")
+    add("--name", default=OURS, metavar="NAME", help="of ours in the table and in --work")
+    add("--trainer", type=Path, default=ROOT / "train.py", metavar="PATH", help="ours by another version's train.py")
+    add("--images", type=natural, metavar="N", help="of ours, whatever the time, for a version without --minutes")
     add("--ours-flags", default="", metavar="FLAGS", help="of train.py besides, like '--feature-network 1'")
     add("--again", action="store_true", help="train anew what is there already")
     add("--peers-venv", type=Path, metavar="PATH", help="the peers' virtual environment; made if there is none")
@@ -455,6 +476,8 @@ def parse_arguments() -> argparse.Namespace:
     chosen = parser.parse_args()
     if chosen.minutes <= 0:
         parser.error(f"--minutes must be above 0, found {chosen.minutes:g}")
+    if chosen.name in PEERS or not re.fullmatch("[a-z0-9-]+", chosen.name):
+        parser.error(f"--name must be of a-z, 0-9 and hyphens, and no peer's, found {chosen.name}")
     if chosen.samples <= NEIGHBOURS:
         parser.error(f"--samples must be above {NEIGHBOURS}, found {chosen.samples}")
     return chosen

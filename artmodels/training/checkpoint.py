@@ -114,7 +114,7 @@ class RunProgress:
 
     augment: AugmentShare
     seconds: float = 0.0  # of training, over all resumes
-    best: dict[str, Any] | None = None  # images and kernel distance of the best average so far
+    best: dict[str, Any] | None = None  # of the averages so far: images, kernel distance, whether it memorises
     evaluation: dict[str, Any] | None = None  # the figures of this very checkpoint
 
     def to_json(self) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from artmodels.training.checkpoint import (
 from artmodels.training.config import TrainConfig
 from artmodels.training.export import export_generator, publish_model
 from artmodels.training.gan_step import Networks
-from artmodels.training.monitor import Monitor, is_best, known_by_heart, summary
+from artmodels.training.monitor import Monitor, is_best, known_by_heart, memorises, summary
 
 
 @dataclass
@@ -52,10 +52,11 @@ class Checkpointer:
             tqdm.write("warning: memory is too small to measure beside training; not measured", file=sys.stderr)
             return {}
         self.progress.evaluation = figures
-        found: dict[str, Any] = {"evaluation": summary(figures)}
-        distance = figures["overall"]["kernel_distance"]
-        if is_best(distance, self.progress.best):
-            self.progress.best = {"images": images, "kernel_distance": distance}
+        short = summary(figures)
+        found: dict[str, Any] = {"evaluation": short}
+        if is_best(short, self.progress.best):
+            distance = short["kernel_distance"]
+            self.progress.best = {"images": images, "kernel_distance": distance, "memorises": memorises(short)}
             found["best"] = True
         gap = known_by_heart(nets, painter, self.dataset, self.monitor.test)
         return found if gap is None else {**found, "known_by_heart": round(gap, 4)}

@@ -40,7 +40,7 @@ from artmodels.training.loop import Moment, Training, run_training
 from artmodels.training.monitor import Monitor, spoiled_by_finish, warnings_of
 from artmodels.training.report import write_report
 from artmodels.training.run_log import show
-from artmodels.training.time_budget import TimeBudget, keep_plan
+from artmodels.training.time_budget import TimeBudget, keep_plan, most_images
 from artmodels.training.variety import VarietyGauge
 
 
@@ -211,8 +211,14 @@ class GanTraining(Training):
             config = self.config
             if self.log:
                 measuring = self.log.seconds - self.log.records[-1]["seconds"]
-                config = self.budget.plan(config, now.images, self.log.seconds, measuring)
+                config = self.budget.plan(config, now.images, self.log.seconds, measuring, len(self.dataset))
                 keep_plan(self.output, config)
+                if config.images + config.batch_size > most_images(config, len(self.dataset)):
+                    tqdm.write(
+                        f"{len(self.dataset)} pictures would be learned by heart in {config.minutes:g} minutes: it "
+                        f"ends after {config.images:,} images; --images N instead of --minutes shows more",
+                        file=sys.stderr,
+                    )
             self.config = self.checkpointer.config = from_main(self.accelerator, config)
             self.budget = None
         begins = self.config.images - self.config.finish
@@ -260,7 +266,7 @@ def train(
 ) -> bool:
     """Train until `config.images`, writing samples, metrics, checkpoints and `model/` into the run folder.
 
-    With a monitor, each checkpoint is measured, and `model/` is the best average by kernel distance; without, the last.
+    With a monitor, each checkpoint is measured, and `model/` is the best average (`is_best`); without, the last.
     True in the process that writes, if the run is at its end.
 
     Raises:

@@ -101,9 +101,24 @@ def summary(figures: dict[str, Any]) -> dict[str, Any]:
     return {**rounded, "samples": overall["samples"], **found_outside, "styles": per_style}
 
 
-def is_best(kernel_distance: float, best: Record | None) -> bool:
-    """Whether an average is nearer to the held-out pictures than the best one before."""
-    return math.isfinite(kernel_distance) and (best is None or kernel_distance < best["kernel_distance"])
+def is_best(found: Record, best: Record | None) -> bool:
+    """Whether an average is nearer to the held-out pictures than the best one before; `found` is its `summary`.
+
+    One that memorises is never better than one that does not, however near it is.
+    """
+    if not math.isfinite(found["kernel_distance"]):
+        return False
+    return best is None or _rank(memorises(found), found) < _rank(best.get("memorises", False), best)
+
+
+def _rank(by_heart: bool, figures: Record) -> tuple[bool, float]:
+    """What is less is the better average."""
+    return by_heart, figures["kernel_distance"]
+
+
+def memorises(found: Record) -> bool:
+    """Whether paintings lie nearer to training pictures than unseen ones do, by a `summary`."""
+    return found.get("memorisation_ratio", 1) < NEAREST or found.get("memorisation_ratio_nearest", 1) < NEAREST_FEW
 
 
 def warnings_of(history: Sequence[Record], heads: int) -> list[str]:
@@ -175,10 +190,11 @@ def _of_paintings(judged: Sequence[Record]) -> list[str]:
         for style, figures in now["styles"].items()
         if figures["variety"] < LEAST_VARIETY and len(judged) > START
     ]
-    if now.get("memorisation_ratio", 1) < NEAREST or now.get("memorisation_ratio_nearest", 1) < NEAREST_FEW:
+    if memorises(now):
         found.append(
             "Memorisation: paintings lie nearer to training pictures than unseen pictures do. Stop here or add "
-            "pictures, and look at the nearest ones before publishing."
+            "pictures; model/ keeps an earlier average that does not, if there is one. Look at the nearest pictures "
+            "before publishing."
         )
     best = min(range(len(judged)), key=lambda place: judged[place]["evaluation"]["kernel_distance"])
     if len(judged) - 1 - best >= MAX_WITHOUT_PROGRESS:

@@ -21,6 +21,8 @@ SHEETS = 10
 LOOKS = 60  # at how varied the paintings are: six in the first tenth
 LINES = 400  # of the log, at most: each waits for the device
 MARGIN = 0.97  # of the time that is left, for what nobody foresees
+MOST_SHOWINGS = 200  # of each picture; a few pictures that are shown more often are learned by heart
+FEWEST_JUDGED = 4  # times as many images as come before the heads' judgement are shown of however few pictures
 
 
 @dataclass
@@ -57,16 +59,18 @@ class TimeBudget:
                 return True
         return seconds >= LATEST * 60 * self.minutes
 
-    def plan(self, config: TrainConfig, images: int, seconds: float, measuring: float) -> TrainConfig:
-        """The config with a number of images, and what hangs on it, that ends with the time.
+    def plan(self, config: TrainConfig, images: int, seconds: float, measuring: float, pictures: int) -> TrainConfig:
+        """The config with a number of images, and what hangs on it, that ends with the time, or before.
 
-        `images` and `seconds` are those so far, `measuring` what saving and measuring a checkpoint takes.
+        `images` and `seconds` are those so far, `measuring` what saving and measuring a checkpoint takes, `pictures`
+        the size of the collection: of few pictures, a run that showed each more than 200 times would memorise.
         """
         left = max(60 * self.minutes - seconds, 0.0)
         checkpoints = max(CHECKPOINTS, int(MEASURED * left / max(measuring, 1e-3)))
         other = (checkpoints + 1) * measuring  # one more for the end
         other += SHEETS * self.took.get("sheet", 0.0) + LOOKS * self.took.get("look", 0.0)
-        batches = max(1, int(self.rate * MARGIN * max(left - other, 0.0) / config.batch_size))
+        batches = int(self.rate * MARGIN * max(left - other, 0.0) / config.batch_size)
+        batches = max(1, min(batches, (most_images(config, pictures) - images) // config.batch_size))
         total = images + batches * config.batch_size
         fewest, most = (-(-batches // count) * config.batch_size for count in (checkpoints, CHECKPOINTS))
         return replace(
@@ -79,6 +83,11 @@ class TimeBudget:
             log_every=max(config.log_every, total // LINES),
             planned_at=images,
         )
+
+
+def most_images(config: TrainConfig, pictures: int) -> int:
+    """What a budget in time shows at most of a collection of so many pictures."""
+    return max(MOST_SHOWINGS * pictures, FEWEST_JUDGED * config.heads_after)
 
 
 def keep_plan(output: Path, config: TrainConfig) -> None:

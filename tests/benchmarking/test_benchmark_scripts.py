@@ -829,6 +829,18 @@ def test_ours_and_the_peers_are_trained_and_reported(start, monkeypatch, one_cor
         again = (work / contender / "trained.json").stat().st_mtime_ns
         assert (again > before) == (contender == "diffusers")
 
+    other = [*data, "--work", tmp_path / "other", "--results", results, "--only", "ours", "--images", 64]
+    named = ["--name", "seed-2", "--ours-flags=--seed 2"]
+    start("against_peers", *other, *named, "--minutes", 0.02, "--samples", 8)
+    curves = json.loads((results / "curves.json").read_text())["contenders"]
+    assert list(curves) == ["ours", "seed-2", "lightweight-gan", "diffusers"]  # the others stay as they were found
+    assert curves["seed-2"]["snapshots"][-1]["images"] == 64 and "--images 64" in curves["seed-2"]["settings"]
+    assert "seed-2" not in (results / "table.md").read_text("utf-8").partition("At equal images")[2].partition("All")[0]
+    shutil.rmtree(tmp_path / "other")
+    printed = start("against_peers", *other, "--minutes", 0.02, "--samples", 9)
+    assert "diffusers: what" in printed and "so it is left out" in printed
+    assert json.loads((results / "curves.json").read_text())["contenders"].keys() == {"ours"}
+
 
 needs_chromium = pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium: apt-get install chromium")
 

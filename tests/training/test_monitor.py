@@ -7,7 +7,6 @@ import pytest
 from artmodels.training.monitor import (
     MAX_WITHOUT_PROGRESS,
     is_best,
-    measuring_command,
     spoiled_by_finish,
     summary,
     warnings_of,
@@ -132,19 +131,15 @@ def test_saturation_is_the_mean_since_the_last_checkpoint_and_needs_no_evaluatio
     assert warnings_of([judged(1000), *steps, last], HEADS) == []
 
 
-def test_the_best_is_the_nearest_by_kernel_distance():
-    assert is_best(0.5, None)
-    assert is_best(0.4, {"images": 1, "kernel_distance": 0.5})
-    assert not is_best(0.5, {"images": 1, "kernel_distance": 0.5})
-
-
-def test_the_command_on_a_card_names_no_folder_of_ours():
-    command = measuring_command("/home/me/paintings.zip", None, 1000)
-    assert command == "python -m artmodels evaluate --model MODEL --data paintings.zip --samples 1000"
-    assert "--test-data held.zip" in measuring_command(None, "/home/me/held.zip", 16)
-    for given, told in (
-        ("/home/me/painter", "painter"),
-        ("runs/mine/model", "runs/mine/model"),
-        ("me/painter", "me/painter"),
-    ):
-        assert measuring_command(None, None, None, given) == f"python -m artmodels evaluate --model {told}"
+def test_the_best_is_the_nearest_by_kernel_distance_that_does_not_memorise():
+    far, near = ({"kernel_distance": distance} for distance in (0.5, 0.4))
+    by_heart = {"kernel_distance": 0.1, "memorisation_ratio": 0.5}
+    nearest_by_heart = {"kernel_distance": 0.1, "memorisation_ratio": 1.0, "memorisation_ratio_nearest": 0.3}
+    best_of_before = {"images": 1, "kernel_distance": 0.5}  # a run that was begun before this was asked
+    best, memorised = {**best_of_before, "memorises": False}, {**best_of_before, "memorises": True}
+    assert is_best(far, None) and is_best(by_heart, None)
+    assert is_best(near, best) and is_best(near, best_of_before) and not is_best(far, best)
+    for found in (by_heart, nearest_by_heart):
+        assert not is_best(found, best) and is_best(found, memorised)
+    assert is_best({"kernel_distance": 0.9}, memorised)
+    assert not is_best({"kernel_distance": float("nan")}, None)

@@ -19,7 +19,7 @@ def test_a_plan_waits_for_a_speed_that_will_last_and_uses_up_the_time():
     assert not budget.ready(3840, 170.0, settled=True)  # from here on it counts
     assert not budget.ready(4480, 186.0, settled=True)
     assert budget.ready(5120, 202.0, settled=True)  # 40 images/s over 32 of 600 seconds
-    plan = budget.plan(config, 5120, 210.0, measuring=8.0)
+    plan = budget.plan(config, 5120, 210.0, measuring=8.0, pictures=7694)
     assert plan.planned_at == 5120 and plan.images % config.batch_size == 0
     ends = 210 + (plan.images - 5120) / 40 + (CHECKPOINTS + 1) * 8
     assert 580 < ends <= 600
@@ -38,7 +38,7 @@ def test_a_plan_leaves_time_for_what_is_no_step():
     assert budget.rate == pytest.approx(40)
     config = replace(cpu(), images=10**9)
     for measuring, most in ((8.0, CHECKPOINTS), (0.5, 340 / 0.5)):  # many, where measuring is a matter of a moment
-        plan = budget.plan(replace(config, checkpoint_every=64), 5120, 260.0, measuring)
+        plan = budget.plan(replace(config, checkpoint_every=64), 5120, 260.0, measuring, 7694)
         checkpoints = sum(n % plan.checkpoint_every == 0 for n in range(5121, plan.images + 1))
         assert CHECKPOINTS <= checkpoints <= 1 + 0.05 * most if most > CHECKPOINTS else checkpoints == CHECKPOINTS
         ends = 260 + (plan.images - 5120) / 40 + (checkpoints + 1) * measuring + SHEETS * 5 + LOOKS * 0.5
@@ -49,8 +49,17 @@ def test_a_slow_start_is_planned_by_what_is_known():
     budget = TimeBudget(1)
     assert not budget.ready(64, 10.0, settled=False)
     assert budget.ready(128, 25.0, settled=False)
-    plan = budget.plan(replace(tiny(), images=10**9), 128, 25.0, measuring=100.0)
+    plan = budget.plan(replace(tiny(), images=10**9), 128, 25.0, measuring=100.0, pictures=7694)
     assert plan.images == 128 + tiny().batch_size  # one more step, and everything is written
+
+
+@pytest.mark.parametrize(("pictures", "images"), [(10, 12_000), (51, 12_000), (100, 20_000), (7694, 26_840)])
+def test_a_few_pictures_are_not_shown_until_they_are_known_by_heart(pictures, images):
+    config = replace(cpu(), images=10**9, heads_after=3000, batch_size=32)
+    plan = TimeBudget(10, rate=70.0).plan(config, 5120, 200.0, measuring=20.0, pictures=pictures)
+    assert images - config.batch_size < plan.images <= images and plan.finish == int(FINISH * plan.images)
+    late = TimeBudget(10, rate=70.0).plan(config, 12_000, 300.0, measuring=8.0, pictures=10)
+    assert late.images == 12_032  # one more step, and everything is written
 
 
 @pytest.mark.slow
