@@ -675,7 +675,7 @@ def test_a_prompt_is_painted_and_its_words_are_told(page):
     until(page, "c.length === 8 && c.every(text => /fits better than [0-9]+%/.test(text))", "#say-wall")
     says(page, "dark, blue, sea")
     assert page.locator("#say-phrases label.selected").count() == 0
-    says(page, "Not known: zeppelin")
+    says(page, "Words that it does not know: zeppelin")
     page.get_by_text(re.compile("[0-9] of 8 pictures are painted")).wait_for(state="hidden", timeout=60_000)
     until(page, "c.length === 8", "#say-wall")
     first = captions(page, "#say-wall")
@@ -758,7 +758,7 @@ def test_what_is_cut_off_a_long_photo_is_said_before(page, tmp_path):
     go(page, "Your photo")
     Image.effect_noise((900, 300), 80).convert("RGB").save(tmp_path / "panorama of us.jpg")
     hand_in(page, "#photo-file", tmp_path / "panorama of us.jpg")
-    says(page, "33% of its length, at both ends, will be cut off")
+    says(page, "33% of its length will be cut off, half at each end")
     (tmp_path / "page.jpg").write_text("<script>alert(1)</script>")
     page.locator("#photo-file button[aria-label*='lear']").first.click()
     hand_in(page, "#photo-file", tmp_path / "page.jpg")
