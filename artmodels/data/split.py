@@ -35,8 +35,8 @@ def split(dataset: ArtDataset, share: float) -> tuple[ArtDataset, ArtDataset]:
 
     Pictures that are alike (see `copies`) stay on one side. Each group of them is held out or not by the checksum of
     its files alone, so a collection that is renamed, zipped or trained anew keeps its split, and one that grows keeps
-    training pictures in training and holds out none of them later: a model that is trained further does not meet what
-    it was measured by. At another resolution other near copies may be found, which moves single pictures.
+    training pictures in training, but for a few: where a style or the whole was so small that the rule above bent, or
+    where a new picture is a near copy of an old one. At another resolution other near copies may be found, too.
     """
     return divide(dataset, held_out(dataset, share))
 
@@ -47,21 +47,38 @@ def divide(dataset: ArtDataset, chosen: np.ndarray) -> tuple[ArtDataset, ArtData
 
 
 def held_out(dataset: ArtDataset, share: float) -> np.ndarray:
-    """Which pictures `split` holds out: `bool [N]`. None if fewer than 3 would be; never all of a style."""
+    """Which pictures `split` holds out: `bool [N]`. At least 3, or none if `share` is less; never all of a style."""
     share = share_held_out(len(dataset), share)
     if share == 0:
         return np.zeros(len(dataset), dtype=bool)
-    rng = np.array([int(digest, 16) / 16 ** len(digest) for digest in dataset.file_digests])  # 0..1
-    groups = copies(dataset)
-    lot_of_group = np.ones(len(dataset))
-    np.minimum.at(lot_of_group, groups, rng)
-    rng = lot_of_group[groups]
-    chosen = rng < share
+    lots = _lots(dataset)
+    chosen = lots < share
     for label in np.unique(dataset.labels):
         of_style = dataset.labels == label
         if chosen[of_style].all():
-            chosen[rng == rng[of_style].max()] = False
+            chosen[lots == lots[of_style].max()] = False
+    if share * len(dataset) < FEWEST - 0.5:
+        return np.zeros(len(dataset), dtype=bool)
+    for lot in np.unique(lots):  # the lowest first, where chance has chosen too few
+        more = chosen | (lots == lot)
+        of_styles = (more[dataset.labels == label] for label in np.unique(dataset.labels))
+        if chosen.sum() < FEWEST and not any(of_style.all() for of_style in of_styles):
+            chosen = more
     return chosen if chosen.sum() >= FEWEST else np.zeros(len(dataset), dtype=bool)
+
+
+def _lots(dataset: ArtDataset) -> np.ndarray:
+    """A number of chance for each picture, `float64 [N]`, 0 to 1, the same for pictures that are alike."""
+    groups = copies(dataset)
+    least: dict[int, str] = {}
+    for group, digest in zip(groups.tolist(), dataset.file_digests, strict=True):
+        least[group] = min(least.get(group, digest), digest)
+    members = np.bincount(groups, minlength=len(dataset))
+    lots = {}
+    for group, digest in least.items():  # the least of several would be low by itself: it is drawn again
+        drawn = digest if members[group] == 1 else hashlib.sha256(digest.encode()).hexdigest()
+        lots[group] = int(drawn, 16) / 16 ** len(drawn)
+    return np.array([lots[group] for group in groups.tolist()])
 
 
 def fingerprint(dataset: ArtDataset) -> str:

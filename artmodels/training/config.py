@@ -8,6 +8,7 @@ from artmodels.io.device import can_compile
 from artmodels.models.generator import GeneratorConfig
 from artmodels.training.hyperparameters import check, hyperparameter
 
+UNPLANNED = 10**9  # images of a run that has minutes instead, until its speed is known
 SHORTEST_COMPILED = 3.0  # minutes of a run; compiling alone takes about one
 GENERATOR = "generator"
 TASK_NAMES = (GENERATOR, "classifier", "prompt", "upscaler")  # what train.py trains
@@ -79,7 +80,9 @@ class TrainConfig(RunConfig):
     )
     planned_at: int = 0  # images after which that was planned, and `images` and what hangs on it set; 0: not yet
     accumulate: int = hyperparameter(
-        "parts in which a process takes its share of the batch, one after the other, to save memory", least=1
+        "parts in which a process takes its share of the batch, one after the other, to save memory",
+        least=1,
+        resumable=True,
     )
     width: int = hyperparameter("generator channels at full resolution")
     max_channels: int = hyperparameter("generator channels at most")

@@ -100,9 +100,7 @@ def check_weights(modules: Iterable[nn.Module], output: Path) -> None:
 
 
 @contextmanager
-def clear_failures(
-    accelerator: Accelerator, output: Path, remedy: str = "take the batch in parts (--accumulate 2) or "
-) -> Iterator[None]:
+def clear_failures(accelerator: Accelerator, output: Path, remedy: str = "") -> Iterator[None]:
     """Say in one line what PyTorch says in a page: that memory is short, or that another process is gone.
 
     Raises:
@@ -113,7 +111,8 @@ def clear_failures(
     except RuntimeError as error:
         if NO_MEMORY.search(str(error)):
             raise OSError(
-                f"the memory of {accelerator.device} is too small for this step: {remedy}lower --batch-size"
+                f"the memory of {accelerator.device} is too small for this step: {remedy}lower --batch-size in a new "
+                "run"
             ) from error
         if accelerator.num_processes > 1 and LOST.search(str(error)):
             raise OSError(

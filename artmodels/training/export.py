@@ -2,6 +2,7 @@
 
 import copy
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,18 +94,23 @@ def publish_model(
     }
     if training["init"]:
         del training["init"]["source"]  # where it lay on this machine is nobody else's business
+    said = None
     strip = progress_strip(output, len(SAMPLE_SEEDS), len(painter.config.styles), images)
     if strip:
         training["progress"] = strip[1]
-    with replacing(output / "model") as folder:
+    before = output / "model"
+    with suppress(OSError, ValueError):  # what the publisher said of the average before holds for this one
+        said = read_json(before / METRICS_NAME).get("publication")
+    with replacing(before) as folder:
         history = [record for record in read_history(output) if record["images"] <= images]
         write_model_folder(folder, painter, training, history, progress.evaluation)
         if strip:
             strip[0].save(folder / PROGRESS_NAME, "WEBP", quality=PROGRESS_QUALITY)
-        for companion in COMPANIONS:
-            kept = output / "model" / companion.file_name
-            if companion.outlives and kept.is_file():
-                shutil.copy2(kept, folder / kept.name)
+        kept = [before / each.file_name for each in COMPANIONS if each.outlives and (before / each.file_name).is_file()]
+        for companion in kept:
+            shutil.copy2(companion, folder / companion.name)
+        if kept or said:
+            rewrite_card(folder, painter, {"publication": said} if said else {})
 
 
 def steer_model(output: Path, config: TrainConfig, device: torch.device) -> None:

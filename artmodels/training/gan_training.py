@@ -66,7 +66,7 @@ def prepare_passes(accelerator: Accelerator, nets: Networks, compiled: bool) -> 
 class GanTraining(Training):
     """The training of a generator; see `Training` for what each method is."""
 
-    memory_remedy = "take the batch in parts (--accumulate 2) or "
+    memory_remedy = "take the batch in parts (--resume --accumulate 2), or "
     source: BatchSource
     take_step: CapturedStep
     result: StepResult  # of the last step
@@ -158,7 +158,8 @@ class GanTraining(Training):
         self.planning = False
         if self.budget and now.due(self.config.log_every):
             settled = now.images >= self.config.heads_after + self.config.log_every
-            ready = self.log and self.budget.ready(now.images, self.log.seconds, settled)
+            most = most_images(self.config, len(self.dataset))
+            ready = self.log and self.budget.ready(now.images, self.log.seconds, settled, most)
             self.planning = from_main(self.accelerator, ready)
         return self.planning
 

@@ -1,5 +1,6 @@
 """Starting a run from a published model: `train.py --init user/model --data my_paintings/`."""
 
+import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -91,22 +92,25 @@ def start_from(generator: ArtGenerator, model: ArtGenerator) -> None:
 
     A grown generator paints the model's pictures, enlarged (`growing.carry_picture`). Where it doubles the resolution
     later than the model, the kernels become what they were in the mean over the places of the doubled features.
+    The two may be on different devices: it is worked out on the CPU.
     """
+    start, model = (copy.deepcopy(each).cpu() for each in (generator, model))
     known = model.state_dict()
-    mine = generator.state_dict()
+    mine = start.state_dict()
     by_style = {"style_embedding", "mean_w"}
-    generator.load_state_dict(
+    start.load_state_dict(
         {name: known[name] if name not in by_style and _fits(known, name, mine[name]) else mine[name] for name in mine}
     )
     mean = model.style_embedding.mean(dim=0)
-    for label, style in enumerate(generator.config.styles):
+    for label, style in enumerate(start.config.styles):
         if style in model.config.styles:
-            generator.style_embedding[label] = model.style_embedding[model.config.styles.index(style)]
+            start.style_embedding[label] = model.style_embedding[model.config.styles.index(style)]
         else:
-            generator.style_embedding[label] = mean + NEW_STYLE_SPREAD * generator.style_embedding[label]
-    for layer in _later(generator, model):
+            start.style_embedding[label] = mean + NEW_STYLE_SPREAD * start.style_embedding[label]
+    for layer in _later(start, model):
         layer.conv.weight.copy_(BEFORE_DOUBLING @ layer.conv.weight @ BEFORE_DOUBLING.T)
-    carry_picture(generator, model)
+    carry_picture(start, model)
+    generator.load_state_dict(start.state_dict())
 
 
 def _later(generator: ArtGenerator, model: ArtGenerator) -> list[ModulatedConv]:

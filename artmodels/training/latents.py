@@ -14,12 +14,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
 from artmodels.data.dataset import ArtDataset
 from artmodels.io.files import replacing_file
+from artmodels.io.safetensors_io import save_weights
 from artmodels.models.discriminator import FeatureProjector
 
 LATENTS_NAME = "latents.safetensors"
@@ -62,13 +62,15 @@ class PictureEncoder:
         return found
 
 
-def fit_encoder(features: list[Tensor], labels: Tensor, most: int) -> PictureEncoder:
+def fit_encoder(features: list[Tensor], labels: Tensor, most: int, styles: int) -> PictureEncoder:
     """An encoder to at most `most` components of what `look` saw of a collection, `[N, D]`, with style labels `[N]`.
+
+    There are `styles` styles, of each of which there is a picture.
 
     Features are centred within each style. A style's covariance is mixed with that of all styles, which weighs the more
     the fewer pictures the style has; its latents are then brought to a variance of 1 in the mean.
     """
-    styles, count = int(labels.max()) + 1, len(labels)
+    count = len(labels)
     of_style = torch.eye(styles)[labels]  # [N, styles]
     pictures = of_style.sum(dim=0).clamp(min=1)
     means = [of_style.T @ own / pictures[:, None] for own in features]
@@ -86,7 +88,8 @@ def fit_encoder(features: list[Tensor], labels: Tensor, most: int) -> PictureEnc
         own = found[labels == label]
         share = len(own) / (len(own) + 2 * rank)
         covariance = share * own.T @ own / max(len(own), 1) + (1 - share) * pooled
-        factor = torch.linalg.cholesky(covariance + 1e-6 * covariance.diagonal().mean() * torch.eye(rank))
+        least = max(1e-6 * covariance.diagonal().mean().item(), 1e-12)  # where each style has one picture, all are 0
+        factor = torch.linalg.cholesky(covariance + least * torch.eye(rank))
         inverse = torch.linalg.solve_triangular(factor, torch.eye(rank), upper=False)
         variance = (own @ inverse.T).square().sum() / rank  # times the number of pictures
         whitening.append(inverse / ((variance + FEW) / (len(own) + FEW)).sqrt())
@@ -121,6 +124,16 @@ def components_for(labels: Tensor, latent_dim: int) -> int:
     return min(latent_dim, len(labels) // len(labels.unique()))
 
 
+def chosen_to_fit(labels: Tensor) -> np.ndarray:
+    """Places of the pictures that components are found from: all, or some of each style; `labels` `[N]` are theirs."""
+    count = len(labels)
+    if count <= MOST_FITTED:
+        return np.arange(count)
+    spread = np.arange(MOST_FITTED) * count // MOST_FITTED
+    first = [np.flatnonzero(labels == label)[:FEW] for label in labels.unique()]
+    return np.unique(np.concatenate([spread, *first]))
+
+
 def latents_of(
     projector: FeatureProjector, dataset: ArtDataset, labels: Tensor, components: int, flip: bool, quiet: bool = True
 ) -> PictureLatents:
@@ -145,9 +158,9 @@ def latents_of(
                 bar.update(len(part))
         return [torch.cat(group) for group in zip(*seen, strict=True)]
 
-    fitted = np.arange(min(count, MOST_FITTED)) * count // min(count, MOST_FITTED)
+    fitted = chosen_to_fit(labels)
     features = look_at_all(fitted)
-    encoder = fit_encoder(features, labels[fitted], components)
+    encoder = fit_encoder(features, labels[fitted], components, int(labels.max()) + 1)
 
     def encode_all(mirrored: bool) -> Tensor:
         if not mirrored and len(fitted) == count:
@@ -180,5 +193,5 @@ def keep_latents(
     found = latents_of(projector, dataset, labels, components, flip, quiet)
     tensors = {name: tensor for name, tensor in vars(found).items() if tensor is not None}
     with replacing_file(path) as building:
-        save_file(tensors, building, {"of": of})
+        save_weights(tensors, building, metadata={"of": of})
     return found

@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,10 @@ def open_pictures(
     counts = ", ".join(f"{style} {count}" for style, count in dataset.style_counts().items())
     print(f"{len(dataset)} pictures: {counts}", file=sys.stderr)
     test = load_dataset(test_data, resolution) if test_data else own_test
+    if test and len(dataset.styles) == len(test.styles) == 1 and test.styles != dataset.styles:
+        names = f"{test.styles[0]}, the one style of --test-data, measures {dataset.styles[0]}, that of --data"
+        print(names, file=sys.stderr)  # two flat folders, say, each of which is a style by its own name
+        test = replace(test, styles=dataset.styles)
     if test:
         _check_test(test, dataset, unconditional, test_data or data)
         described["test"] = {"source": test_data, "pictures": len(test), "sha256": test.digest}

@@ -186,8 +186,7 @@ def run_training(training: Training, accelerator: Accelerator, output: Path, res
     accelerator.wait_for_everyone()
     accelerator.end_training()
     if ending and not ended:
-        accelerator.print(
-            f"stopped after {images:,} of {training.config.images:,} images: continue with --resume", file=sys.stderr
-        )
+        of_all = f" of {training.config.images:,}" if training.planned else ""
+        accelerator.print(f"stopped after {images:,}{of_all} images: continue with --resume", file=sys.stderr)
         raise Stopped(stop.signal or signal.SIGTERM)
     return log is not None and ended

@@ -196,7 +196,8 @@ def _of_paintings(judged: Sequence[Record]) -> list[str]:
             "pictures; model/ keeps an earlier average that does not, if there is one. Look at the nearest pictures "
             "before publishing."
         )
-    best = min(range(len(judged)), key=lambda place: judged[place]["evaluation"]["kernel_distance"])
+    ranks = [_rank(memorises(record["evaluation"]), record["evaluation"]) for record in judged]
+    best = ranks.index(min(ranks))
     if len(judged) - 1 - best >= MAX_WITHOUT_PROGRESS:
         found.append(
             f"No progress since {judged[best]['images']:,} images: lower both learning rates with --resume, or stop; "

@@ -21,7 +21,7 @@ from artmodels.io.device import best_precision, can_compile
 from artmodels.training.augment import CHANGES
 from artmodels.training.batches import Batch
 from artmodels.training.checkpoint import list_checkpoints
-from artmodels.training.config import GENERATOR, PRESETS, TrainConfig
+from artmodels.training.config import GENERATOR, PRESETS, UNPLANNED, TrainConfig
 from artmodels.training.distributed import check_world, make_accelerator
 from artmodels.training.gan_step import Networks, Passes, build_networks, training_step
 from artmodels.training.gan_training import prepare_passes
@@ -32,7 +32,6 @@ from artmodels.training.tasks import TASKS
 
 MIN_PICTURES = 10
 MEASURED = 32  # pictures of a step that is measured for a plan
-UNPLANNED = 10**9  # images of a run that has minutes instead, until its speed is known
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,12 @@ def resolve_plan(
                 raise ValueError(
                     f"{saved_init['source']} is not the model that the run in {output} began with: start a new run"
                 )
+        unplanned = getattr(config, "minutes", 0) and not config.planned_at
+        if unplanned and given.keys() & {"images", "finish"}:
+            raise ValueError(
+                "--minutes has not planned the images and their --finish yet: leave them away until the run has begun "
+                "to save checkpoints"
+            )
         config = lay_over(config, given, output)
         data = data or still_there(saved_data, "pictures", "--data")
         test_data = test_data or still_there(saved_test_data, "test pictures", "--test-data")
@@ -178,6 +183,8 @@ def look_into(data: str | None, check_styles: Callable[[tuple[str, ...]], object
     """
     if data:
         entries = open_collection(data).entries
+        if any(entry.split == TRAIN for entry in entries):  # as `divided` takes them
+            entries = tuple(entry for entry in entries if entry.split == TRAIN)
         styles = tuple(sorted({entry.style for entry in entries}))
         check_pictures(len(entries), styles, check_styles, data)
         return len(entries), styles, f"{len(entries)} pictures in {len(styles)} styles from {data}"
@@ -205,13 +212,14 @@ def describe_plan(plan: Plan, output: Path) -> str:
     config, task = plan.config, TASKS[plan.task]
     count, styles, source = look_into(plan.data, lambda styles: task.check_styles(config, styles))
     held_out = round(count * share_held_out(count, config.hold_out))
+    own_test = comes_divided(plan.data)
     if config.ignores_styles:
         styles = ("all",)
     lines = {
         "task": f"{plan.task}: {output / 'model' / task.companion}",
         "data": source,
         "held out": f"about {held_out} of them" + (", by which the best is chosen" if task.companion else ""),
-        "measured": f"by {plan.test_data or 'what is held out'}",
+        "measured": f"by {plan.test_data or ('its own test pictures' if own_test else 'what is held out')}",
         "pictures": f"{config.resolution} x {config.resolution} px, styles: {', '.join(styles)}",
         "budget": f"{config.images} images in batches of {config.batch_size}, "
         f"each picture about {config.images / max(count - held_out, 1):.1f} times",

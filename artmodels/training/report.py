@@ -20,6 +20,7 @@ from artmodels.metrics.charts import (
     points_of,
     split_history,
 )
+from artmodels.training.config import UNPLANNED
 from artmodels.training.run_log import read_history
 from artmodels.training.sample_sheets import images_of, sample_film, sheets_of
 
@@ -124,7 +125,7 @@ def _head(run: Path, history: Sequence[Record], best: float | None) -> str:
     machine = _look_up(run / "model" / "metrics.json", "training", "machine")
     seconds = points_of(history, "seconds")
     facts = {"Images seen": number_text(history[-1]["images"] if history else 0)}
-    if planned is not None:
+    if planned is not None and planned < UNPLANNED:
         facts["Images seen"] += f" <small>of {number_text(planned)}</small>"
     if seconds:
         facts["Training time"] = f"{number_text(seconds[-1][1] / 3600)} <small>hours</small>"

@@ -116,6 +116,10 @@ class UpscalerTrainConfig(SupervisedConfig):
         super().__post_init__()
         self.upscaler_config()  # refuses what no upscaler can be built from
 
+    @property
+    def ignores_styles(self) -> bool:
+        return True
+
     def upscaler_config(self) -> UpscalerConfig:
         return UpscalerConfig(self.width, self.blocks)
 

@@ -10,7 +10,7 @@ import torch
 
 from artmodels.io.files import write_json
 from artmodels.io.safetensors_io import read_json
-from artmodels.training.config import RUN_CONFIG_NAME, TrainConfig
+from artmodels.training.config import RUN_CONFIG_NAME, UNPLANNED, TrainConfig
 
 SETTLED, LONGEST_SETTLED = 0.04, 60.0  # share of the time over which the speed is measured, and seconds at most
 LATEST = 0.4  # of the time, after which a plan is made of whatever is known
@@ -45,8 +45,11 @@ class TimeBudget:
         self.took[kind] = time.monotonic() - began
         self.aside += self.took[kind]
 
-    def ready(self, images: int, seconds: float, settled: bool) -> bool:
-        """Whether a plan can be made, after so many images and seconds; `settled`: steps are what they will be."""
+    def ready(self, images: int, seconds: float, settled: bool, most: int = UNPLANNED) -> bool:
+        """Whether a plan can be made, after so many images and seconds; `settled`: steps are what they will be.
+
+        It must be where the finish of a run that shows `most` images would begin, however fast they are.
+        """
         stepping = max(seconds - self.aside, 1e-6)
         if self.settled is None:
             self.rate = images / stepping
@@ -57,7 +60,7 @@ class TimeBudget:
             self.rate = (images - self.settled[0]) / max(taken, 1e-6)
             if taken >= min(SETTLED * 60 * self.minutes, LONGEST_SETTLED):
                 return True
-        return seconds >= LATEST * 60 * self.minutes
+        return images >= (1 - FINISH) * most or seconds >= LATEST * 60 * self.minutes
 
     def plan(self, config: TrainConfig, images: int, seconds: float, measuring: float, pictures: int) -> TrainConfig:
         """The config with a number of images, and what hangs on it, that ends with the time, or before.

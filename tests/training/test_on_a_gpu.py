@@ -10,12 +10,15 @@ from helpers import draw_pictures
 from training_runs import as_if_alone
 
 from artmodels.data.dataset import load_dataset
+from artmodels.hub.pretrained import ArtGenerator
+from artmodels.models.generator import GeneratorConfig
 from artmodels.training.batches import BatchSource
 from artmodels.training.captured_step import ALIKE, WARM_UP, CapturedStep, check_alike, restore, snapshot
 from artmodels.training.config import tiny
 from artmodels.training.distributed import make_accelerator
 from artmodels.training.gan_step import Passes, StepResult, build_networks, set_learning_rates, training_step
 from artmodels.training.gan_training import prepare_passes
+from artmodels.training.init_from import start_from
 from artmodels.training.latents import PictureLatents
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU that PyTorch computes on")
@@ -159,3 +162,17 @@ def test_a_played_step_follows_the_learning_rate(dataset):
         before = {name: weight.clone() for name, weight in setting.nets.generator.named_parameters()}
         take(source.take(16 * 50), judged=True)
         assert all(torch.equal(weight, before[name]) for name, weight in setting.nets.generator.named_parameters())
+
+
+@needs_gpu
+def test_a_run_on_a_gpu_starts_from_a_model_on_the_cpu():
+    """With a style of its own, a later doubling, and a block more: as it would start on the CPU."""
+    torch.manual_seed(0)
+    config = GeneratorConfig(resolution=32, styles=("mosaic", "op-art"), latent_dim=16, width=16, max_channels=64)
+    model = ArtGenerator(config)
+    grown = ArtGenerator(replace(config, resolution=64, width=8, styles=("op-art", "portraits"), late_doubling=32))
+    on_the_gpu = copy.deepcopy(grown).to("cuda")
+    for generator in (grown, on_the_gpu):
+        start_from(generator, model)
+    for name, tensor in on_the_gpu.state_dict().items():
+        assert tensor.device.type == "cuda" and torch.equal(tensor.cpu(), grown.state_dict()[name]), name

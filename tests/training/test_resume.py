@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 from helpers import ROOT, assert_one_clear_line, read_jsonl, run
-from training_runs import SHORT, UNMEASURED, begin, draw_unseen, same, train, train_alone, wait_for
+from training_runs import SHORT, UNMEASURED, begin, draw_unseen, same, train, train_alone, train_here, wait_for
 
 from artmodels.hub.load import load_model
 from artmodels.training.checkpoint import list_checkpoints
@@ -120,6 +120,23 @@ def test_a_signal_leaves_a_checkpoint_and_a_model_and_says_how_to_go_on(tmp_path
     assert images > 0 and images % 16 == 0
     assert read_jsonl(output / "metrics.jsonl")[-1]["images"] == images
     assert load_model(output / "model").generator.config.resolution == 32
+
+
+def test_minutes_that_are_not_planned_yet_take_no_images_beside_them(tmp_path):
+    output = tmp_path / "stopped"
+    flags = ("--preset", "tiny", *UNMEASURED, "--minutes", "60")
+    process = begin(output, *flags, stderr=subprocess.PIPE, text=True)
+    wait_for(output / "metrics.jsonl")
+    while not (output / "metrics.jsonl").read_text() and process.poll() is None:  # the first step is taken by then
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert "images: continue with --resume" in errors and "1,000,000,000" not in errors
+    assert "1,000,000,000" not in (output / "report.html").read_text()
+    for flag in ("--images", "--finish"):
+        assert_one_clear_line(
+            train_here("--output", str(output), "--resume", flag, "6400"), "--minutes has not planned"
+        )
 
 
 def test_a_run_whose_launcher_is_gone_stops_with_a_checkpoint(tmp_path):

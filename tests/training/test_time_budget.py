@@ -62,6 +62,16 @@ def test_a_few_pictures_are_not_shown_until_they_are_known_by_heart(pictures, im
     assert late.images == 12_032  # one more step, and everything is written
 
 
+def test_a_small_collection_is_planned_before_it_has_been_shown_too_often():
+    """However fast the machine is: the finish of what may be shown is still to come."""
+    budget = TimeBudget(8)
+    assert not budget.ready(6_400, 20.0, settled=True, most=12_000)
+    assert not budget.ready(8_960, 21.0, settled=True, most=12_000)
+    assert budget.ready(9_088, 21.1, settled=True, most=12_000)
+    plan = budget.plan(replace(cpu(), images=10**9, batch_size=128), 9_088, 21.1, measuring=5.0, pictures=40)
+    assert 11_800 < plan.images <= 12_000 and plan.images - plan.finish > 8_800
+
+
 @pytest.mark.slow
 def test_a_run_of_minutes_is_planned_ends_in_time_and_goes_on_by_its_plan(tmp_path):
     output = tmp_path / "run"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from helpers import assert_one_clear_line, draw_pictures, image_array, read_jsonl, run
+from PIL import Image
 from safetensors.torch import load_file
 from training_runs import SHORT, UNMEASURED, draw_unseen, same, train, train_alone, train_here
 
@@ -227,6 +228,42 @@ def test_a_dry_run_tells_the_plan_and_does_nothing(tmp_path):
     for words in ("512 pictures in 4 styles", "2048 images", "parameters", "memory", "time", "nothing was written"):
         assert words in result.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_dry_run_counts_what_a_divided_collection_trains_on(tmp_path):
+    draw_pictures(tmp_path / "art" / "train", 6)
+    draw_pictures(tmp_path / "art" / "test", 3)
+    result = train(tmp_path / "plan", "--preset", "tiny", "--data", str(tmp_path / "art"), "--dry-run")
+    assert result.returncode == 0, result.stderr
+    assert "18 pictures in 3 styles" in result.stdout and "by its own test pictures" in result.stdout
+
+
+@pytest.mark.slow
+def test_two_flat_folders_are_one_style_whatever_they_are_called(tmp_path):
+    for name, first in (("paintings", 0), ("unseen", 500)):
+        (tmp_path / name).mkdir()
+        for index in range(first, first + 12):
+            Image.fromarray(procedural.draw("mosaic", index, 32)).save(tmp_path / name / f"{index}.png")
+    flags = ["--preset", "tiny", "--images", "32", "--data", str(tmp_path / "paintings"), "--evaluate-samples", "16"]
+    result = train(tmp_path / "run", *flags, "--test-data", str(tmp_path / "unseen"))
+    assert result.returncode == 0, result.stderr
+    assert "unseen, the one style of --test-data, measures paintings" in result.stderr
+    told = json.loads((tmp_path / "run" / "model" / "metrics.json").read_text())["evaluation"]
+    assert told["overall"]["test_pictures"] == 12 and set(told["styles"]) == {"paintings"}
+
+
+@pytest.mark.slow
+def test_what_the_publisher_said_stays_when_a_better_average_comes(tmp_path, pictures):
+    flags = ("--data", str(pictures), "--preset", "tiny", *UNMEASURED, "--images", "32")
+    assert train(tmp_path / "run", *flags).returncode == 0
+    said = {"license": "cc-by-4.0", "provenance": "drawn by machine"}
+    metrics = tmp_path / "run" / "model" / "metrics.json"
+    metrics.write_text(json.dumps({**json.loads(metrics.read_text()), "publication": said}))
+    assert train(tmp_path / "run", "--resume", "--images", "64").returncode == 0
+    assert json.loads(metrics.read_text())["publication"] == said
+    assert json.loads(metrics.read_text())["training"]["images"] == 64
+    card = metrics.with_name("README.md").read_text()
+    assert "license: cc-by-4.0" in card and "drawn by machine" in card
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from artmodels.models.discriminator import FeatureProjector
 from artmodels.training.latents import (
     LATENTS_NAME,
     PictureLatents,
+    chosen_to_fit,
     components_for,
     fit_encoder,
     keep_latents,
@@ -53,7 +54,7 @@ def test_like_pictures_have_like_latents(projector, drawn, latents):
         torch.cat(group)
         for group in zip(*(look(projector, part) for part in drawn.batch(range(len(drawn))).split(64)), strict=True)
     ]
-    encoder = fit_encoder(features, labels, DIM)
+    encoder = fit_encoder(features, labels, DIM, styles=int(labels.max()) + 1)
     assert torch.allclose(encoder.encode(features, labels), latents, atol=1e-3)
     some = np.arange(0, len(drawn), 7)
     brighter = encoder.encode(look(projector, drawn.batch(some) + 0.05), labels[some])
@@ -117,3 +118,19 @@ def test_a_run_keeps_its_latents_until_the_collection_is_another(projector, draw
     half = drawn.select(np.arange(0, len(drawn), 2))
     assert len(keep(half)) == len(half)
     assert len(labels) == len(keep(drawn, flip=True))
+
+
+def test_a_rare_style_is_among_those_that_components_are_found_from(monkeypatch):
+    monkeypatch.setattr("artmodels.training.latents.MOST_FITTED", 10)
+    labels = torch.zeros(100, dtype=torch.long)
+    labels[[33, 77]] = 2
+    labels[55:57] = 1
+    chosen = chosen_to_fit(labels)
+    assert {33, 77, 55, 56} <= set(chosen.tolist()) and len(chosen) < 30 and len(set(chosen.tolist())) == len(chosen)
+    assert np.array_equal(chosen_to_fit(labels[:9]), np.arange(9))
+
+
+def test_a_picture_of_each_style_and_no_more_is_told_by_its_style_alone():
+    features, labels = [torch.randn(12, 20), torch.randn(12, 7)], torch.arange(12)
+    latents = fit_encoder(features, labels, 1, styles=12).encode(features, labels)
+    assert latents.shape == (12, 1) and torch.isfinite(latents).all() and latents.abs().max() < 1e-3

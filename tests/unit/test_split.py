@@ -113,6 +113,26 @@ def test_no_style_is_held_out_whole_and_too_few_are_not_held_out_at_all(tmp_path
     assert len(train) == 3 and len(test) == 0
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_many_copies_of_a_picture_are_held_out_no_more_often_than_one(tmp_path, seed):
+    """Of eight variants each, the least checksum would nearly always be among the lowest."""
+    folder = tmp_path / "paintings" / "one"
+    folder.mkdir(parents=True)
+    for index in range(40):
+        picture = Image.fromarray(procedural.draw("op-art", 1000 * seed + index, 48))
+        for variant in range(8):
+            picture.point(lambda level, v=variant: max(0, level - v)).save(folder / f"{index}-{variant}.png")
+    _, test = split(load_dataset(folder.parent, 32), 0.1)
+    assert len(test) <= 8 * 12  # of 40 families about 4: 12 by chance once in 2,000, and 23 by the least of eight
+
+
+def test_where_chance_holds_out_too_few_the_lowest_lots_are_added(tmp_path):
+    for count in (4, 5, 6, 8, 10):  # pictures of each of three styles
+        dataset = load_dataset(draw_pictures(tmp_path / f"of-{count}", per_style=count), 32)
+        train, test = split(dataset, 0.1)
+        assert 3 <= len(test) <= len(dataset) / 2 and min(train.style_counts().values()) >= 1
+
+
 def test_near_copies_between_two_sets_are_found(tmp_path):
     train = draw_pictures(tmp_path / "train", per_style=6)
     test = draw_pictures(tmp_path / "test", per_style=1)
