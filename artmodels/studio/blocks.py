@@ -1,5 +1,6 @@
 """Gradio's `Blocks` as the studio needs it: fair to its visitors, quick, and plain with their mistakes."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -45,13 +46,29 @@ class StudioBlocks(gr.Blocks):
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
     ) -> list[Any]:
-        """Inputs that a program left out at the end have their defaults."""
+        """Inputs that a program left out at the end have their defaults; what was deleted is in no gallery any more."""
         if block_fn.api_visibility == "public":
             inputs = [*inputs, *(block.value for block in block_fn.inputs[len(inputs) :])]
+        blocks = zip(block_fn.inputs, inputs, strict=False)
+        shown = [still_there(value) if isinstance(block, gr.Gallery) else value for block, value in blocks]
+        inputs = [*shown, *inputs[len(shown) :]]
         try:
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except Exception as error:  # whatever goes wrong before our own code runs is owed to what was sent
             raise gr.Error(plain_words(error), print_exception=False) from error
+
+
+def still_there(gallery: Any) -> Any:
+    """What a page sends of a gallery, without the pictures whose files have been deleted: Gradio would refuse all."""
+
+    def stands(item: Any) -> bool:
+        path = item.get("image", {}).get("path") if isinstance(item, dict) else None
+        return not isinstance(path, str) or Path(path).exists()
+
+    try:
+        return [item for item in gallery if stands(item)] if isinstance(gallery, list) else gallery
+    except (AttributeError, ValueError, OSError):  # not of the form that Gradio asks for, which it says itself
+        return gallery
 
 
 class LeanSession(SessionState):

@@ -190,6 +190,28 @@ def toast(error: Exception, language: str) -> gr.Error:
     return gr.Error(*_told(error, language), title=translate(language, "trouble"), print_exception=False)
 
 
+def in_turn(
+    button: gr.Button,
+    language: gr.Textbox,
+    news: gr.HTML,
+    stop: gr.Button,
+    making: dict[str, Any],
+    begin: Callable[[str | None], None] = lambda session: None,
+) -> Dependency:
+    """A click whose event may have to wait for minutes: that is said at once, and it can be stopped.
+
+    After an error nothing says that it goes on. `begin` is told whose session it is, before anything else.
+    """
+
+    def wait(language: str, request: gr.Request) -> tuple[str, gr.Button]:
+        begin(request.session_hash)
+        return f'<p role="status">{translate(language, "waiting-turn")}</p>', gr.Button(visible=True)
+
+    working = button.click(wait, language, [news, stop], **QUICK).then(**making)
+    working.failure(lambda: ("", gr.Button(visible=False)), None, [news, stop], **QUICK)
+    return working
+
+
 def gentle(event: dict[str, Any]) -> dict[str, Any]:
     """The same event, which warns where it would end in an error.
 

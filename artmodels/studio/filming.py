@@ -32,7 +32,8 @@ def filmed(
     Raises:
         ValueError, OSError: what painting or writing raise.
     """
-    owner = visitor() if owner is None else owner
+    listener = visitor()
+    owner = listener if owner is None else owner
     path, progress, stopped = context.files.place(name), SimpleQueue[float](), Event()
 
     def watched() -> Iterator[Image.Image]:
@@ -45,7 +46,7 @@ def filmed(
     coming = _encoders.submit(write, watched(), path)
     try:
         while not coming.done():
-            if AUDIENCE.silence(owner) > PATIENCE:
+            if AUDIENCE.silence(listener) > PATIENCE:
                 raise Complaint("nobody-listens")
             with suppress(Empty):
                 yield progress.get(timeout=TELL_EVERY)

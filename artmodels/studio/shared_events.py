@@ -342,7 +342,8 @@ def connect_language(
     opener.show_after(followed)
     back = gr.Button("↩", elem_id="address", elem_classes="out-of-sight")  # the page presses it when one goes back
     inputs = [query, context.current, context.language]
-    pages.panel.show_after(back.click(pick_again, inputs, context.picked, js=BACK_JS, **QUICK))
+    going = back.click(pick_again, inputs, context.picked, js=BACK_JS, trigger_mode="always_last", **QUICK)
+    pages.panel.show_after(going)
 
 
 def _said(words: dict[str, str], language: str) -> dict[str, Any]:

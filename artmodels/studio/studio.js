@@ -72,14 +72,18 @@
   }
 
   function open(item) {
-    const caption = captionOf(item);
-    settle(() => document.querySelector('#picked img')?.alt === caption);
+    const caption = captionOf(item), said = Boolean(item.closest('#say-wall'));
+    const inPanel = () => {  // on the page Say a caption goes on after the picture's own: how well it fits the words
+      const picked = document.querySelector('#picked img');
+      return picked && (picked.alt === caption || (said && caption.startsWith(`${picked.alt} · `))) ? picked : null;
+    };
+    settle(inPanel);
     shown = item;
     show(item.querySelector('img').src, caption);
     clearInterval(watching);
     watching = setInterval(() => {  // the panel has it larger, once the server has enlarged it
-      const image = view().querySelector('img'), better = document.querySelector('#picked img');
-      if (better && better.alt === image.alt && image.src !== better.src) image.src = better.src;
+      const image = view().querySelector('img'), better = inPanel();
+      if (better && image.alt === caption && image.src !== better.src) image.src = better.src;
     }, 100);
   }
 
@@ -236,7 +240,7 @@
     const wait = setInterval(() => {
       if (!document.querySelector('#wall')) return;  // the page itself is not there yet
       const waits = document.querySelector('#large.coming');
-      if (!following || document.querySelector('.toast-body')) {  // it came, or something is said instead of it
+      if (!following || document.querySelector('.toast-body, #offer-bar p')) {  // it came, or something is said instead
         clearInterval(wait);
         if (waits) close();
       } else if (!waits) show('', words().coming);

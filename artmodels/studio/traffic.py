@@ -23,7 +23,8 @@ from artmodels.studio.visitors import Audience, address_of
 API = "/gradio_api"
 MAX_BODY = 8 * 10**6  # bytes of a request that is no upload: sixty kept pictures and their family are far below
 MAX_UPLOADED = 64 * 10**6  # bytes of one upload, which may be several files
-UPLOADS_AT_ONCE = 40
+UPLOADS_AT_ONCE, UPLOADS_EACH = 40, 6  # of all addresses, and of one
+LONGEST_UPLOAD = 600.0  # seconds
 MAX_WAITING_EACH = 100  # requests of one address in the queue
 MAX_SLOW_EACH = 3  # of those that take long, of which there is one queue for each kind
 SLOW = ("filming", "descents")
@@ -35,7 +36,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, store: FileStore, audience: Audience):
         self.app, self.store, self.audience = app, store, audience
-        self.uploading = 0
+        self.uploading = Counter[str]()  # of each address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "").removeprefix(scope.get("root_path", "")).rstrip("/")
@@ -97,7 +98,8 @@ class Gate:
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Gradio's own upload, whose files then get names that only their sender knows."""
-        if self.uploading >= UPLOADS_AT_ONCE:
+        address = address_of(scope["client"], Headers(scope=scope))
+        if self.uploading.total() >= UPLOADS_AT_ONCE or self.uploading[address] >= UPLOADS_EACH:
             answer: Response = refuse(503, "too many files are coming in at this moment: try again in a minute")
             await answer(scope, receive, send)
             return
@@ -106,16 +108,22 @@ class Gate:
         async def collect(message: Message) -> None:
             messages.append(message)
 
-        self.uploading += 1
+        self.uploading[address] += 1
         try:
-            await self._limited(scope, receive, collect, MAX_UPLOADED)
+            async with asyncio.timeout(LONGEST_UPLOAD):
+                await self._limited(scope, receive, collect, MAX_UPLOADED)
+        except TimeoutError:
+            await refuse(408, "the file came too slowly: try again")(scope, receive, send)
+            return
         finally:
-            self.uploading -= 1
+            self.uploading[address] -= 1
+            if not self.uploading[address]:
+                del self.uploading[address]
         if not messages or messages[0]["status"] != 200:
             for message in messages:
                 await send(message)
             return
-        owner = f"files from {address_of(scope['client'], Headers(scope=scope))}"
+        owner = f"files from {address}"
         paths = json.loads(b"".join(message.get("body", b"") for message in messages[1:]))
         try:
             received = [await asyncio.to_thread(self.store.receive, Path(path), owner) for path in paths]

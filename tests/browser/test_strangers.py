@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import re
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from hub_server import Handler
 from PIL import Image
 
 from artmodels.generate.recipe import Latent, Recipe, pack_rows
+from artmodels.studio.traffic import UPLOADS_EACH
 
 SECONDS = 5.0  # that files live on this server
 
@@ -203,6 +205,26 @@ def test_an_upload_or_a_request_that_is_too_large_is_refused_in_a_line(web):
     for answer in answers:
         assert answer.status_code in (400, 413) and len(answer.text) < 300, answer.text
     assert answers[0].status_code == answers[2].status_code == 413
+
+
+def test_one_address_cannot_keep_others_from_uploading(server):
+    """Uploads that never end, from one address; those of another still come in."""
+    host, port = server.removeprefix("http://").rstrip("/").split(":")
+    slow = []
+    for _ in range(UPLOADS_EACH + 2):
+        slow.append(socket.create_connection((host, int(port))))
+        lines = ["POST /gradio_api/upload HTTP/1.1", f"Host: {host}", "X-Forwarded-For: 9.9.9.7"]
+        lines += ["Content-Type: multipart/form-data; boundary=x", "Content-Length: 1000"]
+        slow[-1].sendall(("\r\n".join(lines) + "\r\n\r\n--x\r\n").encode())
+    try:
+        for last in slow[-2:]:
+            last.settimeout(20)
+            assert b"503" in last.recv(200).partition(b"\r\n")[0]
+        with httpx.Client(base_url=f"{server}gradio_api/", headers={"X-Forwarded-For": "9.9.9.8"}) as other:
+            assert upload(other, photo())
+    finally:
+        for each in slow:
+            each.close()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 import re
 import zipfile
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from helpers import frame_count
@@ -457,9 +458,15 @@ def test_a_family_is_bred_kept_and_gone_back_in(visit):
     page.locator("#tree .thumbnail-item").first.click()
     until(page, "c.length === 2", "#parents")
     until(page, f"c.join() === {json.dumps(','.join(first_litter))}", "#litter")
+    gone = page.evaluate("document.querySelector('#tree img').src").partition("/file=")[2]
+    Path(unquote(gone)).unlink()  # as after an hour
+    page.locator("#have-children").click()
+    until(page, "c.length === 4 && c[3] === 'generation 4'", "#tree")
+    page.locator("#tree .thumbnail-item").first.click()
+    until(page, f"c.join() === {json.dumps(','.join(first_litter))}", "#litter")
     again = visit(context=page.context)
     go(again, "Breed")
-    until(again, "c.length === 3", "#tree")
+    until(again, "c.length === 4", "#tree")
     again.locator("#forget-tree").click()
     until(again, "c.length === 0", "#tree")
     again.locator("#clear-parents").click()
@@ -533,6 +540,18 @@ def test_a_long_film_is_stopped_and_too_short_ones_are_told(page):
     go(page, "Paint")
     page.locator("#dice").click()
     until(page, "c[0] !== 'Flow-field No. 1'")
+
+
+def test_a_film_that_cannot_be_made_leaves_nothing_that_says_it_is(page):
+    go(page, "Film")
+    until(page, "c.length === 3", "#reel")
+    page.locator("#film-format").get_by_label("WebP").check()
+    page.locator("#film-size").get_by_label("512").check()
+    set_slider(page, "Seconds", "60")
+    page.locator("#make-film").click()
+    says(page, "WebP")
+    page.wait_for_function("() => !document.querySelector('#film-news').innerText.trim()")
+    page.locator("#stop-film").wait_for(state="hidden")
 
 
 def test_pictures_move_with_an_uploaded_sound(page, tmp_path):
@@ -669,7 +688,6 @@ def test_a_prompt_is_painted_and_its_words_are_told(page):
     page.get_by_text("0 of 8 pictures are painted").wait_for(state="hidden")
     page.locator("#say-stop").wait_for(state="hidden")
     page.locator("#say-phrases").get_by_label("mosaic").check()
-    page.get_by_text("0 of 8 pictures are painted").wait_for()
     page.locator("#phrase input, #phrase textarea").fill("a dark blue zeppelin <b>at</b> sea")  # ends that one
     page.locator("#phrase input, #phrase textarea").press("Enter")
     until(page, "c.length === 8 && c.every(text => /fits better than [0-9]+%/.test(text))", "#say-wall")
@@ -681,6 +699,9 @@ def test_a_prompt_is_painted_and_its_words_are_told(page):
     first = captions(page, "#say-wall")
     page.locator("#say-wall .thumbnail-item").nth(3).click()
     panel_shows(page, first[3].partition(" · fits")[0])
+    page.wait_for_function("() => !document.body.classList.contains('picking')", timeout=5000)  # its buttons are there
+    larger = "document.querySelector('#large img').src === document.querySelector('#picked img').src"
+    page.wait_for_function(f"() => {larger}")
     page.keyboard.press("Escape")
     assert len(picked_recipe(page).latents) > 1
     page.locator("#say-dice").click()
@@ -1092,6 +1113,7 @@ def test_a_visitor_paints_with_any_model_of_the_hub(visit, visited_hub):
     assert picked_recipe(friend) == recipe
     here = visit(query_of(link))
     here.locator("#offer-bar").wait_for()
+    here.wait_for_function("() => document.querySelector('#large')?.hidden !== false")  # nothing waits over the offer
 
 
 @pytest.mark.parametrize(

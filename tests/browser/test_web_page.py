@@ -333,8 +333,15 @@ def test_short_links_say_the_same_here_and_there(visit, model, tmp_path):
     page.keyboard.press("Escape")
     page.locator("#wall .frame").nth(1).click()
     page.wait_for_function("() => location.search.includes('seed=78')")
+    page.keyboard.press("Escape")
+    page.locator("#dice").click()
+    page.wait_for_function("() => document.querySelector('#wall .caption').innerText !== 'Op-art No. 77'")
+    settled(page, "#wall", 24)
+    rolled = captions(page)
     page.go_back()
     page.wait_for_function("() => document.querySelector('#picked-caption').innerText === 'Op-art No. 77'")
+    settled(page, "#wall", 24)
+    assert captions(page) == rolled  # only the panel goes back
 
 
 # Pages
@@ -451,6 +458,51 @@ def test_a_picture_is_steered(page, model, tmp_path):
     recipe = recipe_in(file, tmp_path)
     assert recipe.edits == (Shift("brightness", 1.5, model.directions.sha256),)
     assert np.abs(levels_of(file) - by_pytorch(model, recipe)).max() <= 1
+
+
+def test_what_is_picked_is_downloaded_however_much_was_painted_since(visit):
+    page = visit()
+    page.locator("#wall .frame").nth(2).click()
+    page.wait_for_function("() => document.querySelector('#download').download")
+    page.keyboard.press("Escape")
+    page.evaluate("""async () => {  // as many others as push it out of the painter's memory
+        const painter = artmodels.painter;
+        const some = await (await import('./page/recipe.js')).recipeOfText('?style=mosaic&seed=1', artmodels.model);
+        painter.ask = async () => ({ png: new Blob(['x']), milliseconds: 1 });
+        for (let seed = 0; seed < 500; seed++)
+            await painter.paint({ ...some.recipe, latents: [{ ...some.recipe.latents[0], seed: 1000 + seed }] });
+    }""")
+    with page.expect_download() as arriving:
+        page.locator("#download").click()
+    assert Path(arriving.value.path()).read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_is_kept_in_one_tab_is_not_lost_by_another(visit):
+    page = visit()
+    other = page.context.new_page()
+    other.goto(page.url.partition("?")[0])
+    other.wait_for_function(f"() => {WHOLE}")
+    for tab, place in ((page, 1), (other, 2)):
+        tab.locator("#wall .frame").nth(place).click()
+        tab.wait_for_function("() => document.querySelector('#download').download")
+        tab.keyboard.press("Escape")
+        tab.locator("#keep").click()
+    for tab in (page, other):
+        tab.wait_for_function("() => document.querySelectorAll('#kept .frame').length === 2")
+
+
+def test_pictures_go_into_a_film_one_after_the_other_from_anywhere(visit):
+    page = visit()
+    for place in (1, 2):
+        page.get_by_role("tab", name="Paint").click()
+        page.locator("#wall .frame").nth(place).click()
+        page.wait_for_function(
+            "name => document.querySelector('#picked-caption').innerText === name", arg=captions(page)[place]
+        )
+        page.keyboard.press("Escape")
+        page.locator("#film-it").click()
+        settled(page, "#reel", place)
+    assert captions(page, "#reel") == captions(page)[1:3]
 
 
 def test_a_film_is_painted_and_recorded(visit):

@@ -187,6 +187,10 @@ def test_parents_have_the_same_children_again(studio):
     assert len(page.show_family(family, *asked)) == 1
     with pytest.raises(gr.Error, match="2"):
         page.breed(chosen[:1], 5, 0.2, [], [], *asked)
+    foreign = {"parents": [{**parent, "weights_sha256": "0" * 64} for parent in chosen], "seed": 1, "mutation": 0.2}
+    _, _, both, strips = page.breed(chosen, 6, 0.2, [foreign, *family], [], *asked)
+    assert both[:2] == [foreign, *family] and len(both) == 3  # another model's family stays
+    assert [caption for _, caption in strips] == ["generation 1", "generation 2"]  # painted anew where it was deleted
 
 
 def test_a_picture_is_steered_and_levelled(studio):

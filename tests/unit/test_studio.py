@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
@@ -28,11 +29,12 @@ from artmodels.signals.audio_file import wav_bytes
 from artmodels.studio import app, handlers, previews
 from artmodels.studio.app import avoid_proxies
 from artmodels.studio.batching import MicroBatcher
+from artmodels.studio.blocks import still_there
 from artmodels.studio.context import read_recipes_data
 from artmodels.studio.handlers import ALL_STYLES, MAX_COUNT
 from artmodels.studio.i18n import WORDS, Complaint, translate, translate_error
 from artmodels.studio.pages import photo
-from artmodels.studio.pages.breed import generations_of
+from artmodels.studio.pages.breed import MAX_GENERATIONS, generations_of
 from artmodels.studio.pages.paint import designs_of
 from artmodels.studio.performing import draw_sound, hear_file, take_score
 from artmodels.studio.previews import preview_rows
@@ -292,6 +294,9 @@ def test_what_a_browser_kept_of_this_model_is_found_again(model):
     generation = {"parents": parents, "seed": 3, "mutation": 0.2}
     wrong = [{**generation, "seed": -1}, {**generation, "mutation": "x"}, {**generation, "parents": parents[:1]}]
     assert generations_of(model, [*wrong, generation]) == [generation]
+    foreign = {**generation, "parents": [{**parent, "weights_sha256": "0" * 64} for parent in parents]}
+    assert generations_of(model, [generation, *[foreign] * 50]) == [generation]
+    assert len(generations_of(model, [generation] * 50)) == MAX_GENERATIONS
     assert read_recipes_data([*parents, {"model": "x"}]) == read_recipes_data(parents)
     assert json.loads(json.dumps(parents[0])) == parents[0] != asdict(read_recipes_data(parents)[0])
 
@@ -442,3 +447,12 @@ def test_a_caption_tells_ancestors_and_edits(model):
     assert re.fullmatch("Mosaic No. 7 · [a-z]{5}", handlers.caption(recipe))
     long = recipe_of(model, latents=(Latent(4_018_314_376), Latent(8, 0.3)))
     assert re.fullmatch("Mosaic · [a-z]{5}", handlers.caption(long))
+
+
+def test_pictures_that_have_been_deleted_are_left_out_of_a_gallery(tmp_path):
+    (tmp_path / "here.png").touch()
+    here, gone = ({"image": {"path": str(tmp_path / name)}, "caption": name} for name in ("here.png", "gone.png"))
+    assert still_there([gone, here, gone]) == [here]
+    strange: Any
+    for strange in (None, 7, "x", {}, [None], [{"image": 3}], [{"image": {"path": 3}}], [{"image": {"path": "\0"}}]):
+        assert still_there(strange) in (strange, [])

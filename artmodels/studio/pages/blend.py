@@ -205,7 +205,8 @@ class BlendPage:
                 trigger_mode="always_last",
             )
         )
-        linked(self.dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private").then(**repainting))
+        drawn = self.dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private")
+        linked(drawn.then(**gentle(repainting), trigger_mode="always_last"))
         linked(self.surprise.click(self.surprise_mix, asked, mixed, **QUICK).then(**repainting))
         linked(self.even.click(self.even_mix, [self.slots, *asked], mixed, **QUICK).then(**repainting))
         chosen = self.chosen_slots.input(self.choose_slots, [self.chosen_slots, *asked], mixed, **QUICK)

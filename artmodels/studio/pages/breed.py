@@ -29,7 +29,7 @@ from artmodels.studio.i18n import Complaint, translate
 from artmodels.studio.panel import Panel, fits, picked_and_chosen, those_of
 
 LITTER = 8
-MAX_GENERATIONS = 24
+MAX_GENERATIONS, MAX_OTHERS = 24, 96  # that are kept of this model, and of all others
 FIRST_MUTATION = 0.25
 LITTER_JS = "() => { window.artmodels.lookAt('#litter .thumbnail-item'); return []; }"
 EXAMPLE_STEP = 3  # pictures of the wall from one parent of the example to the next
@@ -114,10 +114,13 @@ class BreedPage:
             born = children(chosen, LITTER, seed, mutation)
             images = handlers.paint_images(model, [*chosen, *born], self.context.on_walls.paint)
             known = generations_of(model, family)
+            if len(tree or []) != len(known):  # strips are deleted after a while
+                tree = self.strips_of(model, known, language)
             newest = strip(self.context, [*chosen, *born], images, len(chosen), len(known) + 1, language)
             wall = self.context.on_walls.hang(model, born, images[len(chosen) :], language)
-        strips = [*(tree or []), newest][-MAX_GENERATIONS:]
-        return wall, as_data(born), [*known, generation][-MAX_GENERATIONS:], strips
+        others = [each for each in (family if isinstance(family, list) else []) if each not in known]
+        family = [*others[-MAX_OTHERS:], *[*known, generation][-MAX_GENERATIONS:]]
+        return wall, as_data(born), family, [*(tree or []), newest][-MAX_GENERATIONS:]
 
     def go_back(self, family: Any, current: str, language: str, event: gr.SelectData) -> tuple[Any, ...]:
         """The parents and children of a generation stand there again; what is bred next branches off."""
@@ -135,12 +138,18 @@ class BreedPage:
             return gr.skip()
         with clear_errors(language):
             model = self.context.model_of(current)
-            strips = []
-            for place, generation in enumerate(generations_of(model, family), 1):
-                chosen, born = members(generation)
-                images = handlers.paint_images(model, [*chosen, *born], self.context.on_walls.paint)
-                strips.append(strip(self.context, [*chosen, *born], images, len(chosen), place, language))
-            return strips
+            return self.strips_of(model, generations_of(model, family), language)
+
+    def strips_of(
+        self, model: LoadedModel, generations: Sequence[dict[str, Any]], language: str
+    ) -> list[tuple[str, str]]:
+        """The tree, painted anew."""
+        strips = []
+        for place, generation in enumerate(generations, 1):
+            chosen, born = members(generation)
+            images = handlers.paint_images(model, [*chosen, *born], self.context.on_walls.paint)
+            strips.append(strip(self.context, [*chosen, *born], images, len(chosen), place, language))
+        return strips
 
     def show_family_after(self, event: Dependency) -> Dependency:
         inputs = [self.context.family, self.context.current, self.context.language]
@@ -210,7 +219,7 @@ def build_breed_page(context: StudioContext, panel: Panel) -> BreedPage:
 def generations_of(model: LoadedModel, family: Any) -> list[dict[str, Any]]:
     """The generations of this model in what a browser kept, which may be anything."""
     known = []
-    for generation in family[-MAX_GENERATIONS:] if isinstance(family, list) else []:
+    for generation in family[-MAX_GENERATIONS - MAX_OTHERS :] if isinstance(family, list) else []:
         try:
             chosen = read_recipes_data(generation["parents"])
             if MIN_PARENTS <= len(chosen) <= MAX_PARENTS and all(fits(model, recipe) for recipe in chosen):
@@ -219,7 +228,7 @@ def generations_of(model: LoadedModel, family: Any) -> list[dict[str, Any]]:
                 known.append(generation)
         except (TypeError, KeyError, ValueError):
             continue
-    return known
+    return known[-MAX_GENERATIONS:]
 
 
 def members(generation: dict[str, Any]) -> tuple[list[Recipe], list[Recipe]]:

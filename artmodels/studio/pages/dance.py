@@ -70,7 +70,7 @@ class DancePage:
     def connect(self) -> None:
         context = self.context
         inputs = [self.clip, self.score_file, *self.dials.inputs, context.current, context.language]
-        self.shown.connect(self.film, inputs, self.preview, self.make, self.stop)
+        self.shown.connect(self.context.language, self.film, inputs, self.preview, self.make, self.stop)
 
 
 def build_dance_page(context: StudioContext, first: LoadedModel) -> DancePage:

@@ -33,6 +33,7 @@ from artmodels.studio.context import (
     StudioContext,
     Updates,
     clear_errors,
+    in_turn,
     pick_from,
     progress_words,
     read_recipes_data,
@@ -155,15 +156,19 @@ class FilmPage:
         adding = [context.picked, reel.recipes, self.example, *asked]
         panel.film.click(self.add, adding, [*reel.parts, context.tabs], **PAINTING)
         begun = room.select(self.begin, [reel.recipes, wall, *asked], [*reel.parts, self.example], **PAINTING)
-        begun.then(self.play, [reel.recipes, self.example, *asked], self.video, **PAINTING)
+        begun.then(self.play, [reel.recipes, self.example, *asked], self.video, **FILMING)
         self.use_kept.click(self.take_kept, [context.kept, *asked], reel.parts, **PAINTING)
         self.clear.click(lambda: ([], []), None, reel.parts, **QUICK)
-        shooting = self.make.click(
-            self.shoot,
-            [reel.recipes, self.seconds, self.rate, self.size, self.kind, self.loop, self.smooth, *asked],
-            [self.news, stop, self.video, self.moving, self.download],
+        making = {
+            "fn": self.shoot,
+            "inputs": [
+                *(reel.recipes, self.seconds, self.rate, self.size, self.kind, self.loop, self.smooth),
+                *asked,
+            ],
+            "outputs": [self.news, stop, self.video, self.moving, self.download],
             **FILMING,
-        )
+        }
+        shooting = in_turn(self.make, context.language, self.news, stop, making)
         # A last word of progress may still be on its way when the film is cancelled.
         stop.click(lambda: gr.Button(visible=False), None, stop, cancels=[shooting], **QUICK).then(
             lambda: ("", gr.Button(visible=False)), None, [self.news, stop], **QUICK

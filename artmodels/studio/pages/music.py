@@ -87,7 +87,7 @@ class MusicPage:
         sound.change(**gentle(listening), trigger_mode="always_last")
         room.select(self.listen_once, [heard, sound, context.language], heard, **PAINTING)
         inputs = [sound, self.score_file, self.mode, *self.dials.inputs, context.current, context.language]
-        self.shown.connect(self.film, inputs, self.preview, self.make, self.stop)
+        self.shown.connect(self.context.language, self.film, inputs, self.preview, self.make, self.stop)
 
 
 def build_music_page(context: StudioContext, first: LoadedModel, room: gr.Tab) -> MusicPage:

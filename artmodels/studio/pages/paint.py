@@ -181,7 +181,8 @@ class PaintPage:
             **gentle(repainting),
             trigger_mode="always_last",
         )
-        rolled = self.dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private").then(**repainting)
+        drawn = self.dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private")
+        rolled = drawn.then(**gentle(repainting), trigger_mode="always_last")  # the wall is the field's last seed's
         left = leave.click(self.leave_near, None, [self.near, self.near_bar], **QUICK).then(**repainting)
         undone = self.undo.click(
             self.step_back,

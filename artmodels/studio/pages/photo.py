@@ -135,7 +135,7 @@ class PhotoPage:
         return {
             self.style: names[event.index],
             self.wish: self.wished_anew(request),
-            self.news: f'<p role="status">{translate(language, "photo-waiting")}</p>',
+            self.news: f'<p role="status">{translate(language, "waiting-turn")}</p>',
             self.example_words: gr.HTML(visible=False),
             self.stop: gr.Button(visible=True),
             self.download: gr.DownloadButton(visible=False),

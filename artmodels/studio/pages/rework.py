@@ -17,6 +17,7 @@ from artmodels.studio.context import (
     Updates,
     clear_errors,
     figure,
+    in_turn,
     only_if,
     progress_words,
     read_picked,
@@ -93,6 +94,9 @@ class ReworkPage:
         from artmodels.optimize.jobs import input_from_bytes
 
         visitor = request.session_hash
+        if visitor in self.stopping:  # while it waited for its turn
+            yield {self.news: "", self.stop: gr.Button(visible=False)}
+            return
         with clear_errors(language):
             model = self.context.model_of(current)
             if mine:
@@ -111,7 +115,6 @@ class ReworkPage:
                 self.download: gr.DownloadButton(visible=False),
                 self.stop: gr.Button(visible=True),
             }
-            self.stopping.discard(visitor)
             watched = Watched(job, lambda: visitor in self.stopping)
             pictures, curves = Passing(self.context), Passing(self.context)
             for look in watched:
@@ -157,15 +160,18 @@ class ReworkPage:
         context = self.context
         parts: list[gr.blocks.Block] = [self.hint, self.style, self.style_picture, self.strength]
         self.way.input(self.explain_way, [self.way, context.language], parts, **QUICK)
-        working = self.start.click(
-            self.descend,
-            [
+        making = {
+            "fn": self.descend,
+            "inputs": [
                 *(self.mine, self.way, self.style, self.style_picture, self.strength),
                 *(context.picked, wall, context.current, context.language),
             ],
-            [*self.shown, self.stop, context.picked],
-            **{**PAINTING, "concurrency_id": "descents", "concurrency_limit": 1},
-        )
+            "outputs": [*self.shown, self.stop, context.picked],
+            **PAINTING,
+            "concurrency_id": "descents",
+            "concurrency_limit": 1,
+        }
+        working = in_turn(self.start, context.language, self.news, self.stop, making, self.stopping.discard)
         panel.show_after(working)
         self.stop.click(self.halt, None, self.stop, **QUICK)
         panel.rework.click(lambda: context.go("rework"), None, context.tabs, **QUICK)

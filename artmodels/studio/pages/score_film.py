@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from artmodels.studio.context import FILMING, QUICK, StudioContext, Updates, progress_words
+from artmodels.studio.context import FILMING, QUICK, StudioContext, Updates, in_turn, progress_words
 from artmodels.studio.i18n import translate
 
 RATE = 24  # frames a second
@@ -74,6 +74,7 @@ class FilmShown:
 
     def connect(
         self,
+        language: gr.Textbox,
         film: Callable[..., Iterator[Updates]],
         inputs: list[Any],
         preview: gr.Button,
@@ -82,7 +83,13 @@ class FilmShown:
     ) -> None:
         """Buttons that make a part or the whole, by `film(whole, *inputs)`, and one that ends the making."""
         filming: list[Any] = [
-            button.click(partial(film, whole), inputs, [*self.parts, stop], **FILMING)
+            in_turn(
+                button,
+                language,
+                self.news,
+                stop,
+                {"fn": partial(film, whole), "inputs": inputs, "outputs": [*self.parts, stop], **FILMING},
+            )
             for button, whole in ((preview, False), (make, True))
         ]
         # A last word of progress may still be on its way when the making is stopped.

@@ -34,9 +34,9 @@ export class FilmPage {
   }
 
   add(recipe) {
+    this.app.go('film'); // which chooses an example where there is nothing yet
     const known = this.example ? [] : this.stops;
     this.example = false;
-    this.app.go('film');
     if (known.some((each) => toJson(each) === toJson(recipe))) return;
     if (known.length >= MAX_STOPS) {
       this.app.tell(say('too-many-stops', { most: MAX_STOPS }));

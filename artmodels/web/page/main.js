@@ -183,7 +183,7 @@ function connect() {
   });
   addEventListener('popstate', () => {
     closeLarge();
-    if (asks(location.search)) app.opener.openText(location.search, true);
+    if (asks(location.search)) app.opener.goBack(location.search);
   });
 }
 

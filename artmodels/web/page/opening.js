@@ -139,6 +139,15 @@ export class Opener {
     }, text);
   }
 
+  /** The picture of an address that one goes back to; the wall and the page stay as they are. */
+  async goBack(query) {
+    await this.guarded(async () => {
+      const { recipe, open } = await recipeOfText(query, this.app.model);
+      if (recipe.weights_sha256 !== this.app.model.weightsSha256) await this.openRecipe(recipe, open, true);
+      else await this.app.panel.show(recipe, { large: false, follow: false });
+    }, query);
+  }
+
   async guarded(act, text = '') {
     try {
       this.app.tell('');

@@ -18,6 +18,12 @@ export class Panel {
     element('keep').onclick = () => this.toggle();
     element('copy').onclick = () => this.copy();
     element('sheet-close').onclick = () => document.body.classList.add('sheet-closed');
+    addEventListener('storage', ({ key }) => {
+      if (key !== STORE) return;
+      this.kept = readKept();
+      this.label();
+      this.showKept();
+    });
   }
 
   /** Show the picture of a recipe; in the address too, unless it came from there. */
@@ -41,7 +47,9 @@ export class Panel {
     element('pick-hint').hidden = true;
     if (large) showLarge(picture);
     const download = element('download');
-    download.href = picture.url;
+    URL.revokeObjectURL(this.address);
+    this.address = URL.createObjectURL(picture.png); // its own: the painter lets go of pictures that it has long made
+    download.href = this.address;
     download.download = await fileNameOf(recipe);
     this.label();
     try {
@@ -60,6 +68,7 @@ export class Panel {
   }
 
   toggle() {
+    this.kept = readKept(); // another tab may have kept more
     const key = toJson(this.picked),
       others = this.kept.filter((recipe) => toJson(recipe) !== key);
     if (others.length === this.kept.length && others.length >= MAX_KEPT) {
