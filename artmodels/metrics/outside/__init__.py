@@ -1,4 +1,4 @@
-"""The judge from outside: a style network that has seen paintings alone, and by which no training decides anything.
+"""The judge from outside: a style network that has seen paintings alone, and which no training run uses.
 
 EfficientNet-Lite2, the first judge, is a cousin of the network that a training sees through, so a training could please
 both by what only they have in common. This judge shares nothing with either: it was trained from scratch, by
