@@ -65,7 +65,9 @@ def check_out(path: Path | None, flag: str = "--out", suffix: str = "") -> None:
         return
     if not path.parent.is_dir():
         raise ValueError(f"{flag} {path}: there is no folder {path.parent}; make it first")
-    if suffix and (path.is_dir() or path.suffix.lower() != suffix):
+    if path.is_dir():
+        raise ValueError(f"{flag} {path} is a folder: name a file in it")
+    if suffix and path.suffix.lower() != suffix:
         raise ValueError(f"{flag} should name a file that ends in {suffix}, found {str(path)[:200]}")
 
 

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from artmodels.signals.listening import Hearing
 
 
+# What a score is composed by, where nothing else is said.
+COMPOSED = {"mode": "pulse", "strength": 0.5, "smoothness": 0.5, "palette": 0.5, "seed": 1, "fps": 24, "size": 256}
+
+
 def add_music(verbs: argparse._SubParsersAction) -> None:
     example = "python -m artmodels music song.mp3 --model checkpoints/masters --out film.mp4 --mode pulse"
     summary = "Paint a film that moves with a sound, as an MP4 or a WebM with that sound."
@@ -18,7 +22,7 @@ def add_music(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "sound", type=Path, nargs="?", help="1 to 300 seconds of any usual kind (default: a piece of our own)"
     )
-    parser.add_argument("--mode", default="pulse", help="walk, pulse or styles (default: pulse)")
+    parser.add_argument("--mode", help="walk, pulse or styles (default: pulse)")
     add_score_flags(parser)
 
 
@@ -27,20 +31,20 @@ def add_score_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--model", required=True, help="the model to paint with: a folder or a Hub id")
     add("--out", type=Path, help="the film: a name that ends in .mp4 or .webm")
-    add("--strength", type=float, default=0.5, help="how far the picture moves, 0 to 1 (default: 0.5)")
-    add("--smoothness", type=float, default=0.5, help="how gently, 0 to 1 (default: 0.5)")
-    add("--palette", type=float, default=0.5, help="how many styles and colours take part, 0 to 1 (default: 0.5)")
-    add("--seed", type=natural, default=1, help="of the pictures (default: 1)")
+    add("--strength", type=float, help="how far the picture moves, 0 to 1 (default: 0.5)")
+    add("--smoothness", type=float, help="how gently, 0 to 1 (default: 0.5)")
+    add("--palette", type=float, help="how many styles and colours take part, 0 to 1 (default: 0.5)")
+    add("--seed", type=natural, help="of the pictures (default: 1)")
     add("--style", help="the first style (default: the seed's)")
-    add("--fps", type=natural, default=24, help="frames per second, 8 to 30 (default: 24)")
-    add("--size", type=natural, default=256, help="px, an even number up to 512 (default: 256)")
+    add("--fps", type=natural, help="frames per second, 8 to 30 (default: 24)")
+    add("--size", type=natural, help="px, an even number up to 512 (default: 256)")
     add("--score", type=Path, metavar="FILE", help="also write the score, as JSON to read and edit")
     add("--from-score", type=Path, metavar="FILE", help="render this score, and compose none")
     add("--anyway", action="store_true", help="render a score that was composed for another sound or model")
 
 
 def check_flags(chosen: argparse.Namespace) -> None:
-    """Refuse, before any work is done, files that could not be written, or none at all.
+    """Refuse, before any work is done, files that could not be written, or none at all; fill in what was not chosen.
 
     Raises:
         ValueError: see `check_out` and `check_video`.
@@ -53,6 +57,12 @@ def check_flags(chosen: argparse.Namespace) -> None:
     check_out(chosen.score, "--score", ".json")
     if chosen.out is not None:
         check_video(chosen.out)
+    said = [f"--{name}" for name in (*COMPOSED, "style") if getattr(chosen, name, None) is not None]
+    if chosen.from_score and said:
+        raise ValueError(f"--from-score renders a score as it is: leave {', '.join(said)} away, or edit the score")
+    for name, value in COMPOSED.items():
+        if getattr(chosen, name, None) is None:
+            setattr(chosen, name, value)
 
 
 def _music(chosen: argparse.Namespace) -> None:

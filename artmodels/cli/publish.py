@@ -45,7 +45,7 @@ def _publish(chosen: argparse.Namespace) -> None:
         provenance=statement.provenance or _ask("Where do the training pictures come from (empty: not stated)? "),
     )
     if chosen.dry_run:
-        files = publication(folder, statement)
+        files = publication(folder, statement, chosen.onnx)
         print(content_of(files[CARD_NAME]).decode())
         for name, content in files.items():
             size = content.stat().st_size if isinstance(content, Path) else len(content)
@@ -64,7 +64,8 @@ def _publish(chosen: argparse.Namespace) -> None:
         if chosen.onnx:
             add_onnx(copy, chosen.repo_id)
 
-    print(publish(folder, chosen.repo_id, statement, private=chosen.private, tag=chosen.tag, prepare=prepare))
+    how = {"private": chosen.private, "tag": chosen.tag, "prepare": prepare, "onnx": chosen.onnx}
+    print(publish(folder, chosen.repo_id, statement, **how))
 
 
 def _ask(question: str) -> str | None:

@@ -207,21 +207,17 @@ def side_by_side(left: Iterator[Image.Image], right: Iterator[Image.Image]) -> I
 # Files
 
 
-def write_film(
-    frames: Iterable[Image.Image], path: Path, spec: FilmSpec, text: str = "", sound: Path | None = None
-) -> None:
+def write_film(frames: Iterable[Image.Image], path: Path, spec: FilmSpec, text: str = "") -> None:
     """Write an MP4, a WebM or a WebP, as the suffix says; `text` goes into its metadata.
 
     Raises:
-        ValueError: see `check_film`; or a sound for a WebP, which has none.
+        ValueError: see `check_film`.
         OSError: the file cannot be written.
     """
     if path.suffix.lower() == ".webp":
-        if sound:
-            raise ValueError("a WebP has no sound: make an .mp4 or a .webm")
         write_webp(frames, path, spec.frames_per_second, spec.loop, text)
     else:
-        write_video(frames, path, spec.frames_per_second, text, sound)
+        write_video(frames, path, spec.frames_per_second, text)
 
 
 def write_video(

@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from pydantic import AfterValidator, Field
 from torch import Tensor
 
-from artmodels.io.schema import Digest, checked, hexadecimal, parse
+from artmodels.io.schema import Digest, LongName, checked, hexadecimal, parse
 from artmodels.models.generator import MAX_TRUNCATION
 
 SCHEMA = 1
@@ -145,7 +145,7 @@ class Recipe:
         ValueError: a value is of the wrong type or out of range.
     """
 
-    model: Annotated[str, Field(min_length=1, max_length=200)]  # Hub id or name of the model
+    model: LongName  # Hub id or name
     weights_sha256: Digest  # of its safetensors file
     latents: Latents
     style_weights: StyleWeights  # convex: at least 0, sum 1

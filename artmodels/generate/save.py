@@ -1,6 +1,7 @@
 """Pictures into files: what the verbs `generate`, `recipe`, `film`, `music` and `dance` do."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,8 +20,8 @@ from artmodels.generate.film import (
     write_film,
     write_video,
 )
-from artmodels.generate.prompt import PromptPictures, paint_prompt
-from artmodels.generate.recipe import MAX_ITEMS, Recipe, png_bytes
+from artmodels.generate.prompt import paint_prompt
+from artmodels.generate.recipe import MAX_ITEMS, Recipe, Shift, png_bytes
 from artmodels.generate.sampling import (
     contact_sheet,
     draw_latents,
@@ -33,9 +34,11 @@ from artmodels.generate.sampling import (
 )
 from artmodels.generate.score import Score, ScoreRows, score_frames
 from artmodels.generate.upscale import enlarge
+from artmodels.hub.companions.directions import Directions
+from artmodels.hub.download import hub_label
 from artmodels.hub.load import LoadedModel, bundled_model_named, load_model
 from artmodels.io.files import write_atomically
-from artmodels.models.prompt import split_words
+from artmodels.models.prompt import EncodedPrompt, split_words
 
 BATCH = 16
 LONGEST_STEM = 80  # bytes: a file system takes 255, of which temporary names need some
@@ -102,37 +105,49 @@ def paint_prompt_to_folder(
         raise ValueError(f"--prompt paints at most {MAX_ITEMS} pictures at a time, found {len(seeds)}: fewer seeds")
     if model.prompt is None:
         raise ValueError(f"{model.name} reads no prompts: train.py --task prompt trains a prompt model, or use --style")
-    found = paint_prompt(model, model.prompt, prompt, seeds, truncation)
-    images = to_images(found.pictures)
     (stem,) = file_stems(["-".join(split_words(prompt))]).values()
     names = [f"{stem}-{seed:05d}.png" for seed in seeds]
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, image, recipe in zip(names, images, found.recipes, strict=True):
-        write_atomically(folder / name, png_bytes(enlarge(image, factor, model.best_upscaler), [recipe]))
+    painted: list[tuple[Image.Image, Recipe]] = []
+    matches: list[float] = []
+    for start in range(0, len(seeds), BATCH):
+        found = paint_prompt(model, model.prompt, prompt, seeds[start : start + BATCH], truncation)
+        folder.mkdir(parents=True, exist_ok=True)
+        part = list(zip(to_images(found.pictures), found.recipes, strict=True))
+        for name, (image, recipe) in zip(names[start:], part, strict=False):
+            write_atomically(folder / name, png_bytes(enlarge(image, factor, model.best_upscaler), [recipe]))
+        painted += part if grid else []
+        matches += found.matches
     if grid:
-        sheet = contact_sheet(images, columns=min(8, len(images)))
-        write_atomically(folder / "grid.png", png_bytes(sheet, list(found.recipes)))
-    return describe_prompt(found, names, folder)
+        images, recipes = (list(each) for each in zip(*painted, strict=True))
+        write_atomically(folder / "grid.png", png_bytes(_sheet(images, recipes), recipes))
+    return describe_prompt(model.prompt.read(prompt), matches, names, folder)
 
 
-def describe_prompt(found: PromptPictures, names: Sequence[str], folder: Path) -> str:
+def describe_prompt(encoded: EncodedPrompt, matched: Sequence[float], names: Sequence[str], folder: Path) -> str:
     """What the prompt model made of a prompt, and how well each picture matches it, as lines of text."""
-    encoded = found.encoded
     weights = sorted(encoded.style_weights.items(), key=lambda item: -item[1])
     styles = ", ".join(f"{style} {100 * weight:.0f} %" for style, weight in weights if weight >= 0.01)
     unknown = [f"words it never read: {', '.join(encoded.unknown)}"] if encoded.unknown else []
     matches = [
         f"{name}  matches better than {100 * match:.0f} % of its random pictures"
-        for name, match in zip(names, found.matches, strict=True)
+        for name, match in zip(names, matched, strict=True)
     ]
     known = f"words it knows: {', '.join(encoded.known)}"
     return "\n".join([known, *unknown, f"styles: {styles}", *matches, f"{len(names)} pictures in {folder}"])
 
 
+def with_directions_of(directions: Directions, recipe: Recipe) -> Recipe:
+    """A recipe whose named directions are those that were found last."""
+    edits = (replace(edit, sha256=directions.sha256) if isinstance(edit, Shift) else edit for edit in recipe.edits)
+    return replace(recipe, edits=tuple(edits))
+
+
 def _sheet(images: Sequence[Image.Image], recipes: Sequence[Recipe]) -> Image.Image:
     """A contact sheet: a row per style when there are several, else rows of eight."""
+    pure = all(max(recipe.style_weights.values()) == 1 for recipe in recipes)  # of a prompt each has its own mixture
     of_first_style = sum(recipe.style_weights == recipes[0].style_weights for recipe in recipes)
-    return contact_sheet(images, columns=of_first_style if of_first_style < len(recipes) else min(8, len(recipes)))
+    rows = pure and of_first_style < len(recipes)
+    return contact_sheet(images, columns=of_first_style if rows else min(8, len(recipes)))
 
 
 def file_stems(styles: Sequence[str]) -> dict[str, str]:
@@ -202,6 +217,10 @@ def rows_of_recipes(recipes: Sequence[Recipe], model_name: str | None, anyway: b
     if changed and not anyway:
         raise ValueError(
             f"the recipe was painted by {changed[0].model} with weights {changed[0].weights_sha256[:12]}, "
-            f"but {model.name} now has {model.weights_sha256[:12]}: add --anyway to paint with today's"
+            f"but {model.name} now has {model.weights_sha256[:12]}: "
+            + (f"try --model {hub_label(changed[0].model, changed[0].revision)}, or " if changed[0].revision else "")
+            + "add --anyway to paint with today's"
         )
+    if changed and model.directions:
+        recipes = [with_directions_of(model.directions, recipe) for recipe in recipes]
     return model, torch.cat([rows_of(model.generator, recipe, model.directions) for recipe in recipes])

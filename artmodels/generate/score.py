@@ -38,7 +38,7 @@ from artmodels.generate.recipe import MAX_AMOUNT, MAX_EDITS, MAX_NAME, Edit, Lat
 from artmodels.generate.sampling import BATCH, rows_of
 from artmodels.hub.load import LoadedModel
 from artmodels.io.files import json_bytes, write_atomically
-from artmodels.io.schema import Digest, Name, Schema, parse
+from artmodels.io.schema import Digest, LongName, Name, Schema, parse
 from artmodels.models.generator import MAX_TRUNCATION
 
 SCHEMA = 1
@@ -98,7 +98,7 @@ class Score(Schema):
     """Everything that makes a film but the sound or the clip that it moves with, of which it has the digest."""
 
     format: Annotated[int, Field(alias="schema")] = SCHEMA
-    model: Annotated[str, Field(min_length=1, max_length=200)]
+    model: LongName
     weights_sha256: Digest
     source_sha256: Digest | None = None
     seconds: Annotated[float, Field(ge=MIN_SECONDS, le=MAX_SECONDS)]
@@ -144,7 +144,7 @@ def parse_score(text: str | bytes, what: str = "the score") -> Score:
         raise ValueError(f"{what}: keyframes must begin at time 0 and each come after the one before")
     if times[-1] > score.seconds:
         raise ValueError(f"{what}: a keyframe at {times[-1]:g} s lies after the end at {score.seconds:g} s")
-    if len(voices_of(score.pulses)) > MAX_VOICES:
+    if len({(pulse.rows, pulse.seed) for pulse in score.pulses}) > MAX_VOICES:
         raise ValueError(f"{what}: pulses push to more than {MAX_VOICES} different seeds and rows: use fewer")
     return score
 
@@ -210,11 +210,10 @@ class Voice:
 
 def voices_of(pulses: Sequence[Pulse]) -> list[Voice]:
     """Pulses by what they push and where to, in a fixed order."""
-    keys = sorted({(pulse.rows, pulse.seed) for pulse in pulses})
-    return [
-        Voice(seed, *rows, tuple(pulse for pulse in pulses if (pulse.rows, pulse.seed) == (rows, seed)))
-        for rows, seed in keys
-    ]
+    found: dict[tuple[tuple[int, int], int], list[Pulse]] = {}
+    for pulse in pulses:
+        found.setdefault((pulse.rows, pulse.seed), []).append(pulse)
+    return [Voice(seed, *rows, tuple(found[rows, seed])) for rows, seed in sorted(found)]
 
 
 class ScoreRows:

@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from artmodels.signals.media import audio_stream, decoded_audio, opened_media
+from artmodels.signals.media import audio_stream, decoded_audio, opened_media, resampled
 
 if TYPE_CHECKING:
     import av
@@ -47,14 +47,13 @@ class Soundtrack:
         import av
 
         layout, left, done = self.stream.layout.name, round(self.seconds * RATE), 0
-        resampler = av.AudioResampler(format="fltp", layout=layout, rate=RATE)
         with opened_media(path) as source:
-            for frame in decoded_audio(source, audio_stream(source, path), path):
-                for part in resampler.resample(frame):
-                    samples = part.to_ndarray()[:, :left]
-                    part = av.AudioFrame.from_ndarray(samples, "fltp", layout)
-                    part.rate, part.pts, part.time_base = RATE, done, Fraction(1, RATE)
-                    left, done = left - samples.shape[1], done + samples.shape[1]
-                    yield part
-                    if not left:
-                        return
+            frames = decoded_audio(source, audio_stream(source, path), path)
+            for part in resampled(frames, "fltp", layout, RATE):
+                samples = part.to_ndarray()[:, :left]
+                part = av.AudioFrame.from_ndarray(samples, "fltp", layout)
+                part.rate, part.pts, part.time_base = RATE, done, Fraction(1, RATE)
+                left, done = left - samples.shape[1], done + samples.shape[1]
+                yield part
+                if not left:
+                    return

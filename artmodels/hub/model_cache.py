@@ -112,14 +112,13 @@ class ModelCache:
         repo_id, revision = parse_hub_id(name)  # a visitor names no folder of this machine
         with suppress(Unreachable):
             if revision and COMMIT.fullmatch(revision):  # it may lie on the disk: nobody need wait for the door
-                return self._keep(self._open(repo_id, revision, local_files_only=True))
+                return self._keep(used_now(self._open(repo_id, revision, local_files_only=True)))
         if not self.arrival_lock.acquire(timeout=ARRIVAL_TIMEOUT):
             raise OSError("other models are coming in at this moment: try again in a minute")
         try:
             self._make_room()
             reporter = _reporter(tell, time.monotonic() + ARRIVAL_TIMEOUT)
-            model = self._open(repo_id, revision, tqdm_class=reporter)
-            os.utime(model.folder.parent.parent)  # used now
+            model = used_now(self._open(repo_id, revision, tqdm_class=reporter))
         finally:
             self.arrival_lock.release()
         return self._keep(model)
@@ -182,3 +181,10 @@ def _reporter(tell: Tell | None, deadline: float) -> type[tqdm]:
             return shown
 
     return Reporter
+
+
+def used_now(model: LoadedModel) -> LoadedModel:
+    """The model, whose folder on the disk is then the last that `_make_room` deletes."""
+    with suppress(OSError):  # somebody else may own the cache
+        os.utime(model.folder.parent.parent)
+    return model

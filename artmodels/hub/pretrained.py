@@ -158,9 +158,11 @@ def fetch_generator(
         if try_to_load_from_cache(repo_id, name, cache_dir, commit) is None:  # neither there nor known to be missing
             try:
                 pull(repo_id, name, limit, revision=commit, **options)
-            except (FileNotFoundError, Unreachable):  # a model paints without what is said of it
+            except FileNotFoundError:  # a model paints without what is said of it
                 continue
             except (OSError, ValueError) as error:
+                if options.get("local_files_only") and isinstance(error, Unreachable):
+                    raise  # nobody knows whether the Hub has it
                 print(f"warning: {error}", file=sys.stderr)
     weights_path = pull(
         repo_id,

@@ -23,6 +23,7 @@ from artmodels.hub.load import METRICS_NAME, read_metrics
 from artmodels.hub.model_files import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
 from artmodels.hub.onnx_files import onnx_names, onnx_of
 from artmodels.hub.pretrained import load_generator
+from artmodels.hub.space import make_repository
 from artmodels.hub.statement import Statement
 from artmodels.hub.wheel import WHEEL_NAME, build_wheel
 from artmodels.io.files import json_bytes, write_atomically
@@ -45,7 +46,7 @@ def find_model_folder(path: Path) -> Path:
     )
 
 
-def publication(folder: Path, statement: Statement) -> dict[str, Path | bytes]:
+def publication(folder: Path, statement: Statement, onnx: bool = True) -> dict[str, Path | bytes]:
     """What would be pushed, as name in the repository -> file or content; nothing is written.
 
     The model, and what lies beside it, is loaded first, as strictly as anybody will load it.
@@ -66,7 +67,7 @@ def publication(folder: Path, statement: Statement) -> dict[str, Path | bytes]:
         if (folder / name).is_symlink() or not (folder / name).is_file():
             raise ValueError(f"{folder / name} is no regular file: put the file itself there, or take it away")
     said = json_bytes({**metrics, "publication": asdict(statement)})
-    files |= onnx_of(folder)
+    files |= onnx_of(folder) if onnx else {}
     return {**files, METRICS_NAME: said, CARD_NAME: card.encode(), WHEEL_NAME: build_wheel()}
 
 
@@ -84,6 +85,7 @@ def publish(
     tag: str | None = None,
     token: str | None = None,
     prepare: Callable[[Path], object] | None = None,
+    onnx: bool = True,
 ) -> str:
     """Push a run's model, or a model folder, to the Hub in one commit; returns its address there.
 
@@ -92,7 +94,8 @@ def publish(
     Card, `metrics.json` and directions of the folder then say the same as those on the Hub.
 
     Raises:
-        FileNotFoundError, ValueError: no whole model, or a tag that exists already.
+        FileNotFoundError, ValueError: no whole model, a tag that exists already, or a repository for everybody where it
+            is to be private.
         OSError: the Hub refuses, or cannot be reached; nothing is half published, and a retry mends it.
     """
     repo_id, revision = parse_hub_id(repo_id)
@@ -104,10 +107,10 @@ def publish(
         copy = shutil.copytree(folder, Path(temporary) / "model", symlinks=True)
         if prepare:
             prepare(copy)
-        files = publication(copy, statement_for(copy, repo_id, statement))
+        files = publication(copy, statement_for(copy, repo_id, statement), onnx)
         api = HfApi(token=token)
         with clear_hub_errors(repo_id):
-            api.create_repo(repo_id, private=private, exist_ok=True)
+            make_repository(api, repo_id, private)
             if tag and tag in {reference.name for reference in api.list_repo_refs(repo_id).tags}:
                 raise ValueError(f"{repo_id} has a tag {tag} already, and a tag stays where it is: choose another")
             operations: list[CommitOperationAdd | CommitOperationDelete] = [
@@ -195,7 +198,7 @@ class RunPublisher:
 
     def _push(self, model: Path) -> None:
         state = _state_of(model)
-        address = publish(model, self.repo_id, self.statement, private=self.private or None)
+        address = publish(model, self.repo_id, self.statement, private=self.private or None, onnx=False)
         self.pushed = state
         _say(f"pushed to {address}")
 

@@ -152,6 +152,21 @@ def commit_to_space(
     api.create_commit(repo_id, operations, repo_type="space", commit_message=message)
 
 
+def make_repository(api: HfApi, repo_id: str, private: bool | None, space_sdk: str | None = None) -> None:
+    """A model, or with an SDK a Space, on the Hub that is to be pushed to, made if there is none.
+
+    Raises:
+        ValueError: it is to be private, but is there already, for everybody.
+    """
+    kind = "space" if space_sdk else "model"
+    api.create_repo(repo_id, repo_type=kind, space_sdk=space_sdk, private=private, exist_ok=True)
+    if private and not api.repo_info(repo_id, repo_type=kind).private:
+        raise ValueError(
+            f"{repo_id} is there already, for everybody: name another, make it private on the Hub, or leave --private "
+            "away"
+        )
+
+
 def push_space(
     repo_id: str,
     files: dict[str, bytes],
@@ -165,13 +180,13 @@ def push_space(
     Of an older artmodels there, files that are gone are taken away; what else lies there stays.
 
     Raises:
-        ValueError: no Hub id.
+        ValueError: no Hub id; or a Space that is to be private is there already, for everybody.
         OSError: the Hub refuses, or cannot be reached; nothing is half pushed.
     """
     repo_id = space_named(repo_id)
     api = HfApi(token=token)
     with clear_hub_errors(repo_id):
-        api.create_repo(repo_id, repo_type="space", space_sdk="gradio", private=private, exist_ok=True)
+        make_repository(api, repo_id, private, space_sdk="gradio")
         commit_to_space(api, repo_id, files, "artmodels/", "The studio, on one model")
     address = f"{api.endpoint}/spaces/{repo_id}"
     if hardware:

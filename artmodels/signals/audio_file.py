@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from artmodels.io.files import sha256, write_atomically
-from artmodels.signals.media import audio_stream, check_whole, declared_seconds, decoded_audio, opened_media
+from artmodels.signals.media import audio_stream, check_whole, declared_seconds, decoded_audio, opened_media, resampled
 
 if TYPE_CHECKING:
     from av import AudioStream
@@ -70,13 +70,7 @@ def too_long(path: Path, seconds: float | None, most: float) -> str:
 
 def _resampled(container: "InputContainer", stream: "AudioStream", path: Path) -> Iterator[np.ndarray]:
     """Samples as they come, `[n]` float32, one channel, `RATE` a second."""
-    import av
-
-    resampler = av.AudioResampler(format="flt", layout="mono", rate=RATE)
-    for frame in decoded_audio(container, stream, path):
-        for part in resampler.resample(frame):
-            yield part.to_ndarray()[0]
-    for part in resampler.resample(None):
+    for part in resampled(decoded_audio(container, stream, path), "flt", "mono", RATE):
         yield part.to_ndarray()[0]
 
 

@@ -1,6 +1,6 @@
 """Files of sounds and clips, opened as one opens what a stranger sent."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -103,6 +103,21 @@ def check_whole(container: "InputContainer", path: Path, declared: float | None,
         return
     if found < 0.9 * declared - 0.5:
         raise ValueError(f"{path} ends after {found:.1f} of its {declared:.1f} seconds: is it a part of a file?")
+
+
+def resampled(frames: Iterable["AudioFrame"], kind: str, layout: str, rate: int) -> Iterator["AudioFrame"]:
+    """Frames in one format, layout and rate, whatever theirs are, also where these change on the way."""
+    import av
+
+    resampler, before = None, None
+    for frame in frames:
+        found = (frame.format.name, frame.layout.name, frame.rate)
+        if found != before:
+            yield from resampler.resample(None) if resampler else ()
+            resampler, before = av.AudioResampler(format=kind, layout=layout, rate=rate), found
+        assert resampler
+        yield from resampler.resample(frame)
+    yield from resampler.resample(None) if resampler else ()
 
 
 def decoded_audio(container: "InputContainer", stream: "AudioStream", path: Path) -> Iterator["AudioFrame"]:

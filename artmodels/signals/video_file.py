@@ -13,9 +13,10 @@ from artmodels.signals.media import check_whole, declared_seconds, opened_media,
 RATE = 24  # frames a second, to which any clip is brought by leaving out or repeating
 WIDTH, HEIGHT = 64, 48  # px of the grey frames
 MIN_FRAMES = 2
+TURNS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
 MAX_SECONDS = 60
 MAX_PIXELS = 3840 * 2160  # of a frame
-MAX_DECODED = 60 * 120  # frames, whatever rate a file declares
+MAX_DECODED = 60 * 240  # frames, whatever rate a file declares
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def read_clip(path: Path, most: float = MAX_SECONDS) -> Clip:
     """
     with opened_media(path) as container:
         has_sound = bool(container.streams.audio)
-    grey = [frame.reformat(WIDTH, HEIGHT, "gray").to_ndarray() for frame in at_rate(path, RATE, most)]
+    grey = [np.asarray(upright(frame, WIDTH, HEIGHT, "gray")) for frame in at_rate(path, RATE, most)]
     if len(grey) < MIN_FRAMES or (len(grey) / RATE < 1):
         raise ValueError(f"{path} lasts {len(grey) / RATE:.2f} seconds: expected a clip of 1 to {most:g} seconds")
     return Clip(np.stack(grey), sha256(path), has_sound)
@@ -50,10 +51,24 @@ def clip_pictures(path: Path, rate: int, size: int, most: float = MAX_SECONDS) -
     """The pictures of a clip at so many a second, whole, within a square of `size` px on black."""
     for frame in at_rate(path, rate, most):
         shrink = size / max(frame.width, frame.height)
-        width, height = (max(2, round(side * shrink)) for side in (frame.width, frame.height))
+        sides = frame.height, frame.width
+        width, height = (max(2, round(side * shrink)) for side in (sides if lies(frame) else reversed(sides)))
         square = Image.new("RGB", (size, size))
-        square.paste(frame.reformat(width, height, "rgb24").to_image(), ((size - width) // 2, (size - height) // 2))
+        square.paste(upright(frame, width, height, "rgb24"), ((size - width) // 2, (size - height) // 2))
         yield square
+
+
+def lies(frame) -> bool:
+    """Whether a frame is stored on its side, as phones store those that are held upright."""
+    return round(frame.rotation / 90) % 2 == 1
+
+
+def upright(frame, width: int, height: int, kind: str) -> Image.Image:
+    """A frame as its file says that it is to be shown, `width` x `height` px; `kind` is FFmpeg's name of a format."""
+    quarters = round(frame.rotation / 90) % 4  # counterclockwise
+    stored = (height, width) if quarters % 2 else (width, height)
+    picture = Image.fromarray(frame.reformat(*stored, kind).to_ndarray())
+    return picture.transpose(TURNS[quarters - 1]) if quarters else picture
 
 
 def at_rate(path: Path, rate: int, most: float):
@@ -65,6 +80,7 @@ def at_rate(path: Path, rate: int, most: float):
     with opened_media(path) as container:
         stream = video_stream(container, path)
         stream.thread_type = "AUTO"
+        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}  # frames may be larger than what is declared
         declared = declared_seconds(container, stream)
         if declared is not None and declared > most + 1:
             raise ValueError(f"{path} lasts {declared:.0f} seconds, and {most:g} are the most: cut out a part")
@@ -75,7 +91,9 @@ def at_rate(path: Path, rate: int, most: float):
             time = frame.time if frame.time is not None else number / RATE
             first = time if first is None else first
             end, lasts = time - first, max(time - first - end, 0) or lasts
-            if number >= MAX_DECODED or end > most:
+            if number >= MAX_DECODED:
+                raise ValueError(f"{path} has more than {MAX_DECODED:,} pictures, which are the most: cut out a part")
+            if end > most:
                 raise ValueError(f"{path} lasts longer than {most:g} seconds, which are the most: cut out a part")
             while before is not None and shown / rate < end - 1e-6:
                 yield before

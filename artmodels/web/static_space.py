@@ -17,7 +17,7 @@ from artmodels.hub.download import Unreachable, clear_hub_errors, parse_hub_id, 
 from artmodels.hub.load import LoadedModel, load_model
 from artmodels.hub.model_files import escape_markdown
 from artmodels.hub.onnx_files import MANIFEST_NAME, MAX_ONNX_BYTES, ONNX_FOLDER, Manifest, onnx_names, read_manifest
-from artmodels.hub.space import commit_to_space, space_named
+from artmodels.hub.space import commit_to_space, make_repository, space_named
 from artmodels.hub.wheel import licence
 from artmodels.io.files import json_bytes
 from artmodels.studio.i18n import LANGUAGES, WORDS
@@ -202,9 +202,7 @@ def push_web(
                 f"not everybody may read {model}, but anybody could take its weights from the page: "
                 "add --private, or publish the model for everybody first"
             )
-        api.create_repo(repo_id, repo_type="space", space_sdk="static", private=private, exist_ok=True)
-        if closed and not api.repo_info(repo_id, repo_type="space").private:
-            raise ValueError(f"{repo_id} is there already, for everybody, and {model} is not: name another Space")
+        make_repository(api, repo_id, private, space_sdk="static")
         commit_to_space(api, repo_id, files, OURS, "A page that paints, on one model")
     return f"{api.endpoint}/spaces/{repo_id}"
 

@@ -233,6 +233,25 @@ def test_the_verb_shows_what_it_would_push(hub, folder):
     assert "no licence is stated" in result.stderr
 
 
+def test_what_is_to_be_private_is_not_pushed_where_everybody_reads(hub, folder):
+    publish(folder, REPO, SAID)
+    before = len(hub.repositories["models", REPO].commits)
+    with pytest.raises(ValueError, match="there already, for everybody"):
+        publish(folder, REPO, SAID, private=True)
+    assert len(hub.repositories["models", REPO].commits) == before
+    publish(folder, "user/mine", SAID, private=True)
+    publish(folder, "user/mine", SAID, private=True)
+    assert hub.repositories["models", "user/mine"].private
+
+
+def test_without_onnx_none_goes_along_though_it_lies_there(hub, folder):
+    add_onnx(folder, REPO)
+    publish(folder, REPO, SAID, onnx=False)
+    assert not any(name.startswith("onnx/") for name in pushed(hub))
+    publish(folder, REPO, SAID)
+    assert set(onnx_names()) <= pushed(hub).keys()
+
+
 def test_a_run_pushes_on_the_way_and_at_the_end(hub, folder, capsys):
     publisher = RunPublisher(REPO, SAID, private=True, every=100)
     publisher.offer(folder, 50)

@@ -3,17 +3,20 @@
 import json
 import pickle
 import shutil
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from helpers import STYLES, assert_one_clear_line, draw_pictures, image_array, run, run_here
 from PIL import Image
 from training_runs import as_if_alone
 
 from artmodels.cli.main import main
-from artmodels.generate.recipe import png_bytes, read_recipes
+from artmodels.generate.recipe import Shift, png_bytes, read_recipes
+from artmodels.generate.sampling import seed_recipe
 from artmodels.generate.upscale import enlarge
 from artmodels.hub.load import load_model
 from artmodels.io.errors import main_with_clear_errors
@@ -101,6 +104,29 @@ def test_a_recipe_of_replaced_weights_says_so_and_repaints_on_demand(model_folde
     assert not (tmp_path / "again.png").exists()
     assert artmodels(*command, "--anyway").returncode == 0
     assert (tmp_path / "again.png").exists()
+    of_the_hub = type(recipe)(**{**forged.__dict__, "model": "user/inks", "revision": "a" * 40})
+    old.write_bytes(png_bytes(Image.new("RGB", (8, 8)), [of_the_hub]))
+    assert_one_clear_line(artmodels(*command), f"--model user/inks@{'a' * 40}", "--anyway")
+
+
+def test_a_steered_picture_is_repainted_with_todays_directions_on_demand(steered_folder, tmp_path, artmodels):
+    model = load_model(steered_folder)
+    assert model.directions
+    recipe = seed_recipe(model.name, "1" * 64, "op-art", 5, 0.8)
+    old, again = tmp_path / "old.png", tmp_path / "again.png"
+    pictures = []
+    for amount in (0.0, 2.0):
+        steered = replace(recipe, edits=(Shift("brightness", amount, "2" * 64),))
+        old.write_bytes(png_bytes(Image.new("RGB", (8, 8)), [steered]))
+        result = artmodels("recipe", old, "--repaint", again, "--model", steered_folder, "--anyway")
+        assert result.returncode == 0, result.stderr
+        pictures.append(image_array(again))
+    assert np.abs(pictures[0].astype(int) - pictures[1].astype(int)).mean() > 1
+
+
+def test_what_is_measured_is_not_written_over_a_folder(model_folder, tmp_path, artmodels):
+    flags = ("evaluate", "--model", model_folder, "--data", tmp_path, "--test-data", tmp_path, "--out", tmp_path)
+    assert_one_clear_line(artmodels(*flags), "is a folder: name a file in it")
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import io
 import json
+import struct
 from pathlib import Path
 
 import av
@@ -204,6 +205,23 @@ def test_pairs_of_frames():
     assert pairs[1].getpixel((0, 0)) == (255, 0, 0) and pairs[1].getpixel((7, 0)) == (0, 0, 255)
 
 
+def test_a_clip_of_a_phone_held_upright_stands_upright(tmp_path):
+    """It is stored on its side, with a matrix that says so: what is stored at the top left is shown at the right."""
+    stored = np.zeros((30, 32, 64), np.uint8)
+    stored[:, :8, :16] = 255
+    path = write_clip(stored, tmp_path / "portrait.mp4")
+    content = bytearray(path.read_bytes())
+    matrix = content.index(b"tkhd") + 4 + 40  # of the track's header: a quarter turn clockwise
+    content[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 32 << 16, 0, 1 << 30)
+    path.write_bytes(content)
+    (picture, *_) = clip_pictures(path, 24, 64)
+    grey = np.asarray(picture.convert("L"))
+    assert grey[:16, 32 + 8 : 32 + 16].mean() > 200 and grey[:, :16].max() < 30  # 32 x 64 px in the middle
+    assert grey[20:].mean() < 20 and grey[:16, 16:36].mean() < 40
+    seen = read_clip(path).frames[0]
+    assert seen.shape == (48, 64) and seen[:10, 50:].mean() > 200 and seen[14:].mean() < 20 and seen[:, :40].mean() < 20
+
+
 # The verb
 
 
@@ -223,7 +241,7 @@ def test_the_verb_films_clip_and_painting_with_the_sound(steered_folder, tmp_pat
         frames = [frame.to_image() for frame in container.decode(video=0)]
     assert len(frames) == 24 and frames[0].size == (128, 64)
     assert str(tmp_path) not in score.read_text() and json.loads(score.read_text())["source_sha256"]
-    result = dance(clip, *small, "--alone", "--from-score", score, "--out", alone)
+    result = dance(clip, "--model", steered_folder, "--alone", "--from-score", score, "--out", alone)
     assert result.returncode == 0, result.stderr
     with av.open(str(alone)) as container:
         assert container.streams.video[0].width == 64 and not container.streams.audio

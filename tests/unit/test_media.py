@@ -4,11 +4,13 @@ import os
 import wave
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from sounds import click_track, sine, write_clip, write_encoded
 
 from artmodels.signals.audio_file import RATE, read_sound, write_sound
+from artmodels.signals.media import resampled
 
 
 def write_silence(path: Path, rate: int, seconds: float, channels: int = 1) -> Path:
@@ -130,3 +132,15 @@ def test_numbers_that_are_none_are_silence(tmp_path):
     (tmp_path / "a.wav").write_bytes(bytes(header) + samples.tobytes())
     read = read_sound(tmp_path / "a.wav").samples
     assert np.isfinite(read).all() and np.abs(read).max() <= 1
+
+
+def test_a_sound_that_changes_on_the_way_is_heard_to_its_end(tmp_path):
+    """As stations and chained files do: other channels, and another rate."""
+    frames = []
+    for rate, layout, channels in ((44_100, "stereo", 2), (48_000, "mono", 1)):
+        frame = av.AudioFrame.from_ndarray(np.full((channels, rate), 0.25, np.float32), "fltp", layout)
+        frame.rate = rate
+        frames.append(frame)
+    samples = np.concatenate([part.to_ndarray()[0] for part in resampled(frames, "flt", "mono", RATE)])
+    assert abs(len(samples) - 2 * RATE) < 200
+    assert np.median(samples[: RATE // 2]) == pytest.approx(np.median(samples[-RATE // 2 :]), abs=0.15)

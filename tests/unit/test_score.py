@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from artmodels.generate.score import (
     read_score,
     score_bytes,
     score_frames,
+    voices_of,
     write_score,
 )
 from artmodels.hub.load import LoadedModel, load_model
@@ -306,6 +308,22 @@ def test_a_score_for_something_else_is_told(model):
         check_score(score_of(model, weights_sha256="c" * 64), model, "b" * 64)
 
 
+def test_a_score_of_many_voices_is_refused_at_once_and_one_of_many_pulses_read(model):
+    score = score_of(model).to_data()
+    many = [{"time": 0.0, "amount": 0.5, "relax": 0.3, "seed": seed, "rows": [0, 2]} for seed in range(6000)]
+    began = time.perf_counter()
+    with pytest.raises(ValueError, match="different seeds and rows"):
+        parse_score(json.dumps({**score, "pulses": many}))
+    few = parse_score(json.dumps({**score, "pulses": [{**pulse, "seed": n % 3} for n, pulse in enumerate(many)]}))
+    assert [len(voice.pulses) for voice in voices_of(few.pulses)] == [2000] * 3
+    assert time.perf_counter() - began < 5  # every pulse against every voice would take much longer
+
+
+def test_a_name_that_would_command_a_terminal_is_none(model):
+    with pytest.raises(ValueError, match="model"):
+        parse_score(json.dumps({**score_of(model).to_data(), "model": "\u001b]0;mine\u0007"}))
+
+
 # The verb
 
 
@@ -328,7 +346,7 @@ def test_the_verb_composes_renders_and_renders_an_edited_score(steered_folder, t
     assert str(sound) not in score.read_text() and len(written["source_sha256"]) == 64
     written["size"] = 64
     score.write_text(json.dumps(written))
-    result = music(sound, *small, "--out", edited, "--from-score", score)
+    result = music(sound, "--model", steered_folder, "--out", edited, "--from-score", score)
     assert result.returncode == 0 and "of 64 px" in result.stdout, result.stderr
     assert np.abs(decoded_sound(edited)).max() > 0.1
 
@@ -350,6 +368,7 @@ def test_silence_is_said(steered_folder, tmp_path):
         ({"--size": "33"}, ("even number of pixels",)),
         ({"--style": "cubism"}, ("no style 'cubism'",)),
         ({"--from-score": "missing.json"}, ("no file missing.json",)),
+        ({"--from-score": "s.json", "--size": "512", "--style": "x"}, ("leave --size, --style away", "edit the score")),
         ({"--score": "score.txt"}, (".json",)),
         ({"sound": "text.mp3"}, ("no sound or clip",)),
         ({"--model": "missing"}, ("no model folder missing",)),

@@ -149,8 +149,8 @@ The calibration error is the mean gap between how sure it is and how often it is
             for style, found in adherence["styles"].items()
         )
         text += f"""
-Adherence: {adherence["seeds"]} paintings of each style, truncation {adherence["truncation"]:g}, are seen as that style in
-{adherence["overall"]:.0%} in the mean over styles, real pictures in {_share(adherence["real"])}.
+Adherence: {adherence["seeds"]} paintings of each style, truncation {adherence["truncation"]:g}, are seen as that style
+in {adherence["overall"]:.0%} in the mean over styles, real pictures in {_share(adherence["real"])}.
 
 | style | paintings seen as it (95 % interval) | real pictures seen as it | else mostly taken for |
 | --- | ---: | ---: | --- |
