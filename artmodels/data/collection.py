@@ -106,8 +106,8 @@ def _nothing_found(path: Path, names: list[str]) -> str:
 
 def _entries(pictures: list[str], records: Records, collection_name: str) -> tuple[tuple[Entry, ...], list[str]]:
     """Pictures with the style that their metadata tells, else that of their folder; and what is to be said of that."""
-    by_folder, splits = styles_and_splits(pictures, collection_name)
     told = [records.get(name, {}) for name in pictures]
+    by_folder, splits = styles_and_splits(pictures, collection_name, styled=all("style" in record for record in told))
     # file names may be no Unicode
     wanted = [
         (record.get("style") or folder).encode("utf-8", "replace").decode()

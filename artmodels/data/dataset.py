@@ -26,7 +26,7 @@ from artmodels.data.layout import TEST, TRAIN, VAL
 from artmodels.io.device import usable_cores
 from artmodels.io.files import default_cache, flush_folder, in_turn, sha256
 
-LAYOUT_VERSION = 4  # part of every cache key: raise it when what is read or decoded changes
+LAYOUT_VERSION = 5  # part of every cache key: raise it when what is read or decoded changes
 PICTURES_NAME = "pictures.npy"
 INDEX_NAME = "index.json"
 SKIPPED_NAME = "skipped.tsv"

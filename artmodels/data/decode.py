@@ -80,6 +80,7 @@ def _decode(content: bytes, resolution: int, size: Callable[[int, int], tuple[in
                 picture.draft("RGB", (4 * resolution, 4 * resolution))
             factor = max(1, min(picture.size) // (4 * resolution))
             turn = ORIENTATIONS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
+            turn = None if picture.format == "TIFF" else turn  # which Pillow sets upright as it reads it
             fitted = ImageOps.fit(reduced_rgb(picture, factor), size(width, height), Image.Resampling.LANCZOS)
             return np.asarray(fitted if turn is None else fitted.transpose(turn))
     except ValueError:

@@ -54,22 +54,23 @@ def _without_doubling(parts: Parts) -> Parts:
     return parts[1:] if len(parts) > 1 and parts[0] == parts[1] else parts
 
 
-def styles_and_splits(names: Sequence[str], collection_name: str) -> tuple[list[str], list[str]]:
+def styles_and_splits(names: Sequence[str], collection_name: str, styled: bool = False) -> tuple[list[str], list[str]]:
     """The style of each picture by its folders, and the part that it belongs to ("" where a collection is undivided).
 
     A style is the first folder below those that wrap all. Where all of these bear names like train, val and test and
-    hold folders, they divide, and the next folder is the style. Folders that number chunks are none.
+    hold folders, they divide, and the next folder is the style; they need hold none where the styles are told
+    otherwise (`styled`). Folders that number chunks are none.
     """
     parents = [_without_doubling(PurePosixPath(name).parent.parts) for name in names]
     parents, wrapping = _unwrapped(parents)
     tops = {parts[0] for parts in parents if parts}
     splits = [""] * len(parents)
-    inside = [parts for parts in parents if parts]  # a picture beside the divisions, like a cover, is of none
-    if len(tops) > 1 and all(len(parts) > 1 and parts[0].casefold() in SPLITS for parts in inside):
-        splits = [SPLITS[parts[0].casefold()] if parts else "" for parts in parents]
+    inside = [parts for parts in parents if len(parts) > 1 or (parts and styled)]  # a cover beside them is of none
+    if len(tops) > 1 and tops == {parts[0] for parts in inside} and all(top.casefold() in SPLITS for top in tops):
+        splits = [SPLITS[parts[0].casefold()] if len(parts) > 1 or (parts and styled) else "" for parts in parents]
         unwrapped, _ = _unwrapped([parts[1:] for parts in inside])
         below = iter(unwrapped)
-        parents = [next(below) if parts else parts for parts in parents]
+        parents = [next(below) if split else parts for parts, split in zip(parents, splits, strict=True)]
     elif parents and all(parts and CHUNK.fullmatch(parts[0]) for parts in parents):
         parents = [parts[1:] for parts in parents]
     flat = wrapping or collection_name

@@ -38,8 +38,11 @@ class FolderSource:
             self.refused.append((name, f"the folder cannot be read ({error.strerror}): its pictures are left out"))
 
         for parent, subfolders, files in os.walk(self.path, followlinks=True, onerror=unreadable):
-            seen.add(os.path.realpath(parent))
-            subfolders[:] = sorted(name for name in subfolders if os.path.realpath(Path(parent, name)) not in seen)
+            if (real := os.path.realpath(parent)) in seen:
+                subfolders.clear()
+                continue
+            seen.add(real)
+            subfolders.sort()
             for each in sorted(files):
                 file = Path(parent, each)
                 name = file.relative_to(self.path).as_posix()

@@ -80,9 +80,9 @@ class Descent:
         By Adam (arXiv:1412.6980) with a rate that falls as a cosine; without a rate by L-BFGS with a line search
         (Nocedal and Wright, 2006, algorithms 7.5 and 3.5), for losses that are smooth and always the same.
 
-        Ends early where no step of the last `PATIENCE` made progress, and the whole descent where the loss or a
-        gradient is no number: the parameters are then those before that step. `found` is what the whole descent would
-        return now, if that is not the picture.
+        Ends early where no step of the last `STEPS_WITHOUT_PROGRESS` made progress, and the whole descent where the
+        loss or a gradient is no number: the parameters are then those before that step. `found` is what the whole
+        descent would return now, if that is not the picture.
         """
         if self.broken:
             return

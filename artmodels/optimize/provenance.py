@@ -57,7 +57,7 @@ class Provenance:
         """What to type, with the files it needs, to make the picture again; quoted, as it may be a stranger's words."""
         named = ["--model", str(self.model), "--style", str(self.style)]
         style = "--manner MANNER" if "manner" in self.inputs else shlex.join(named)
-        settings = " ".join(f"--{name} {self.settings[name]:g}" for name in SETTINGS if name != "seed")
+        settings = " ".join(f"--{name} {_exactly(self.settings[name])}" for name in SETTINGS if name != "seed")
         seed = int(self.settings["seed"])
         settings += f" --stop-after {self.stopped_after}" if self.stopped_after else ""
         threads = f"OMP_NUM_THREADS={self.threads} "
@@ -88,3 +88,8 @@ def parse_provenance(text: str) -> Provenance | None:
     if data.get("schema", SCHEMA) != SCHEMA:
         raise ValueError(f"recipe schema {data['schema']!r:.40} is not {SCHEMA}, which this artmodels knows: update it")
     return parse(Provenance, data, "recipe")
+
+
+def _exactly(value: float) -> str:
+    """A setting as a flag takes it, so that it is the same number again."""
+    return str(int(value)) if value == int(value) else repr(value)

@@ -123,7 +123,29 @@ def test_colons_links_and_dots_in_names_are_no_trouble(tmp_path, pictures):
     linked.mkdir()
     (linked / "mosaic").symlink_to(pictures / "mosaic")
     (linked / "round").symlink_to(linked)
+    (linked / "twin").symlink_to(linked / "mosaic")
     assert len(load_dataset(linked, 32)) == 6
+
+
+def test_a_division_by_folders_holds_where_metadata_name_the_styles(tmp_path):
+    for split, first, count in (("train", 0, 4), ("test", 9, 2)):
+        (tmp_path / "art" / split).mkdir(parents=True)
+        lines = []
+        for index in range(first, first + count):
+            Image.fromarray(procedural.draw("mosaic", index, 32)).save(tmp_path / "art" / split / f"{index}.png")
+            lines.append(json.dumps({"file_name": f"{index}.png", "style": "odd" if index % 2 else "even"}))
+        (tmp_path / "art" / split / "metadata.jsonl").write_text("\n".join(lines))
+    train, test = divided(load_dataset(tmp_path / "art", 32))
+    assert test and (len(train), len(test)) == (4, 2) and train.styles == ("even", "odd")
+
+
+def test_a_picture_right_in_a_part_does_not_undo_the_division(tmp_path):
+    draw_pictures(tmp_path / "art" / "train", 3)
+    (tmp_path / "art" / "test" / "mosaic").mkdir(parents=True)
+    Image.fromarray(procedural.draw("mosaic", 99, 32)).save(tmp_path / "art" / "test" / "mosaic" / "99.png")
+    Image.fromarray(procedural.draw("op-art", 98, 32)).save(tmp_path / "art" / "train" / "cover.png")
+    train, test = divided(load_dataset(tmp_path / "art", 32))
+    assert test and (len(train), len(test)) == (9, 1) and "train" not in train.styles
 
 
 def test_a_name_that_is_no_unicode_does_not_stop_the_decoding(tmp_path):
@@ -409,16 +431,19 @@ def test_a_member_that_unpacks_to_more_than_it_says_is_never_unpacked_whole(tmp_
 # --- colours, and pictures that are none -----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation_is_honoured(orientation):
+def test_exif_orientation_is_honoured(orientation, kind):
     """Against Pillow's own way of setting a picture upright."""
     stored = Image.fromarray(procedural.draw("stained-glass", 3, 64))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    content = encode(stored, exif=exif)
+    content = encode(stored, kind, exif=exif, quality=100)
     with Image.open(io.BytesIO(content)) as picture:
         expected = np.asarray(ImageOps.exif_transpose(picture))
     assert np.array_equal(decode_picture(content, 64), expected)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(encode(stored, exif=exif))))
+    assert np.abs(np.asarray(upright).astype(int) - expected).mean() < 12  # whatever the kind, the same way up
 
 
 def test_odd_exif_is_no_reason_to_stop():

@@ -1,7 +1,7 @@
 // A page to mix the model's styles: a slider is a share.
 
 import { convex, randomSeed } from './mixing.js';
-import { FIRST_SEED, FIRST_TRUNCATION, seedRecipe } from './recipe.js';
+import { FIRST_SEED, FIRST_TRUNCATION, SEED_LIMIT, seedRecipe } from './recipe.js';
 import { isReplaced } from './painter.js';
 import { sayError, styleWord } from './words.js';
 import { element, make, Wall } from './wall.js';
@@ -70,7 +70,9 @@ export class BlendPage {
       element('shares').replaceChildren(...words);
       this.app.hush(this);
       await this.wall.hang(
-        Array.from({ length: COUNT }, (_, place) => seedRecipe(this.app.model, weights, this.seed + place, truncation)),
+        Array.from({ length: COUNT }, (_, place) =>
+          seedRecipe(this.app.model, weights, (this.seed + place) % SEED_LIMIT, truncation),
+        ),
       );
     } catch (error) {
       if (!isReplaced(error)) this.app.tell(sayError(error), this);

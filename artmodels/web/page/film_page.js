@@ -100,9 +100,9 @@ export class FilmPage {
       smooth = element('smooth').checked;
     const { painter, model } = this.app,
       images = [];
-    await painter.ask('walk', { recipes: this.stops }, { owner: this, rank: 2 });
+    const recipes = this.stops;
     for (let number = 0; number < frames && this.making === making; number++) {
-      const { levels } = await painter.ask('frame', { number, frames, loop, smooth }, { owner: this, rank: 2 });
+      const { levels } = await painter.ask('frame', { recipes, number, frames, loop, smooth }, { owner: this, rank: 2 });
       images.push(await createImageBitmap(new ImageData(levels, model.resolution)));
       if (number === 0) this.draw(images[0]);
       element('film-news').textContent = say('painting', { done: number + 1, all: frames });

@@ -56,6 +56,8 @@ class Workshop {
 
   end() {
     this.worker.terminate();
+    for (const { reject } of this.waiting.values()) reject(new Complaint('replaced'));
+    this.waiting.clear();
   }
 }
 

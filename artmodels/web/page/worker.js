@@ -10,9 +10,10 @@ let ort,
   mapping,
   synthesis,
   model,
-  keyframes = [];
+  keyframes = [],
+  walked = null; // the recipes that they are of
 
-const acts = { open, paint, pixels, walk, frame };
+const acts = { open, paint, pixels, frame };
 
 async function open({ model: manifest, provider, threads, runtime }) {
   ort = await import(new URL(`ort.${provider}.js`, runtime)).catch(() => {
@@ -68,13 +69,14 @@ async function pixels({ recipe }) {
   return { levels, milliseconds: performance.now() - begun };
 }
 
-async function walk({ recipes }) {
-  keyframes = [];
-  for (const recipe of recipes) keyframes.push(await rowsOf(model, map, recipe));
-  return {};
-}
-
-async function frame({ number, frames, loop, smooth }) {
+/** A frame of a walk; its keyframes are kept for the next one. */
+async function frame({ recipes, number, frames, loop, smooth }) {
+  const key = JSON.stringify(recipes);
+  if (walked !== key) {
+    keyframes = [];
+    for (const recipe of recipes) keyframes.push(await rowsOf(model, map, recipe));
+    walked = key;
+  }
   const w = walkRows(keyframes, number, frames, model.latentSize, loop, smooth);
   return { levels: await synthesise(w) };
 }
