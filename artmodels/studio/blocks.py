@@ -1,5 +1,6 @@
 """Gradio's `Blocks` as the studio needs it: fair to its visitors, quick, and plain with their mistakes."""
 
+from os.path import normpath
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -18,6 +19,7 @@ class StudioBlocks(gr.Blocks):
     """Blocks whose queue is fair, and which answer input of the wrong kind in one line, without a traceback."""
 
     preview: Preview
+    served: Path  # where the files lie that are shown
 
     @property
     def state_holder(self) -> StateHolder:
@@ -50,7 +52,7 @@ class StudioBlocks(gr.Blocks):
         if block_fn.api_visibility == "public":
             inputs = [*inputs, *(block.value for block in block_fn.inputs[len(inputs) :])]
         blocks = zip(block_fn.inputs, inputs, strict=False)
-        shown = [still_there(value) if isinstance(block, gr.Gallery) else value for block, value in blocks]
+        shown = [still_there(value, self.served) if isinstance(block, gr.Gallery) else value for block, value in blocks]
         inputs = [*shown, *inputs[len(shown) :]]
         try:
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
@@ -58,12 +60,15 @@ class StudioBlocks(gr.Blocks):
             raise gr.Error(plain_words(error), print_exception=False) from error
 
 
-def still_there(gallery: Any) -> Any:
-    """What a page sends of a gallery, without the pictures whose files have been deleted: Gradio would refuse all."""
+def still_there(gallery: Any, served: Path) -> Any:
+    """What a page sends of a gallery, without the pictures whose files have been deleted: Gradio would refuse all.
+
+    Only of files in the folder `served` is it told in this way whether they exist.
+    """
 
     def stands(item: Any) -> bool:
         path = item.get("image", {}).get("path") if isinstance(item, dict) else None
-        return not isinstance(path, str) or Path(path).exists()
+        return not isinstance(path, str) or not Path(normpath(path)).is_relative_to(served) or Path(path).exists()
 
     try:
         return [item for item in gallery if stands(item)] if isinstance(gallery, list) else gallery

@@ -64,7 +64,7 @@ def build_studio(models: ModelCache, first_wall: Sequence[Image.Image]) -> Studi
     first, files, painters = models.get(models.names[0]), open_store(), painters_of(models)
     gr.set_static_paths([files.served])  # so Gradio serves them as they are, and copies none
     with StudioBlocks(title="ArtModels", fill_width=True) as studio:
-        studio.preview = preview_of(first, first_wall, files)
+        studio.preview, studio.served = preview_of(first, first_wall, files), files.served
         context = StudioContext(
             models,
             painters.paint,

@@ -452,7 +452,10 @@ def test_a_caption_tells_ancestors_and_edits(model):
 def test_pictures_that_have_been_deleted_are_left_out_of_a_gallery(tmp_path):
     (tmp_path / "here.png").touch()
     here, gone = ({"image": {"path": str(tmp_path / name)}, "caption": name} for name in ("here.png", "gone.png"))
-    assert still_there([gone, here, gone]) == [here]
+    assert still_there([gone, here, gone], tmp_path) == [here]
+    assert still_there([gone, here], tmp_path / "other") == [gone, here]  # nobody learns what else exists
+    outside = {"image": {"path": f"{tmp_path}/../gone.png"}, "caption": ""}
+    assert still_there([outside], tmp_path) == [outside]
     strange: Any
     for strange in (None, 7, "x", {}, [None], [{"image": 3}], [{"image": {"path": 3}}], [{"image": {"path": "\0"}}]):
-        assert still_there(strange) in (strange, [])
+        assert still_there(strange, tmp_path) in (strange, [])
