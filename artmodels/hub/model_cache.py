@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import try_to_load_from_cache
 from tqdm import tqdm
 
+from artmodels.hub.companions import files_beside
 from artmodels.hub.download import COMMIT, Unreachable, parse_hub_id
 from artmodels.hub.load import LoadedModel, load_hub_model
 from artmodels.io.files import default_cache
@@ -111,7 +113,7 @@ class ModelCache:
             return self.start[name]
         repo_id, revision = parse_hub_id(name)  # a visitor names no folder of this machine
         with suppress(Unreachable):
-            if revision and COMMIT.fullmatch(revision):  # it may lie on the disk: nobody need wait for the door
+            if revision and self._lies_here(repo_id, revision):  # nobody need wait for the door
                 return self._keep(used_now(self._open(repo_id, revision, local_files_only=True)))
         if not self.arrival_lock.acquire(timeout=ARRIVAL_TIMEOUT):
             raise OSError("other models are coming in at this moment: try again in a minute")
@@ -122,6 +124,11 @@ class ModelCache:
         finally:
             self.arrival_lock.release()
         return self._keep(model)
+
+    def _lies_here(self, repo_id: str, revision: str) -> bool:
+        """Whether a commit's files are on the disk, with all that its repository has beside the model."""
+        looked_for = [try_to_load_from_cache(repo_id, name, self.cache_dir, revision) for name in files_beside()]
+        return bool(COMMIT.fullmatch(revision)) and None not in looked_for
 
     def _open(self, repo_id: str, revision: str | None, **options: Any) -> LoadedModel:
         try:

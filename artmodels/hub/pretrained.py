@@ -139,9 +139,11 @@ def fetch_generator(
         OSError: the Hub does not give it, or cannot be reached.
     """
     known = revision and try_to_load_from_cache(repo_id, CONFIG_NAME, cache_dir, revision)  # a commit, fetched before
+    reached = False
     if not isinstance(known, str) and not options.get("local_files_only"):
         with suppress(Unreachable):  # it may still be in the cache
             check_listing(repo_id, revision, options.get("token"))
+            reached = True
     options["cache_dir"] = cache_dir
     config_path = pull(repo_id, CONFIG_NAME, MAX_JSON_BYTES, revision=revision, **options)
     config = read_config(config_path)
@@ -161,8 +163,8 @@ def fetch_generator(
             except FileNotFoundError:  # a model paints without what is said of it
                 continue
             except (OSError, ValueError) as error:
-                if options.get("local_files_only") and isinstance(error, Unreachable):
-                    raise  # nobody knows whether the Hub has it
+                if isinstance(error, Unreachable) and not reached:
+                    continue  # it is known that there is no Hub
                 print(f"warning: {error}", file=sys.stderr)
     weights_path = pull(
         repo_id,

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from gradio.queueing import Event, Queue
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -112,6 +112,8 @@ class Gate:
         try:
             async with asyncio.timeout(LONGEST_UPLOAD):
                 await self._limited(scope, receive, collect, MAX_UPLOADED)
+        except ClientDisconnect:  # whoever sent it has gone
+            return
         except TimeoutError:
             await refuse(408, "the file came too slowly: try again")(scope, receive, send)
             return

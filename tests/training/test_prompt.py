@@ -23,7 +23,7 @@ from artmodels.hub.card import rewrite_card
 from artmodels.hub.companions.directions import DIRECTIONS_NAME
 from artmodels.hub.companions.prompt import METADATA_KEY, PROMPT_NAME, REFERENCE, load_prompt, save_prompt
 from artmodels.hub.load import load_model
-from artmodels.models.image_statistics import COLOUR_STATISTICS, brightness, colour_statistics, saturation
+from artmodels.models.image_statistics import COLOUR_STATISTICS, colour_statistics, saturation
 from artmodels.models.prompt import (
     MAX_PROMPT,
     MAX_VOCABULARY,
@@ -255,7 +255,6 @@ def lead_of(channel: int):
 @pytest.mark.parametrize(
     ("prompt", "measure"),
     [
-        ("dark", lambda pictures: -brightness(pictures)),
         ("vivid", saturation),
         ("blue", lead_of(2)),
         ("green", lead_of(1)),

@@ -317,6 +317,9 @@ def test_without_a_picture_of_ones_own_the_first_of_the_wall_is_reworked(studio)
     with pytest.raises(gr.Error, match="no picture to work on"):
         next(page.descend(*given, None, [], studio.name, "en", VISITOR))
     page.halt(VISITOR)
+    (ended,) = page.descend(*given, None, wall, studio.name, "en", VISITOR)  # stopped before its turn came
+    assert not ended[page.stop].visible and ended[page.news] == ""
+    page.stopping.discard(VISITOR.session_hash)  # as the next click does
     work = page.descend(*given, None, wall, studio.name, "en", VISITOR)
     assert next(work)[page.stop].visible
     work.close()
