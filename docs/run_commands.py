@@ -174,7 +174,8 @@ class Clone:
 
     def close_studio(self) -> None:
         if self.studio:
-            os.killpg(self.studio.pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):  # it ended by itself
+                os.killpg(self.studio.pid, signal.SIGTERM)
             self.studio.wait()
             self.studio = None
 
