@@ -688,11 +688,12 @@ def test_a_prompt_is_painted_and_its_words_are_told(page):
     page.get_by_text("0 of 8 pictures are painted").wait_for(state="hidden")
     page.locator("#say-stop").wait_for(state="hidden")
     page.locator("#say-phrases").get_by_label("mosaic").check()
+    page.wait_for_function("() => document.querySelector('#phrase input, #phrase textarea').value === 'mosaic'")
     page.locator("#phrase input, #phrase textarea").fill("a dark blue zeppelin <b>at</b> sea")  # ends that one
     page.locator("#phrase input, #phrase textarea").press("Enter")
     until(page, "c.length === 8 && c.every(text => /fits better than [0-9]+%/.test(text))", "#say-wall")
     says(page, "dark, blue, sea")
-    assert page.locator("#say-phrases label.selected").count() == 0
+    page.wait_for_function("() => !document.querySelector('#say-phrases label.selected')")
     says(page, "Words that it does not know: zeppelin")
     page.get_by_text(re.compile("[0-9] of 8 pictures are painted")).wait_for(state="hidden", timeout=60_000)
     until(page, "c.length === 8", "#say-wall")
