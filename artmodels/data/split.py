@@ -60,9 +60,10 @@ def held_out(dataset: ArtDataset, share: float) -> np.ndarray:
     if share * len(dataset) < FEWEST - 0.5:
         return np.zeros(len(dataset), dtype=bool)
     for lot in np.unique(lots):  # the lowest first, where chance has chosen too few
+        if chosen.sum() >= FEWEST:
+            break
         more = chosen | (lots == lot)
-        of_styles = (more[dataset.labels == label] for label in np.unique(dataset.labels))
-        if chosen.sum() < FEWEST and not any(of_style.all() for of_style in of_styles):
+        if not any(more[dataset.labels == label].all() for label in np.unique(dataset.labels)):
             chosen = more
     return chosen if chosen.sum() >= FEWEST else np.zeros(len(dataset), dtype=bool)
 

@@ -144,7 +144,7 @@ def parse_score(text: str | bytes, what: str = "the score") -> Score:
         raise ValueError(f"{what}: keyframes must begin at time 0 and each come after the one before")
     if times[-1] > score.seconds:
         raise ValueError(f"{what}: a keyframe at {times[-1]:g} s lies after the end at {score.seconds:g} s")
-    if len({(pulse.rows, pulse.seed) for pulse in score.pulses}) > MAX_VOICES:
+    if len(voices_of(score.pulses)) > MAX_VOICES:
         raise ValueError(f"{what}: pulses push to more than {MAX_VOICES} different seeds and rows: use fewer")
     return score
 

@@ -127,8 +127,9 @@ class ModelCache:
 
     def _lies_here(self, repo_id: str, revision: str) -> bool:
         """Whether a commit's files are on the disk, with all that its repository has beside the model."""
-        looked_for = [try_to_load_from_cache(repo_id, name, self.cache_dir, revision) for name in files_beside()]
-        return bool(COMMIT.fullmatch(revision)) and None not in looked_for
+        return bool(COMMIT.fullmatch(revision)) and all(
+            try_to_load_from_cache(repo_id, name, self.cache_dir, revision) is not None for name in files_beside()
+        )
 
     def _open(self, repo_id: str, revision: str | None, **options: Any) -> LoadedModel:
         try:
