@@ -50,8 +50,32 @@ class Gate:
         elif method == "GET" and (session := session_of(path, scope["query_string"])):
             with self.audience.listening(session):
                 await self.app(scope, receive, send)
+        elif path.startswith(f"{API}/file="):
+            await self._file(scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+    async def _file(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A file, or the answer that there is none: it may be deleted while Gradio is about to open it."""
+        first: Message | None = None
+        begun = False
+
+        async def hold_back(message: Message) -> None:
+            nonlocal first, begun
+            if message["type"] == "http.response.start":  # which Starlette sends before it opens the file
+                first = message
+                return
+            if first is not None and not begun:
+                begun = True
+                await send(first)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, hold_back)
+        except (FileNotFoundError, RuntimeError) as error:  # the latter is Starlette's, with the path in its words
+            if begun or not (isinstance(error, FileNotFoundError) or "does not exist" in str(error)):
+                raise
+            await refuse(403, "that file is here no longer")(scope, receive, send)
 
     async def _present(self, session: str, scope: Scope, receive: Receive, send: Send) -> None:
         """The connection that a page holds while it is open: what is its visitor's goes soon after it ends."""

@@ -1,16 +1,23 @@
 """Who asks, whether anybody listens, and whose turn it is."""
 
 import asyncio
+import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 from gradio.queueing import Event, EventQueue, Queue
+from gradio.ranged_response import OpenRange, RangedFileResponse
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route, Router
 
 from artmodels.studio import visitors
 from artmodels.studio.blocks import LeanSession, LeanSessions
-from artmodels.studio.served_files import HOUSE
-from artmodels.studio.traffic import FairQueue, session_of
+from artmodels.studio.served_files import HOUSE, FileStore
+from artmodels.studio.traffic import API, FairQueue, Gate, session_of
 from artmodels.studio.visitors import Audience, address_of
 
 
@@ -92,6 +99,46 @@ def turns(waiting: list[str], at_work: list[str], limit: int = 24) -> list[str]:
         return begun
 
     return asyncio.run(begin())
+
+
+def whole(path: Path, request: Request) -> Response:
+    return FileResponse(path)
+
+
+def already_measured(path: Path, request: Request) -> Response:
+    return FileResponse(path, stat_result=os.stat(path))
+
+
+def a_range(path: Path, request: Request) -> Response:
+    return RangedFileResponse(path, OpenRange(0, 2), dict(request.headers), stat_result=os.stat(path))
+
+
+@pytest.mark.parametrize("response", [whole, already_measured, a_range])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_file_deleted_while_it_is_about_to_be_sent_is_refused(tmp_path, response, method, deleted):
+    """Gradio looks whether a file is there, Starlette opens it a moment later: the store may delete it in between."""
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(b"pixels")
+
+    async def file(request: Request) -> Response:
+        answer = response(picture, request)
+        if deleted:
+            picture.unlink()
+        return answer
+
+    files = Router([Route(f"{API}/file=x", file, methods=["GET", "HEAD"])])
+    gate = Gate(files, FileStore(tmp_path), Audience())
+
+    async def ask() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(gate), base_url="http://studio") as client:
+            return await client.request(method, f"{API}/file=x")
+
+    answer = asyncio.run(ask())
+    if not deleted:
+        assert answer.status_code in (200, 206) and (method == "HEAD" or answer.content[:2] == b"pi")
+    elif (method, response) != ("HEAD", already_measured):  # there nothing is opened, and nothing missed
+        assert answer.status_code == 403 and (method == "HEAD" or answer.json()["detail"])
 
 
 def test_addresses_take_turns_whoever_came_first():
