@@ -31,6 +31,11 @@ def add_evaluate(verbs: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--thumbnails", action="store_true", help="and small pictures of them, for all to see: if you may show them"
     )
+    parser.add_argument(
+        "--curate",
+        action="store_true",
+        help="choose, of 256 seeds of each style, those that look most real: the studio opens on them",
+    )
 
 
 def _evaluate(chosen: argparse.Namespace) -> None:
@@ -46,10 +51,12 @@ def _evaluate(chosen: argparse.Namespace) -> None:
     from artmodels.generate.find_directions import add_directions
     from artmodels.hub.card import check_card_target, rewrite_card
     from artmodels.hub.companions.classifier import CLASSIFIER_NAME, load_classifier
+    from artmodels.hub.companions.curated import save_curated
     from artmodels.hub.companions.neighbours import save_neighbours
     from artmodels.hub.load import load_model, read_hold_out
     from artmodels.io.files import write_json
     from artmodels.metrics.classification import ADHERENCE_SEEDS, adherence
+    from artmodels.metrics.curate import curate
     from artmodels.metrics.evaluate import (
         FEWEST_SAMPLES,
         MAX_TRAINING_FEATURES,
@@ -61,8 +68,9 @@ def _evaluate(chosen: argparse.Namespace) -> None:
 
     if chosen.thumbnails and not chosen.neighbours:
         raise ValueError("--thumbnails are of the pictures that --neighbours keeps: add it")
-    if chosen.write_card or chosen.neighbours:
-        check_card_target(chosen.model, "--write-card" if chosen.write_card else "--neighbours")
+    writing = [flag for flag in ("write_card", "neighbours", "curate") if getattr(chosen, flag)]
+    if writing:
+        check_card_target(chosen.model, f"--{writing[0].replace('_', '-')}")
     model = load_model(chosen.model)
     classifier = load_classifier(chosen.classifier or model.folder)
     if chosen.classifier and not classifier:
@@ -96,5 +104,7 @@ def _evaluate(chosen: argparse.Namespace) -> None:
         write_json(chosen.out, report)
     if chosen.neighbours:
         save_neighbours(model.folder, keep_neighbours(real, train, chosen.thumbnails))
-    if chosen.write_card:
-        rewrite_card(model.folder, model.generator, {"evaluation": figures})
+    if chosen.curate:
+        save_curated(model.folder, curate(model.generator, real))
+    if chosen.write_card or chosen.curate:
+        rewrite_card(model.folder, model.generator, {"evaluation": figures} if chosen.write_card else {})

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from artmodels.hub.companions import COMPANIONS
+from artmodels.hub.companions.curated import Curated
 from artmodels.hub.companions.directions import Directions
 from artmodels.hub.companions.neighbours import Neighbours
 from artmodels.hub.companions.style_statistics import StyleStatistics
@@ -59,6 +60,10 @@ class LoadedModel:
     @property
     def style_statistics(self) -> StyleStatistics | None:
         return self.companions.get("style_statistics")
+
+    @property
+    def curated(self) -> Curated | None:
+        return self.companions.get("curated")
 
     @property
     def upscaler(self) -> Upscaler | None:

@@ -89,9 +89,34 @@ def precision_recall(real: Tensor, fake: Tensor, k: int = 5) -> tuple[float, flo
     return _share_covered(fake, by=real, k=k), _share_covered(real, by=fake, k=k)
 
 
-def _share_covered(points: Tensor, by: Tensor, k: int) -> float:
+def realism(points: Tensor, real: Tensor, k: int = 5) -> Tensor:
+    """Realism scores `[N]` of features `[N, D]` among real ones `[M, D]` (arXiv:1904.06991, equation 3).
+
+    The largest ratio of a real row's ball, which reaches to its k-th nearest other row, to how far the point is from
+    its centre; 1 and more lies within one. The larger half of the balls is left out, as there: around outliers they
+    say little.
+
+    Raises:
+        ValueError: fewer than k + 1 real rows.
+    """
+    if len(real) < k + 1:
+        raise ValueError(f"realism with k = {k} needs at least {k + 1} real pictures, not {len(real)}")
+    points, real = points.double(), real.double()
+    radii = _radii(real, k)
+    small = radii <= radii.median()
+    real, radii = real[small], radii[small]
+    ratios = [(radii / torch.cdist(rows, real).clamp(min=1e-12)).amax(dim=1) for rows in points.split(CHUNK)]
+    return torch.cat(ratios)
+
+
+def _radii(rows: Tensor, k: int) -> Tensor:
+    """How far each row's k-th nearest other row is, `[N]`."""
     # k + 1, as each row is its own nearest
-    radii = torch.cat([torch.cdist(rows, by).kthvalue(k + 1, dim=1).values for rows in by.split(CHUNK)])
+    return torch.cat([torch.cdist(part, rows).kthvalue(k + 1, dim=1).values for part in rows.split(CHUNK)])
+
+
+def _share_covered(points: Tensor, by: Tensor, k: int) -> float:
+    radii = _radii(by, k)
     covered = torch.cat([(torch.cdist(rows, by) <= radii).any(dim=1) for rows in points.split(CHUNK)])
     return covered.double().mean().item()
 

@@ -6,7 +6,7 @@ import json
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, zip_longest
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -29,6 +29,7 @@ from artmodels.generate.recipe import (
 from artmodels.generate.sampling import contact_sheet, paint_rows, rows_of, to_images
 from artmodels.generate.save import file_stems
 from artmodels.generate.upscale import PRINT_DOTS_PER_INCH, enlarge
+from artmodels.hub.companions.curated import Curated
 from artmodels.hub.download import hub_label
 from artmodels.hub.load import LoadedModel
 from artmodels.models.generator import MAX_TRUNCATION
@@ -36,6 +37,7 @@ from artmodels.studio.computing import computed
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint, style_word, translate
 
 ALL_STYLES = "all styles"
+CURATED = "curated seeds"  # seeds of all styles that were found to come near to real pictures, where a model has such
 FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION = 1, 24, 0.8
 MAX_COUNT = 36
 SHORT_LINK = {"style", "seed"}  # parts of a link that stand for a recipe
@@ -54,9 +56,14 @@ def paint_here(model: LoadedModel, w: Tensor) -> Tensor:
     return paint_rows(model.generator, w)
 
 
+def first_style(model: LoadedModel) -> str:
+    """What the wall that a visitor finds on arrival is of."""
+    return CURATED if model.curated else ALL_STYLES
+
+
 def first_recipes(model: LoadedModel) -> list[Recipe]:
     """Those of the wall that a visitor finds on arrival."""
-    return recipes_of_seeds(model, ALL_STYLES, FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION)
+    return recipes_of_seeds(model, first_style(model), FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION)
 
 
 def recipes_of_seeds(
@@ -67,9 +74,10 @@ def recipes_of_seeds(
     truncation: float,
     shared: bool = False,
 ) -> list[Recipe]:
-    """Recipes of consecutive seeds in one style, in all in turn, or in a mix of them.
+    """Recipes of consecutive seeds in one style, in all in turn, or in a mix of them; or `CURATED` ones of all in turn.
 
-    A seed has a layout of its own in each style; `shared`, and in a mix, it has one in all of them.
+    A seed has a layout of its own in each style; `shared`, and in a mix, it has one in all of them. To the curated
+    ones neither the seed nor that applies, and there may be fewer than are asked for.
 
     Raises:
         ValueError: an argument is out of bounds or no number; the message says what to do.
@@ -77,6 +85,8 @@ def recipes_of_seeds(
     seeds = seeds_from(seed, whole_number("count", count, 1, MAX_COUNT))
     truncation = number_between("truncation", truncation, 0, MAX_TRUNCATION)
     styles = model.generator.config.styles
+    if style == CURATED and model.curated:
+        return _curated_recipes(model, model.curated, len(seeds), truncation)
     if isinstance(style, Mapping):
         turns, shared = [style_weights_of(model, style)], True
     elif style == ALL_STYLES:
@@ -84,16 +94,24 @@ def recipes_of_seeds(
     else:
         turns = [style_weights_of(model, {str(style): 1.0})]
     return [
-        Recipe(
-            model.name,
-            model.weights_sha256,
-            (Latent(seed, of=None if shared else next(iter(weights))),),
-            weights,
-            truncation,
-            revision=model.revision,
-        )
+        _plain_recipe(model, seed, weights, truncation, shared)
         for seed, weights in zip(seeds, cycle(turns), strict=False)
     ]
+
+
+def _plain_recipe(
+    model: LoadedModel, seed: int, weights: dict[str, float], truncation: float, shared: bool = False
+) -> Recipe:
+    latent = Latent(seed, of=None if shared else next(iter(weights)))
+    return Recipe(model.name, model.weights_sha256, (latent,), weights, truncation, revision=model.revision)
+
+
+def _curated_recipes(model: LoadedModel, curated: Curated, count: int, truncation: float) -> list[Recipe]:
+    """The best seed of each style in turn, then the second of each, and so on."""
+    rounds = zip_longest(*(curated.seeds[style] for style in model.generator.config.styles))
+    turns = [zip(model.generator.config.styles, seeds, strict=True) for seeds in rounds]
+    chosen = [(style, seed) for turn in turns for style, seed in turn if seed is not None]
+    return [_plain_recipe(model, seed, {style: 1.0}, truncation) for style, seed in chosen[:count]]
 
 
 def seeds_from(seed: float, count: int) -> list[int]:

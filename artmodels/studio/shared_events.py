@@ -26,7 +26,7 @@ from artmodels.studio.context import (
     read_picked,
     warn,
 )
-from artmodels.studio.i18n import DEFAULT_LANGUAGE, LANGUAGES, style_word, translate, translate_error
+from artmodels.studio.i18n import DEFAULT_LANGUAGE, LANGUAGES, retold, style_word, translate, translate_error
 from artmodels.studio.pages.blend import BlendPage, design_updates, first_mix
 from artmodels.studio.pages.breed import BreedPage
 from artmodels.studio.pages.dance import DancePage
@@ -123,7 +123,7 @@ def connect_models(
             return {changed: ""}
         model = context.model_of(current)
         mixed = blend.mixed(model, first_mix(model), language)
-        mine, style = design_updates(model, designs, None, language, handlers.ALL_STYLES)
+        mine, style = design_updates(model, designs, None, language, handlers.first_style(model))
         styles = named_styles(model, language)
         slots = gr.Dropdown(choices=styles, value=mixed[blend.slots], visible=len(styles) > len(blend.sliders))
         masthead, colophon = words
@@ -231,6 +231,7 @@ def connect_language(
         current: str,
         designs: Any,
         picked: Any,
+        told: str,
         said_news: str,
         said_wall: Any,
         said_recipes: Any,
@@ -247,6 +248,7 @@ def connect_language(
         said = {part: _said(keys, language) for part, keys in context.spoken}
         besides: dict[gr.blocks.Block, dict[str, Any]] = {
             pages.paint.style: {"choices": style_choices(model, designs, language), "value": style},
+            pages.paint.status: {"value": retold(told or "", ["curated-how", "painting"], language)},
             pages.photo.styles: {"value": pages.photo.named_again(model, shelf, language)},
             pages.photo.offered: {"value": sample_shelf(pages.photo.samples, language)},
             masthead: {"value": masthead_words(model, language)},
@@ -274,7 +276,7 @@ def connect_language(
         "fn": speak,
         "inputs": [
             *(context.language, pages.paint.style, pages.rework.way, pages.blend.slots, pages.photo.styles),
-            *(context.current, context.designs, context.picked),
+            *(context.current, context.designs, context.picked, pages.paint.status),
             *(pages.prompt.news, *pages.prompt.wall.parts),
             *(pages.rework.news, pages.rework.work, pages.rework.curve),
             *(part for wall in context.walls for part in wall.parts),
@@ -285,7 +287,7 @@ def connect_language(
                     *(part for part, _ in context.spoken),
                     *(pages.paint.style, pages.photo.styles, pages.steer.table, pages.blend.chosen_slots),
                     *(pages.rework.way, pages.rework.hint, pages.rework.style, pages.prompt.hint),
-                    *(pages.prompt.news, pages.prompt.wall.gallery),
+                    *(pages.paint.status, pages.prompt.news, pages.prompt.wall.gallery),
                     *(pages.rework.news, pages.rework.work, pages.rework.curve),
                     *(pages.music.mode, *(dials.style for dials in pages.dials)),
                     *(*words, *pages.steer.sliders, *pages.blend.sliders),

@@ -58,6 +58,7 @@ def web_files(name: str, studio: str | None = None) -> dict[str, bytes]:
             "hub": constants.ENDPOINT,
             "studio": studio_address(studio),
             "directions": model.directions is not None,
+            "curated": model.curated.model_dump(include={"seeds", "drawn"}) if model.curated else None,
         }
     )
     files["sw.js"] = service_worker(files)

@@ -691,7 +691,7 @@ def test_a_prompt_is_painted_and_its_words_are_told(page):
     page.wait_for_function("() => document.querySelector('#phrase input, #phrase textarea').value === 'mosaic'")
     page.locator("#phrase input, #phrase textarea").fill("a dark blue zeppelin <b>at</b> sea")  # ends that one
     page.locator("#phrase input, #phrase textarea").press("Enter")
-    until(page, "c.length === 8 && c.every(text => /fits better than [0-9]+%/.test(text))", "#say-wall")
+    until(page, "c.length === 8 && c.every(text => / · [0-9]+%/.test(text))", "#say-wall")
     says(page, "dark, blue, sea")
     page.wait_for_function("() => !document.querySelector('#say-phrases label.selected')")
     says(page, "Words that it does not know: zeppelin")

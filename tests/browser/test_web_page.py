@@ -8,6 +8,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from artmodels.generate.recipe import (
     read_recipes,
 )
 from artmodels.generate.sampling import paint_rows, rows_of, seed_recipe, to_images
+from artmodels.hub.companions.curated import Curated
 from artmodels.hub.load import LoadedModel, load_model
 from artmodels.io.files import sha256
 from artmodels.signals.audio_file import RATE, write_sound
@@ -516,6 +518,30 @@ def test_a_film_is_painted_and_recorded(visit):
         page.locator("#film-download").click()
     content = Path(arriving.value.path()).read_bytes()
     assert len(content) > 5000 and (content[4:8] == b"ftyp" or content[:4] == b"\x1aE\xdf\xa3")  # MP4 or WebM
+
+
+def test_a_curated_wall_says_so_and_is_left_by_the_dice(visit, folder, model, tmp_path):
+    seeds: dict[str, tuple[int, ...]] = {style: (9, 4) for style in model.generator.config.styles}
+    curated = Curated(seeds=seeds, drawn=64, truncation=0.8, judge="EfficientNet-Lite2")
+    told = curated.model_dump(include={"seeds", "drawn"})
+    chosen = handlers.first_recipes(replace(model, companions={**model.companions, "curated": curated}))
+    curated_folder = changed_copy(folder, tmp_path / "curated", "site.json", curated=told)
+    with serving_folder(curated_folder, isolated=False) as address:
+        page = visit(at=address, wait=WHOLE.replace("24", str(len(chosen))))
+        pill, how = page.get_by_role("radio", name="Curated"), page.locator("#curated-how")
+        assert captions(page) == captions_of(chosen) and pill.get_attribute("aria-checked") == "true"
+        assert [recipe_in(file, tmp_path) for file in pictures_of(page, "#wall img")] == chosen
+        assert how.inner_text().startswith("Of 64 pictures of each style")
+        page.locator("#dice").click()
+        settled(page, "#wall", 24)
+        assert page.get_by_role("radio", name="All styles").get_attribute("aria-checked") == "true" and how.is_hidden()
+        page.locator("#undo").click()
+        settled(page, "#wall", len(chosen))
+        assert captions(page) == captions_of(chosen)
+        page.get_by_role("button", name="中文").click()
+        page.wait_for_function("() => document.querySelector('#curated-how').innerText.includes('64 幅画中')")
+        assert page.get_by_role("radio", name="精选").get_attribute("aria-checked") == "true"
+        page.context.close()
 
 
 def test_without_directions_there_is_no_page_to_steer(visit, folder, tmp_path):

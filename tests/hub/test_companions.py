@@ -1,5 +1,6 @@
 """What may lie beside a model: published with it, pulled with it, never in its way, and kept by a run."""
 
+import json
 import shutil
 
 import pytest
@@ -12,6 +13,7 @@ from artmodels.data.dataset import load_dataset
 from artmodels.hub.card import rewrite_card
 from artmodels.hub.companion import Companion
 from artmodels.hub.companions import COMPANIONS, files_beside
+from artmodels.hub.companions.curated import CURATED_NAME, Curated, load_curated, save_curated
 from artmodels.hub.companions.neighbours import NEIGHBOURS_NAME
 from artmodels.hub.load import load_model
 from artmodels.hub.model_files import METRICS_NAME
@@ -31,8 +33,10 @@ def whole_folder(tmp_path_factory, generator, steered_folder):
     folder = tmp_path_factory.mktemp("whole") / "model"
     folder.mkdir()
     write_model_folder(folder, generator, TRAINING, [{"images": 10}], FIGURES)
-    for name in files_beside().keys() - {METRICS_NAME}:
+    for name in files_beside().keys() - {METRICS_NAME, CURATED_NAME}:
         shutil.copy2(steered_folder / name, folder / name)
+    seeds: dict[str, tuple[int, ...]] = {style: (7, 3) for style in generator.config.styles}
+    save_curated(folder, Curated(seeds=seeds, drawn=16, truncation=0.8, judge="EfficientNet-Lite2"))
     rewrite_card(folder, generator, {})
     return folder
 
@@ -138,3 +142,42 @@ def test_evaluate_keeps_the_nearest_training_pictures_on_demand(whole_folder, pi
     assert len(found.labels) == len(found.thumbnails) == len(load_dataset(str(pictures), 32))
     assert found.held_out.max() < 0.1 * found.points.norm(dim=1).mean()  # all held-out ones are training pictures here
     assert found.thumbnail(0).size == (32, 32)
+
+
+@pytest.mark.slow
+def test_evaluate_curates_seeds_on_demand(whole_folder, pictures, tmp_path):
+    folder = shutil.copytree(whole_folder, tmp_path / "model")
+    flags = ["evaluate", "--model", str(folder), "--data", str(pictures), "--test-data", str(pictures)]
+    assert main([*flags, "--samples", "16", "--curate"]) == 0
+    model = load_model(folder)
+    curated, styles = model.curated, model.generator.config.styles
+    assert curated.seeds.keys() == set(styles) and curated.drawn == 256
+    for style in styles:
+        chosen = curated.seeds[style]
+        assert len(set(chosen)) == len(chosen) >= 36 / len(styles) and max(chosen) < 256
+        assert f"| {style} | {', '.join(map(str, chosen[:8]))} |" in (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"seeds": {}}, "other styles"),
+        ({"seeds": {"mosaic": [1]}}, "other styles"),
+        ({"seeds": 7}, "should be"),
+        ({"seeds": {"mosaic": []}}, "at least 1 item"),
+        ({"seeds": {"mosaic": [2**32]}}, "less than"),
+        ({"seeds": {"mosaic": [-1]}}, "greater than"),
+        ({"seeds": {"mosaic": [True]}}, "valid integer"),
+        ({"seeds": {"mosaic": ["<script>"]}}, "valid integer"),
+        ({"seeds": {"mosaic": list(range(101))}}, "at most 100"),
+        ({"drawn": 0}, "greater than"),
+        ({"truncation": 9}, "less than"),
+        ({"judge": "\n## Best"}, "printable"),
+    ],
+)
+def test_a_strangers_curated_seeds_are_checked(whole_folder, tmp_path, change, told):
+    content = {**json.loads((whole_folder / CURATED_NAME).read_text()), **change}
+    (tmp_path / CURATED_NAME).write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=told) as error:
+        load_curated(tmp_path, load_model(whole_folder).generator.config.styles)
+    assert "\n" not in str(error.value) and "evaluate --curate" in str(error.value)

@@ -11,6 +11,7 @@ from torchmetrics import Metric
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
+from artmodels.metrics.curate import unlike
 from artmodels.metrics.distances import (
     extract_features,
     frechet_distance,
@@ -20,6 +21,7 @@ from artmodels.metrics.distances import (
     memorisation,
     nearest_distances,
     precision_recall,
+    realism,
 )
 from artmodels.metrics.sliced_wasserstein import (
     downscale,
@@ -185,6 +187,30 @@ def test_a_single_mode_has_precision_but_no_recall():
     precision, recall = precision_recall(modes, normal(400, 2, seed=2))
     assert precision > 0.95 and 0.45 < recall <= 0.5
     assert precision_recall(modes, modes[:1].repeat(400, 1) + 1e-3) == (1, 0)
+
+
+def test_realism_is_that_of_brute_force():
+    """With more rows than are compared at once."""
+    real, points = normal(600, 6, seed=1), normal(700, 6, seed=2) * 1.3
+    radii = all_distances(real, real).sort(dim=1).values[:, 3]
+    small = radii <= radii.median()
+    expected = (radii[small] / all_distances(points, real[small])).amax(dim=1)
+    assert torch.allclose(realism(points, real, k=3), expected, rtol=1e-9)
+
+
+def test_realism_in_closed_cases():
+    line = torch.arange(11.0)[:, None]  # balls of radius 1, but for those at the ends with k = 2: they are left out
+    scores = realism(torch.tensor([[5.5], [12.0], [19.0]]), line, k=2)
+    assert scores.tolist() == pytest.approx([2, 1 / 3, 1 / 10])
+    assert realism(line[5:6], line, k=2) > 1e9  # a copy
+    with pytest.raises(ValueError, match="at least 4 real pictures"):
+        realism(line, line[:3], k=3)
+
+
+def test_what_is_curated_differs():
+    points = torch.tensor([[0.0], [1.0], [10.0], [4.0], [9.0]])
+    assert unlike(points, 3).tolist() == [0, 2, 3]
+    assert sorted(unlike(points, 5).tolist()) == [0, 1, 2, 3, 4]
 
 
 # nearest pictures and memorisation

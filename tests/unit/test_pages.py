@@ -15,6 +15,7 @@ from helpers import STYLES
 
 from artmodels.generate.recipe import parse_recipe_data
 from artmodels.generate.sampling import paint_rows
+from artmodels.hub.companions.curated import Curated
 from artmodels.hub.load import LoadedModel, load_model
 from artmodels.hub.model_cache import ModelCache
 from artmodels.studio import handlers
@@ -27,7 +28,7 @@ from artmodels.studio.pages.dance import DancePage, build_dance_page
 from artmodels.studio.pages.explain import ExplainPage, build_explain_page
 from artmodels.studio.pages.film import FilmPage, build_film_page
 from artmodels.studio.pages.music import MusicPage, build_music_page
-from artmodels.studio.pages.paint import PaintPage, build_paint_page
+from artmodels.studio.pages.paint import PaintPage, anew_if_rolled, build_paint_page
 from artmodels.studio.pages.prompt import PromptPage, build_prompt_page
 from artmodels.studio.pages.rework import ReworkPage, build_rework_page
 from artmodels.studio.pages.steer import SteerPage, build_steer_page
@@ -115,6 +116,37 @@ def test_a_wall_is_what_the_controls_say_and_the_wall_before_comes_back(studio):
     again = last(page.repaint(**order(studio, hanging=[recipe])))
     assert page.wall.gallery not in again  # what hangs already stays
     assert page.step_back(first[page.history], studio.name, [], "en") == gr.skip()
+
+
+def test_a_curated_wall_says_so_and_is_left_by_the_dice(studio, tmp_path):
+    seeds = {style: (9, 4, 2) for style in STYLES}
+    curated = Curated(seeds={**seeds, STYLES[1]: (5,)}, drawn=64, truncation=0.8, judge="EfficientNet-Lite2")
+    model = replace(studio.model, companions={**studio.model.companions, "curated": curated})
+    recipes = handlers.first_recipes(model)
+    first_of_each = [(style, 5 if style == STYLES[1] else 9) for style in STYLES]
+    found = [(next(iter(recipe.style_weights)), recipe.latents[0].seed) for recipe in recipes]
+    assert found[: len(STYLES)] == first_of_each and len(found) == 1 + 3 * (len(STYLES) - 1)
+    assert all(recipe.latents[0].of in recipe.style_weights for recipe in recipes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        page = Studio(model, FileStore(tmp_path)).paint
+        gc.collect()
+    arrived = page.history.value
+    assert page.style.value == handlers.CURATED and "Of 64 pictures of each style" in page.status.value
+    plain = {"style": handlers.CURATED, "seed": handlers.FIRST_SEED, "count": 24}
+    stayed = last(page.repaint(**order(studio, **plain, truncation=0.5, orders=arrived)))
+    assert page.style not in stayed and "64" in stayed[page.status]
+    assert [recipe["truncation"] for recipe in stayed[page.wall.recipes]] == [0.5] * len(recipes)
+    for change in ({"seed": 8}, {"shared": True}):
+        told, *_, rolled = page.repaint(**order(studio, **{**plain, **change}, orders=arrived))
+        assert told == {page.style: handlers.ALL_STYLES} and rolled[page.status] == ""
+        assert rolled[page.history][-1]["style"] == handlers.ALL_STYLES
+        assert [recipe["latents"][0]["seed"] for recipe in rolled[page.wall.recipes]][:2] != [9, 5]
+    back = page.step_back(rolled[page.history], studio.name, [], "en")
+    assert (back[page.style], back[page.seed]) == (handlers.CURATED, handlers.FIRST_SEED)
+    strange: list[Any] = [7, [None], [{}], ["x"]]  # a visitor's state may hold anything
+    for orders in strange:
+        assert anew_if_rolled(handlers.CURATED, 7, False, None, orders) in (handlers.CURATED, handlers.ALL_STYLES)
 
 
 def test_neighbours_begin_with_the_picture_itself(studio):
@@ -231,7 +263,8 @@ def test_a_phrase_is_painted_picture_by_picture(studio):
     assert page.begin_anew(studio.name, "en")[page.wall.recipes] == []
     again = page.told_again(studio.model, *(seen[-1][part] for part in (page.news, *page.wall.parts)), "zh")
     names = [name for _, name in again[page.wall.gallery]["value"]]
-    assert len(names) == 8 and all("更贴合" in name and "%" in name for name in names)
+    assert len(names) == 8 and all(name.endswith("%") for name in names)
+    assert "画下的百分比" in again[page.news]["value"]
     assert "画中会体现" in again[page.news]["value"] or "在标题里读过" in again[page.news]["value"]
 
 

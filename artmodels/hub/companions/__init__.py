@@ -1,7 +1,7 @@
 """What may lie beside a model's weights: one file format each, read as a stranger's. A new one is a line here."""
 
 from artmodels.hub.companion import Companion
-from artmodels.hub.companions import classifier, directions, neighbours, prompt, style_statistics, upscaler
+from artmodels.hub.companions import classifier, curated, directions, neighbours, prompt, style_statistics, upscaler
 from artmodels.hub.model_files import TOLD
 
 COMPANIONS: list[Companion] = [
@@ -10,6 +10,7 @@ COMPANIONS: list[Companion] = [
     prompt.COMPANION,
     neighbours.COMPANION,
     style_statistics.COMPANION,
+    curated.COMPANION,
     upscaler.COMPANION,
 ]
 

@@ -80,7 +80,7 @@ class PaintPage:
                 *self.controls,
                 *(context.current, context.designs, self.history, self.wall.recipes, context.picked, context.language),
             ],
-            "outputs": [*self.wall.parts, self.status, self.stop, self.history, self.undo],
+            "outputs": [*self.wall.parts, self.style, self.status, self.stop, self.history, self.undo],
             **PAINTING,
         }
 
@@ -107,6 +107,10 @@ class PaintPage:
         context, wall = self.context, self.wall
         with clear_errors(language):
             model = context.model_of(current)
+            wanted_style = anew_if_rolled(style, seed, shared, near, orders)
+            if wanted_style != style:  # told at once, and else never: the visitor may have clicked on another since
+                yield {self.style: wanted_style}
+            style = wanted_style
             chosen = style_named(model, style, designs)
             recipes = _ordered(model, chosen, seed, count, truncation, bool(shared), near, distance)
             seen, grown, wanted = time.monotonic(), [], as_data(recipes)
@@ -123,7 +127,7 @@ class PaintPage:
                     }
         orders = _remember(orders, _order(style, seed, count, truncation, bool(shared), near or None, distance))
         updates: Updates = {
-            self.status: "",
+            self.status: "" if near else curated_words(model, style, language),
             self.stop: gr.Button(visible=False),
             self.history: orders,
             self.undo: gr.Button(interactive=len(orders) > 1),
@@ -211,9 +215,11 @@ def named_styles(model: LoadedModel, language: str) -> list[tuple[str, str]]:
 
 
 def style_choices(model: LoadedModel, designs: Any, language: str) -> list[tuple[str, str]]:
-    """What the style radio offers: all in turn, the model's, and those that the visitor made of them."""
+    """What the style radio offers: curated ones, all in turn, the model's, and those that the visitor made of them."""
     own = [STAR + design["name"] for design in designs_of(model, designs)]
+    curated = [(translate(language, "curated"), handlers.CURATED)] if model.curated else []
     return [
+        *curated,
         (translate(language, "all-styles"), handlers.ALL_STYLES),
         *named_styles(model, language),
         *((name, name) for name in own),
@@ -233,6 +239,22 @@ def designs_of(model: LoadedModel, designs: Any) -> list[dict[str, Any]]:
     return found
 
 
+def anew_if_rolled(style: str, seed: float, shared: bool, near: Any, orders: Any) -> str:
+    """The style of a wall: whoever asks for another seed, or layout, on a curated wall wants one of all styles."""
+    last = orders[-1] if isinstance(orders, list) and orders else None
+    if style != handlers.CURATED or near or not isinstance(last, dict):
+        return style
+    same = (last.get("seed"), last.get("shared")) == (seed, shared)
+    return style if same else handlers.ALL_STYLES
+
+
+def curated_words(model: LoadedModel, style: str, language: str) -> str:
+    """That the pictures of a wall were chosen, and how, if they were."""
+    if style != handlers.CURATED or not model.curated:
+        return ""
+    return f'<p role="status">{translate(language, "curated-how", drawn=model.curated.drawn)}</p>'
+
+
 def style_named(model: LoadedModel, style: str, designs: Any) -> str | dict[str, float]:
     """A style, or the mix that the visitor gave a name."""
     for design in designs_of(model, designs):
@@ -247,7 +269,7 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
             gr.Radio,
             {"label": "style"},
             choices=style_choices(first, [], DEFAULT_LANGUAGE),
-            value=handlers.ALL_STYLES,
+            value=handlers.first_style(first),
             elem_id="style",
             elem_classes="pills",
             show_label=False,
@@ -279,7 +301,8 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
         stop = context.add(
             gr.Button, {"value": "stop"}, size="sm", variant="stop", min_width=90, elem_id="stop", visible=False
         )
-        status = gr.HTML("", elem_id="status", padding=False)
+        told = curated_words(first, handlers.first_style(first), DEFAULT_LANGUAGE)
+        status = gr.HTML(told, elem_id="status", padding=False)
         archive_file = gr.DownloadButton("zip", elem_id="zip-file", elem_classes="out-of-sight")
     with gr.Row(visible=False, elem_id="near-bar") as near_bar:
         near_news = gr.HTML("", elem_id="near-news", padding=False)
@@ -297,7 +320,8 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
     recipes = handlers.first_recipes(first)
     hanging = context.exactly.hang(first, recipes, first_wall)
     wall = context.pictures("wall", "wall", hanging, recipes, named=True)
-    first_order = _order(handlers.ALL_STYLES, FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION, False, None, FIRST_DISTANCE)
+    arrived = handlers.first_style(first)
+    first_order = _order(arrived, FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION, False, None, FIRST_DISTANCE)
     page = PaintPage(
         context, style, seed, count, truncation, shared, dice, undo, archive, archive_file, stop, status,
         near, near_bar, near_news, distance, leave, wall, gr.JSON([first_order], visible=False),

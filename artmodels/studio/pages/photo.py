@@ -236,15 +236,14 @@ def named(paths: Sequence[str], model: LoadedModel, language: str) -> handlers.W
 
 
 def example_recipes(model: LoadedModel) -> list[Recipe]:
-    """One picture of each of `styles_of`: the first of its style on the first wall."""
-    places = {style: place for place, style in enumerate(model.generator.config.styles)}
-    return [
-        recipe
-        for style in styles_of(model)
-        for recipe in handlers.recipes_of_seeds(
-            model, style, handlers.FIRST_SEED + places[style], 1, handlers.FIRST_TRUNCATION
-        )
-    ]
+    """One picture of each of `styles_of`: the first of its style on the first wall, where one hangs there."""
+    hanging = {next(iter(recipe.style_weights)): recipe for recipe in reversed(handlers.first_recipes(model))}
+
+    def example(style: str) -> Recipe:
+        seed, truncation = handlers.FIRST_SEED, handlers.FIRST_TRUNCATION
+        return hanging.get(style) or handlers.recipes_of_seeds(model, style, seed, 1, truncation)[0]
+
+    return [example(style) for style in styles_of(model)]
 
 
 def painted_examples(model: LoadedModel, first_wall: Sequence[Image.Image]) -> list[Image.Image]:

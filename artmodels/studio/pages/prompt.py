@@ -39,6 +39,7 @@ COUNT = 8  # pictures of a prompt
 MAX_PROMPT_COUNT = 16  # that a program may ask for
 TOGETHER = 2  # of them, refined at once: then the visitor sees them
 PHRASES = 10  # that are offered
+WORTH_TELLING = 3  # letters of a word: "at" and "of" say nothing of a picture
 SHOWN_SHARE = 0.05  # of a style that is worth naming
 
 
@@ -76,7 +77,7 @@ class PromptPage:
         """What was painted, with its words in another language."""
         styles = (f"style-{style}" for style in model.generator.config.styles)
         named = sorted(filter(knows, styles), key=len, reverse=True)  # one name may be a part of another
-        keys = ["followed-words", "read-words", "unknown-words", "painting", *named]
+        keys = ["followed-words", "read-words", "unknown-words", "fit-words", "painting", *named]
         names = [
             translate(language, "fits", name=handlers.caption(recipe, language), share=share[0])
             for recipe, (_, caption) in zip(read_recipes_data(recipes), shown or [], strict=False)
@@ -238,9 +239,10 @@ def reading_words(encoded: EncodedPrompt, measured: Sequence[str], language: str
     moving = {word for phrase in measured for word in split_words(phrase)}
     told = {
         "followed-words": [word for word in encoded.known if word in moving],
-        "read-words": [word for word in encoded.known if word not in moving],
+        "read-words": [word for word in encoded.known if word not in moving and len(word) >= WORTH_TELLING],
         "unknown-words": encoded.unknown,
     }
     said = (translate(language, key, words=html.escape(", ".join(words))) for key, words in told.items() if words)
     named = {style: share for style, share in encoded.style_weights.items() if share >= SHOWN_SHARE}
-    return f"<p>{' '.join(said)}</p>{share_bar(named, language)}"
+    legend = f"<p>{translate(language, 'fit-words')}</p>"
+    return f"<p>{' '.join(said)}</p>{share_bar(named, language)}{legend}"

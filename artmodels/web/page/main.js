@@ -10,6 +10,7 @@ import { checkBrowser, Painter, threads } from './painter.js';
 import { PaintPage } from './paint_page.js';
 import { FilmPage } from './film_page.js';
 import { Panel } from './panel.js';
+import { CURATED } from './pills.js';
 import { asks, FIRST_SEED } from './recipe.js';
 import { showValues } from './sliders.js';
 import { SteerPage } from './steer_page.js';
@@ -29,6 +30,11 @@ const app = {
   /** Whether the page's own model paints, not one that a link has brought. */
   isHome() {
     return this.model.name === this.site.model && this.model.revision === this.site.revision;
+  },
+
+  /** Seeds that were chosen, where the page's own model paints and has some; else null. */
+  curated() {
+    return this.isHome() ? this.site.curated : null;
   },
 
   /** What a page has told is mended; what others told stays. */
@@ -218,7 +224,7 @@ async function start() {
   const asked = asks(location.search),
     query = location.search;
   if (asked) await app.opener.openText(query, true);
-  if (!app.paintPage.wall.recipes.length) await app.paintPage.set({ style: null, seed: FIRST_SEED });
+  if (!app.paintPage.wall.recipes.length) await app.paintPage.set({ style: app.curated() ? CURATED : null, seed: FIRST_SEED });
   document.body.dataset.state = 'painted';
   await keepForOfflineDays();
   document.body.dataset.graphics = await app.painter.tryGraphics();

@@ -3,7 +3,7 @@
 import { neighbours, randomSeed } from './mixing.js';
 import { captionOf, FIRST_TRUNCATION, SEED_LIMIT, seedRecipe } from './recipe.js';
 import { isReplaced } from './painter.js';
-import { buildPills, markPills } from './pills.js';
+import { buildPills, CURATED, markPills } from './pills.js';
 import { Complaint, say, sayError, styleWord } from './words.js';
 import { element, Wall } from './wall.js';
 
@@ -13,7 +13,7 @@ const MAX_HISTORY = 50;
 export class PaintPage {
   constructor(app) {
     this.app = app;
-    this.style = null; // null: all in turn
+    this.style = null; // null: all in turn; CURATED: seeds of all that were chosen
     this.near = null;
     this.past = [];
     this.wall = new Wall('wall', app.painter, (recipe, frame) => app.pick(recipe, frame));
@@ -21,6 +21,7 @@ export class PaintPage {
       this.remembering(() => {
         element('seed').value = randomSeed();
         this.near = null;
+        this.leaveCurated();
       });
     element('undo').onclick = () => this.back();
     element('near-leave').onclick = () =>
@@ -28,20 +29,27 @@ export class PaintPage {
         this.near = null;
       });
     element('distance').oninput = () => this.repaint();
-    for (const id of ['seed', 'shared']) element(id).onchange = () => this.remembering(() => {});
+    for (const id of ['seed', 'shared']) element(id).onchange = () => this.remembering(() => this.leaveCurated());
     element('truncation').oninput = () => this.repaint();
     element('more-like').onclick = () => this.moreLike(app.panel.picked);
   }
 
   /** The pills of a model's styles. */
   build() {
-    if (!this.app.model.styles.includes(this.style)) this.style = null;
-    buildPills(element('style'), this.app.model.styles, (style) =>
+    const { styles } = this.app.model,
+      curated = Boolean(this.app.curated());
+    if (!styles.includes(this.style) && !(curated && this.style === CURATED)) this.style = null;
+    const choose = (style) =>
       this.remembering(() => {
         this.style = style;
         this.near = null;
-      }),
-    );
+      });
+    buildPills(element('style'), styles, choose, curated);
+  }
+
+  /** Whoever asks for another seed, or layout, wants pictures that nobody chose. */
+  leaveCurated() {
+    if (this.style === CURATED) this.style = null;
   }
 
   state() {
@@ -88,6 +96,7 @@ export class PaintPage {
       );
       return [this.near, ...others];
     }
+    if (this.style === CURATED) return this.curatedRecipes(truncation);
     const { model } = this.app,
       turns = this.style === null ? model.styles : [this.style],
       shared = element('shared').checked;
@@ -95,6 +104,18 @@ export class PaintPage {
       const style = turns[place % turns.length];
       return seedRecipe(model, { [style]: 1 }, seed, truncation, shared ? null : style);
     });
+  }
+
+  /** The best seed of each style in turn, then the second of each, and so on. */
+  curatedRecipes(truncation) {
+    const { model } = this.app,
+      { seeds } = this.app.curated(),
+      most = Math.max(...model.styles.map((style) => seeds[style].length)),
+      places = Array.from({ length: most }, (_, place) => place),
+      chosen = places.flatMap((place) =>
+        model.styles.filter((style) => place < seeds[style].length).map((style) => [style, seeds[style][place]]),
+      );
+    return chosen.slice(0, COUNT).map(([style, seed]) => seedRecipe(model, { [style]: 1 }, seed, truncation, style));
   }
 
   async repaint() {
@@ -113,6 +134,9 @@ export class PaintPage {
     markPills(element('style'), this.style);
     element('undo').disabled = !this.past.length;
     element('near-bar').hidden = !this.near;
+    const curated = this.style === CURATED && !this.near;
+    element('curated-how').hidden = !curated;
+    element('curated-how').textContent = curated ? say('curated-how', { drawn: this.app.curated().drawn }) : '';
     if (this.near) element('near-news').textContent = say('near', { name: await captionOf(this.near, styleWord, say) });
   }
 

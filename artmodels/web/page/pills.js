@@ -1,14 +1,17 @@
-// A row of pills to choose one of a model's styles by, or all of them.
+// A row of pills to choose one of a model's styles by, or all of them, or those that were curated.
 
 import { say, styleWord } from './words.js';
 import { make } from './wall.js';
 
+export const CURATED = 'curated seeds'; // in the place of a style
+
 /** Fill a row; `choose` gets the style that is clicked or reached by an arrow, null for all. */
-export function buildPills(row, styles, choose) {
-  const choices = [null, ...styles];
+export function buildPills(row, styles, choose, curated = false) {
+  const choices = [...(curated ? [CURATED] : []), null, ...styles],
+    nameOf = (style) => (style === null ? say('all-styles') : style === CURATED ? say('curated') : styleWord(style));
   row.replaceChildren(
     ...choices.map((style) => {
-      const pill = make('button', { type: 'button', textContent: style === null ? say('all-styles') : styleWord(style) });
+      const pill = make('button', { type: 'button', textContent: nameOf(style) });
       pill.setAttribute('role', 'radio');
       pill.dataset.style = style ?? '';
       pill.onclick = () => choose(style);
