@@ -12,6 +12,8 @@ from helpers import folder_files, hub_environment, serving
 from hub_server import Hub
 from sample_models import make_generator
 
+from artmodels.hub.companions.curated import CURATED_NAME, Curated
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Playwright
 
@@ -62,6 +64,9 @@ def visited_hub(tmp_path_factory) -> Iterator[Hub]:
     make_generator(("indigo", "sepia"), seed=3).save_pretrained(folder)
     said = {"publication": {"license": "cc-by-4.0", "provenance": "<b>my</b> drawings"}}
     hub.add("user/inks", {**folder_files(folder), "metrics.json": json.dumps(said).encode()})
+    seeds = dict.fromkeys(("indigo", "sepia"), tuple(range(9, 21)))
+    curated = Curated(seeds=seeds, drawn=64, truncation=0.8, judge="EfficientNet-Lite2")
+    hub.add("user/curated", {**folder_files(folder), CURATED_NAME: curated.model_dump_json().encode()})
     many = tmp_path_factory.mktemp("many")
     make_generator(tuple(f"style-{number:03d}" for number in range(150))).save_pretrained(many)
     hub.add("user/many", folder_files(many))

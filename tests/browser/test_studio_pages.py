@@ -1087,6 +1087,30 @@ def test_many_styles_do_not_push_the_wall_down(visit, width, height, least):
     assert page.locator("#mixer input[type=range]:visible").count() == 12
 
 
+@pytest.mark.parametrize(("width", "height", "least"), [(1440, 900, 6), (1000, 700, 4), (390, 844, 2)])
+def test_a_curated_wall_says_so_below_the_buttons_and_is_left_by_the_dice(visit, width, height, least):
+    page = visit(viewport={"width": width, "height": height})
+    choose_model(page, "user/curated")
+    until(page, "c.length === 24 && c[0] === 'Indigo No. 9' && c[3] === 'Sepia No. 10'")
+    page.locator("#settings-button").click()
+    page.wait_for_function(WHOLE, arg=least)
+    status = page.locator("#status")
+    says(page, "Nearest to real paintings, of 64 in each style")
+    box = status.bounding_box()
+    assert box["width"] > 200 and box["height"] < 50, box  # words beside or below the buttons, no column of letters
+    page.locator("#dice").click()
+    until(page, "c.length === 24 && c[0] !== 'Indigo No. 9'")
+    assert page.get_by_label("All styles", exact=True).is_checked()
+    status.get_by_text("Nearest").wait_for(state="detached")
+    page.locator("#undo").click()
+    until(page, "c[0] === 'Indigo No. 9'")
+    assert page.get_by_label("Curated", exact=True).is_checked()
+    if width == 1440:
+        page.get_by_label("中文").check()
+        status.get_by_text("每种风格的 64 幅画中").wait_for()
+        until(page, "c[0] === 'Indigo 第 9 号'")
+
+
 def test_a_visitor_paints_with_any_model_of_the_hub(visit, visited_hub):
     page = visit()
     page.get_by_label("Mosaic", exact=True).check()

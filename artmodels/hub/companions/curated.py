@@ -14,6 +14,7 @@ from artmodels.models.generator import GeneratorConfig
 
 CURATED_NAME = "curated.json"
 REMEDY = "choose them anew with `evaluate --curate`, or delete the file"
+SHOWN = 8  # seeds of a style, on the card
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Seeds = Annotated[tuple[Seed, ...], Field(min_length=1, max_length=100)]
 
@@ -54,16 +55,14 @@ def _section(curated: Curated | None, config: GeneratorConfig, evaluation: dict[
     """The card's section on how the studio's first wall was chosen, if it was."""
     if not curated:
         return ""
-    lines = "\n".join(
-        f"| {style} | {', '.join(map(str, curated.seeds[style][:8]))} |" for style in config.styles
-    )  # the best eight
+    lines = "\n".join(f"| {style} | {', '.join(map(str, curated.seeds[style][:SHOWN]))} |" for style in config.styles)
     return f"""
 ## Curated seeds
 
 The studio opens on a wall that was chosen, and says so. Of the seeds 0 to {curated.drawn - 1} of each style, painted \
 at truncation {curated.truncation:g},
-these have the highest realism score (arXiv:1904.06991, by {curated.judge}, among real pictures of the style), as far
-as they differ from each other:
+those with the highest realism scores were kept (arXiv:1904.06991; {curated.judge}, among real pictures of the style),
+and of these the best one and those that differ most:
 
 | style | seeds |
 | --- | --- |
