@@ -531,7 +531,7 @@ def test_a_curated_wall_says_so_and_is_left_by_the_dice(visit, folder, model, tm
         pill, how = page.get_by_role("radio", name="Curated"), page.locator("#curated-how")
         assert captions(page) == captions_of(chosen) and pill.get_attribute("aria-checked") == "true"
         assert [recipe_in(file, tmp_path) for file in pictures_of(page, "#wall img")] == chosen
-        assert "of 64 in each style" in how.inner_text()
+        assert "from 64 of each style" in how.inner_text()
         page.locator("#dice").click()
         settled(page, "#wall", 24)
         assert page.get_by_role("radio", name="All styles").get_attribute("aria-checked") == "true" and how.is_hidden()

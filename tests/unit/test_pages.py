@@ -132,7 +132,7 @@ def test_a_curated_wall_says_so_and_is_left_by_the_dice(studio, tmp_path):
         page = Studio(model, FileStore(tmp_path)).paint
         gc.collect()
     arrived = page.history.value
-    assert page.style.value == handlers.CURATED and "of 64 in each style" in page.status.value
+    assert page.style.value == handlers.CURATED and "from 64 of each style" in page.status.value
     plain = {"style": handlers.CURATED, "seed": handlers.FIRST_SEED, "count": 24}
     stayed = last(page.repaint(**order(studio, **plain, truncation=0.5, orders=arrived)))
     assert page.style not in stayed and "64" in stayed[page.status]
