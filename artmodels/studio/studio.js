@@ -61,11 +61,12 @@
   // Until the panel has caught up with what was asked for, its buttons would act on what it showed before.
   let settling = 0;
   function settle(caughtUp) {
-    const asked = Date.now(), refused = () => document.querySelector('.toast-body:is(.error, .warning)');
+    const asked = Date.now(), refused = () => [...document.querySelectorAll('.toast-body:is(.error, .warning)')].pop();
+    const before = refused();  // which may hang there still
     clearInterval(settling);
     document.body.classList.toggle('picking', !caughtUp());
     settling = setInterval(() => {
-      if (!caughtUp() && !refused() && Date.now() - asked < 20000) return;
+      if (!caughtUp() && (!refused() || refused() === before) && Date.now() - asked < 20000) return;
       clearInterval(settling);
       document.body.classList.remove('picking');
     }, 50);

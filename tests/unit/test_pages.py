@@ -22,6 +22,7 @@ from artmodels.studio import handlers
 from artmodels.studio.blocks import MAX_WAITING, StudioBlocks
 from artmodels.studio.context import StudioContext, as_data
 from artmodels.studio.i18n import retold, translate
+from artmodels.studio.pages import paint
 from artmodels.studio.pages.blend import BlendPage, build_blend_page
 from artmodels.studio.pages.breed import LITTER, BreedPage, build_breed_page
 from artmodels.studio.pages.dance import DancePage, build_dance_page
@@ -149,6 +150,21 @@ def test_a_curated_wall_says_so_and_is_left_by_the_dice(studio, tmp_path):
         assert anew_if_rolled(handlers.CURATED, 7, False, None, orders) in (handlers.CURATED, handlers.ALL_STYLES)
 
 
+def test_a_wall_that_is_asked_for_later_ends_the_one_before(studio, monkeypatch):
+    """Whichever of them is quicker: the page shows what was asked for last."""
+    page = studio.paint
+    monkeypatch.setattr(paint, "MOMENT", 0.0)
+    first = page.repaint(**order(studio, count=24))
+    assert len(next(first)[page.wall.recipes]) == 8
+    second = last(page.repaint(**order(studio, seed=9, count=24)))
+    assert len(second[page.wall.recipes]) == 24 and list(first) == []
+    begun = page.repaint(**order(studio, count=24))
+    next(begun)
+    with pytest.raises(gr.Error):
+        last(page.repaint(**order(studio, seed=None)))
+    assert len(last(begun)[page.wall.recipes]) == 24  # what is no order ends nothing
+
+
 def test_neighbours_begin_with_the_picture_itself(studio):
     page, (centre,) = studio.paint, studio.some(1)
     near = page.look_near(centre, "en")
@@ -209,7 +225,10 @@ def test_parents_have_the_same_children_again(studio):
     chosen = added[page.parents.recipes]
     assert added[studio.context.tabs].selected == "breed"
     assert chosen == hanging[1:3] and page.litter.recipes not in added
-    offered = page.choose_parent(hanging, parents, example, *asked, gr.SelectData(None, {"index": 4, "value": None}))
+    wished = page.wish(hanging, gr.SelectData(None, {"index": 4, "value": None}))
+    offered = page.choose_parent(wished, parents, example, *asked)
+    assert page.wish(hanging[:4], gr.SelectData(None, {"index": 4, "value": None})) == gr.skip()
+    assert page.choose_parent(None, parents, example, *asked) == gr.skip()
     assert offered[page.parents.recipes] == [hanging[4]] and offered[page.litter.recipes] == []
     _, born, family, tree = page.breed(chosen, 5, 0.2, [], [], *asked)
     assert len(born) == LITTER and len(family) == len(tree) == 1

@@ -51,6 +51,7 @@ class BreedPage:
     forget: gr.Button
     seed: gr.Number
     example: gr.JSON  # recipes of the parents that nobody chose
+    wished: gr.JSON  # the recipe of the picture that was clicked last among the candidates
 
     def begin(self, recipes: Any, hanging: Any, current: str, language: str) -> tuple[Any, ...]:
         """Whoever comes before any parent is chosen finds two of the wall, with their children."""
@@ -73,13 +74,13 @@ class BreedPage:
         gr.Info(translate(language, "one-more-parent"), title=translate(language, "breed-it"), duration=8)
         return updates
 
-    def choose_parent(
-        self, offered: Any, recipes: Any, example: Any, current: str, language: str, event: gr.SelectData
-    ) -> Updates:
+    def wish(self, offered: Any, event: gr.SelectData) -> Any:
+        """Which of those that are offered on this page was clicked."""
+        return offered[event.index] if event.index < len(offered or []) else gr.skip()
+
+    def choose_parent(self, wished: Any, recipes: Any, example: Any, current: str, language: str) -> Updates:
         """One parent more, of those that are offered on this page."""
-        if event.index >= len(offered or []):
-            return gr.skip()
-        return self.with_parent(offered[event.index], recipes, example, current, language)[0]
+        return self.with_parent(wished, recipes, example, current, language)[0] if wished else gr.skip()
 
     def with_parent(self, picked: Any, recipes: Any, example: Any, current: str, language: str) -> tuple[Updates, int]:
         """What one parent more changes, and how many there are then."""
@@ -161,8 +162,10 @@ class BreedPage:
         present, changed = [parents.recipes, self.example, *asked], [*parents.parts, *litter.parts]
         added = panel.breed.click(self.add_parent, [context.picked, *present], [*changed, context.tabs], **PAINTING)
         offered = self.candidates
-        chosen = offered.gallery.select(
-            self.choose_parent, [offered.recipes, *present], changed, trigger_mode="always_last", **PAINTING
+        # A deferred event is told the click of the one that it waited for, but it reads the page anew.
+        wished = offered.gallery.select(self.wish, offered.recipes, self.wished, trigger_mode="multiple", **QUICK)
+        chosen = wished.success(
+            self.choose_parent, [self.wished, *present], changed, trigger_mode="always_last", **PAINTING
         )
         asked_for = self.start.click(None, None, self.seed, js=RANDOM_SEED_JS, api_visibility="private")
         breeding = [parents.recipes, self.seed, self.mutation, context.family, tree, *asked]
@@ -170,7 +173,8 @@ class BreedPage:
         looking: dict[str, Any] = {"fn": None, "js": LITTER_JS, "api_visibility": "private"}
         for event in (added, chosen):
             drawn = event.success(None, None, self.seed, js=RANDOM_SEED_JS, api_visibility="private")
-            drawn.then(self.breed_if_enough, breeding, born, **PAINTING).then(**looking)
+            bred = drawn.then(self.breed_if_enough, breeding, born, trigger_mode="always_last", **PAINTING)
+            bred.then(**looking)
         asked_for.then(self.breed, breeding, born, **PAINTING).success(**looking)
         self.clear.click(lambda: ([], []), None, parents.parts, **QUICK)
         tree.select(self.go_back, [context.family, *asked], [*parents.parts, *litter.parts], **PAINTING)
@@ -211,7 +215,8 @@ def build_breed_page(context: StudioContext, panel: Panel) -> BreedPage:
         forget = context.add(gr.Button, {"value": "forget-tree"}, size="sm", min_width=120, elem_id="forget-tree")
     seed = gr.Number(0, visible=False, precision=0)
     example = gr.JSON(None, visible=False)
-    page = BreedPage(context, candidates, parents, mutation, start, clear, litter, tree, forget, seed, example)
+    wished = gr.JSON(None, visible=False)
+    page = BreedPage(context, candidates, parents, mutation, start, clear, litter, tree, forget, seed, example, wished)
     page.connect(panel)
     return page
 

@@ -2,6 +2,7 @@
 
 import html
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,7 @@ from artmodels.studio.context import (
 from artmodels.studio.handlers import FIRST_COUNT, FIRST_SEED, FIRST_TRUNCATION
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, style_word, translate
 from artmodels.studio.panel import Panel
+from artmodels.studio.visitors import visitor
 
 FIRST_DISTANCE = 0.4
 MOMENT = 0.6  # seconds of painting after which a visitor sees what is there
@@ -64,6 +66,7 @@ class PaintPage:
     leave: gr.Button
     wall: Pictures
     history: gr.JSON
+    wishes: Counter[str]  # of each visitor: a wall that is begun for an earlier one ends
 
     @property
     def controls(self) -> list[gr.blocks.Block]:
@@ -102,7 +105,8 @@ class PaintPage:
     ) -> Iterator[Updates]:
         """Paint what the controls say; when it takes longer than a moment, the wall grows and may be stopped.
 
-        What hangs already stays: leaving the seed's field for the dice asks for the old wall beside the new one.
+        Whatever is asked for later ends it: of two that paint beside each other the first may be the last to end. What
+        hangs already stays: leaving the seed's field for the dice asks for the old wall beside the new one.
         """
         context, wall = self.context, self.wall
         with clear_errors(language):
@@ -113,9 +117,14 @@ class PaintPage:
             style = wanted_style
             chosen = style_named(model, style, designs)
             recipes = _ordered(model, chosen, seed, count, truncation, bool(shared), near, distance)
+            who = visitor()
+            self.wishes[who] += 1
+            wish = self.wishes[who]
             seen, grown, wanted = time.monotonic(), [], as_data(recipes)
             growing = context.on_walls.growing(model, recipes, language)
             for grown in growing if wanted != hanging else ():
+                if self.wishes[who] != wish:
+                    return
                 if time.monotonic() - seen > MOMENT and len(grown) < len(recipes):
                     seen = time.monotonic()
                     news = translate(language, "painting", done=len(grown), all=len(recipes))
@@ -187,13 +196,14 @@ class PaintPage:
         )
         drawn = self.dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private")
         rolled = drawn.then(**gentle(repainting), trigger_mode="always_last")  # the wall is the field's last seed's
-        left = leave.click(self.leave_near, None, [self.near, self.near_bar], **QUICK).then(**repainting)
+        left = leave.click(self.leave_near, None, [self.near, self.near_bar], **QUICK)
+        left = left.then(**gentle(repainting), trigger_mode="always_last")
         undone = self.undo.click(
             self.step_back,
             [self.history, context.current, context.designs, context.language],
             [*self.controls, self.near_bar, self.near_news, self.history],
             **QUICK,
-        ).then(**repainting)
+        ).then(**gentle(repainting), trigger_mode="always_last")
         stop.click(lambda: gr.Button(visible=False), None, stop, cancels=[changed, rolled, left, undone], **QUICK)
         packing = [self.wall.recipes, context.current, context.language]
         self.archive.click(self.pack, packing, self.archive_file, **PAINTING).success(
@@ -206,7 +216,7 @@ class PaintPage:
         panel.show_after(pick_from(context, self.wall))
         near: list[gr.blocks.Block] = [self.near, self.near_news, self.near_bar, context.tabs]
         looking = panel.near.click(self.look_near, [context.picked, context.language], near, **QUICK)
-        looking.then(**self.repainting)
+        looking.then(**gentle(self.repainting), trigger_mode="always_last")
 
 
 def named_styles(model: LoadedModel, language: str) -> list[tuple[str, str]]:
@@ -325,6 +335,7 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
     page = PaintPage(
         context, style, seed, count, truncation, shared, dice, undo, archive, archive_file, stop, status,
         near, near_bar, near_news, distance, leave, wall, gr.JSON([first_order], visible=False),
+        Counter(),
     )  # fmt: skip
     page.connect()
     return page
