@@ -99,7 +99,7 @@ def drive(
     images, painted_at, clock = 0, 0, TrainingClock()
     with tqdm(total=round(order.seconds), unit="s", bar_format="{l_bar}{bar}| {n:.0f}/{total} s{postfix}") as bar:
         for due in due_times:
-            while clock.seconds < due:
+            while clock.seconds < due or not images:
                 images += step()
                 bar.n = min(clock.seconds, bar.total)
                 bar.set_postfix(images=images)

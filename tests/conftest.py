@@ -10,7 +10,7 @@ os.environ |= {  # read when the libraries are imported
     "HF_HUB_DISABLE_XET": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "HF_HUB_ETAG_TIMEOUT": "2",
+    "HF_HUB_ETAG_TIMEOUT": "10",
     "HF_HUB_DOWNLOAD_TIMEOUT": "1",
     # Every process of the tests computes in one thread: they share the cores, and threads that wait for each other on a
     # busy machine take twenty times as long. The second name is what training divides the cores by.
@@ -65,6 +65,12 @@ def data_cache(tmp_path_factory) -> Path:
         shutil.copyfile(package, folder / PACKAGE_NAME)
     os.environ["ARTMODELS_CACHE"] = str(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def same_chance() -> None:
+    """What a test draws does not depend on which tests ran before it in its process."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

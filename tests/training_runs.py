@@ -60,7 +60,7 @@ def train_alone(output: Path, *flags: str, **options) -> subprocess.CompletedPro
 
 
 def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not path.exists():
         assert time.monotonic() < deadline, f"{path} did not come"
         time.sleep(0.05)

@@ -557,7 +557,7 @@ def test_quarters_are_means_and_tell_what_grows():
 
 def test_visitors_of_all_kinds_come_for_a_moment(start, steered_folder, tmp_path):
     """Each kind of them does what it came for, in the real studio; how much grows is not told by so short a time."""
-    start("soak", "--minutes", 0.2, "--keep", 0.1, "--model", steered_folder, "--results", tmp_path)
+    start("soak", "--minutes", 0.2, "--keep", 2, "--model", steered_folder, "--results", tmp_path)
     found = json.loads((tmp_path / "soak.json").read_text())
     assert found["wrong"] == {} and found["done"].keys() == found["crowd"].keys() and len(found["seen"]) >= 2
 

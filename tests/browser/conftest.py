@@ -83,6 +83,7 @@ def server(steered_folder, visited_hub, tmp_path_factory) -> Iterator[str]:
     log, home = tmp_path_factory.mktemp("server") / "log", tmp_path_factory.mktemp("home")
     gradio_folder = str(tmp_path_factory.mktemp("gradio"))
     ours = {"ARTMODELS_MODELS": str(steered_folder), "GRADIO_TEMP_DIR": gradio_folder, "ARTMODELS_CACHE": str(home)}
+    ours["HF_HUB_DOWNLOAD_TIMEOUT"] = "60"  # of a download that a test holds back
     with serving(["app.py"], log, hub_environment(visited_hub, home, **ours)) as address:
         yield address
     assert "Traceback" not in log.read_text()

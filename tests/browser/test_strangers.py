@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 import re
 import socket
 import threading
@@ -15,14 +16,14 @@ from urllib.parse import quote
 import httpx
 import pytest
 import torch
-from helpers import hub_environment, serving
+from helpers import hub_environment, serving, slowness
 from hub_server import Handler
 from PIL import Image
 
 from artmodels.generate.recipe import Latent, Recipe, pack_rows
 from artmodels.studio.traffic import UPLOADS_EACH
 
-SECONDS = 5.0  # that files live on this server
+SECONDS = 15.0  # that files live on this server: the slowest machine looks at a photo in less
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +78,7 @@ def call(web: httpx.Client, name: str, *data: Any) -> tuple[str, Any]:
 
 def press(web: httpx.Client, elem_id: str, kind: str, values: dict[str, Any], session: str = "visitor") -> str:
     """What the page does on an event of a component, with the first of its inputs named by `elem_id`; all the news."""
-    config = httpx.get(str(web.base_url).replace("gradio_api/", "config")).json()
+    config = httpx.get(str(web.base_url).replace("gradio_api/", "config"), timeout=60).json()
     ids = {part["id"]: part["props"].get("elem_id") for part in config["components"]}
     (target,) = (number for number, name in ids.items() if name == elem_id)
     chosen = next(one for one in config["dependencies"] if [target, kind] in one["targets"])
@@ -88,7 +89,7 @@ def press(web: httpx.Client, elem_id: str, kind: str, values: dict[str, Any], se
     return web.get("queue/data", params={"session_hash": session}).text
 
 
-def wait_until(done, seconds: float = 4 * SECONDS) -> None:
+def wait_until(done, seconds: float = 3 * SECONDS) -> None:
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline
@@ -123,9 +124,12 @@ def test_nothing_of_any_visitor_is_left_after_a_while(web, folder, server):
     call(web, "recipe", recipe.to_json())
 
     def files() -> set[str]:
-        return {str(path) for path in folder.rglob("*") if path.is_file() and path.suffix}
+        # a folder may go while it is looked into, which `rglob` does not forgive
+        walk = ((place, name) for place, _, names in os.walk(folder) for name in names)
+        return {os.path.join(place, name) for place, name in walk if Path(name).suffix}
 
-    shown = paths_in(httpx.get(f"{server}config").json())  # what the page begins with: the wall, sample photos, styles
+    # what the page begins with: the wall, sample photos, styles
+    shown = paths_in(httpx.get(f"{server}config", timeout=60).json())
     for_all = {*shown, *(path for path in files() if path.endswith("preview.jpg"))}  # and a link to the studio shows
     assert len(files()) > len(for_all) > len(wall) > 0
     wait_until(lambda: {path for path in files() if "uploads" not in path} == for_all)
@@ -141,7 +145,7 @@ def paths_in(part: Any) -> set[str]:
 
 
 def wall_of(server: str) -> list[dict[str, Any]]:
-    config = httpx.get(f"{server}config").json()
+    config = httpx.get(f"{server}config", timeout=60).json()
     (wall,) = (part for part in config["components"] if part["props"].get("elem_id") == "wall")
     return [item["image"] for item in wall["props"]["value"]]
 
@@ -183,15 +187,15 @@ def test_two_who_open_the_same_file_do_not_disturb_each_other(web):
 
 def test_a_shared_link_shows_the_studios_own_title_and_picture(server):
     told = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "user-space.hf.space"}
-    page = httpx.get(f"{server}?style=mosaic&seed=7&x=%22%3E%3Cscript%3E", headers=told).text
+    page = httpx.get(f"{server}?style=mosaic&seed=7&x=%22%3E%3Cscript%3E", headers=told, timeout=60).text
     tags = dict(re.findall(r'<meta (?:property|name)="((?:og|twitter):[^"]*)" content="([^"]*)">', page))
     assert tags["og:title"] == tags["twitter:title"] == "ArtModels" and "by a neural network" in tags["og:description"]
     assert tags["og:url"] == "https://user-space.hf.space/?style=mosaic&amp;seed=7&amp;x=%22%3E%3Cscript%3E"
     assert page.count('"og:title"') == 1 and "header-image.jpg" not in page and '"{url}"' not in page
-    image = httpx.get(server + tags["og:image"].removeprefix("https://user-space.hf.space/"))
+    image = httpx.get(server + tags["og:image"].removeprefix("https://user-space.hf.space/"), timeout=60)
     with Image.open(io.BytesIO(image.content)) as preview:
         assert preview.size == (1200, 630)
-    icon = httpx.get(f"{server}favicon.ico")
+    icon = httpx.get(f"{server}favicon.ico", timeout=60)
     assert icon.status_code == 200 and b"<svg" in icon.content
 
 
@@ -220,7 +224,7 @@ def test_one_address_cannot_keep_others_from_uploading(server):
         for last in slow[-2:]:
             last.settimeout(20)
             assert b"503" in last.recv(200).partition(b"\r\n")[0]
-        with httpx.Client(base_url=f"{server}gradio_api/", headers={"X-Forwarded-For": "9.9.9.8"}) as other:
+        with httpx.Client(base_url=f"{server}gradio_api/", headers={"X-Forwarded-For": "9.9.9.8"}, timeout=60) as other:
             assert upload(other, photo())
     finally:
         for each in slow:
@@ -274,6 +278,59 @@ def test_a_recipe_has_the_limits_of_a_link_on_every_road(web):
         assert "process_completed" in told
 
 
+def test_models_that_come_slowly_keep_nobody_else_waiting(server, visited_hub):
+    """Programs name models whose Hub does not answer; the page and other programs go on painting."""
+    ended = threading.Event()
+
+    def answer_late(handler: Handler, body: bytes) -> None:
+        ended.wait(70)
+        handler.refuse(404, "RepoNotFound")
+
+    visited_hub.fail("user/slow", answer_late, times=1000)
+    flood, other = {"X-Forwarded-For": "8.8.4.4"}, {"X-Forwarded-For": "9.9.9.10"}
+
+    async def attack() -> tuple[list[str], float]:
+        async with httpx.AsyncClient(base_url=f"{server}gradio_api/", timeout=60) as web:
+
+            async def told(body: list[Any], headers: dict[str, str]) -> str:
+                joined = await web.post("call/generate", json={"data": body}, headers=headers)
+                return (await web.get(f"call/generate/{joined.json()['event_id']}", headers=headers)).text
+
+            slow = [asyncio.create_task(told(["indigo", 1, 1, 1, f"user/slow{n}"], flood)) for n in range(30)]
+            await asyncio.sleep(1)
+            before = time.monotonic()
+            assert "event: complete" in await told(["mosaic", 1, 4], other)
+            seconds = time.monotonic() - before
+            while sum(each.done() for each in slow) < 20 and time.monotonic() - before < 55:  # on a busy machine
+                await asyncio.sleep(0.1)
+            ended.set()
+            return await asyncio.gather(*slow), seconds
+
+    try:
+        answers, seconds = asyncio.run(attack())
+    finally:
+        ended.set()
+        visited_hub.faults.clear()
+    assert seconds < 8 * slowness() and all("event: error" in answer for answer in answers)
+    assert sum("other models are coming in" in answer for answer in answers) >= 20
+
+
+def test_a_film_that_nobody_waits_for_ends_and_lets_others_have_theirs(web):
+    long = ["film", [1, 2], {"mosaic": 1}, 30, 30, 512]
+    for _ in range(2):
+        web.post("call/film", json={"data": long[1:]}).raise_for_status()  # and nobody asks what became of it
+    before = time.monotonic()
+    kind, _ = call(web, "film", [1, 2], {"mosaic": 1}, 1, 8, 64)
+    assert kind == "complete" and time.monotonic() - before < 30 * slowness()
+
+
+def test_only_a_few_films_wait_for_one_address(web):
+    elsewhere = {"X-Forwarded-For": "1.2.3.4"}
+    body = {"data": [[1, 2], {"mosaic": 1}, 1, 8, 32]}
+    answers = [web.post("call/film", json=body, headers=elsewhere).status_code for _ in range(8)]
+    assert answers[0] == 200 and 503 in answers
+
+
 def test_one_address_cannot_fill_the_queue_nor_keep_all_others_waiting(server):
     """A flood from one address is cut at a hundred, and a visitor from elsewhere is served meanwhile."""
     flood, other = {"X-Forwarded-For": "8.8.8.8"}, {"X-Forwarded-For": "9.9.9.9"}
@@ -292,57 +349,4 @@ def test_one_address_cannot_fill_the_queue_nor_keep_all_others_waiting(server):
 
     answers, seconds = asyncio.run(attack())
     assert set(answers) == {200, 503} and answers.count(200) <= 100 + 24 + 10 and answers.count(503) >= 20
-    assert seconds < 10, seconds
-
-
-def test_models_that_come_slowly_keep_nobody_else_waiting(server, visited_hub):
-    """Programs name models whose Hub does not answer; the page and other programs go on painting."""
-    ended = threading.Event()
-
-    def answer_late(handler: Handler, body: bytes) -> None:
-        ended.wait(30)
-        handler.refuse(404, "RepoNotFound")
-
-    visited_hub.fail("user/slow", answer_late, times=1000)
-    flood, other = {"X-Forwarded-For": "8.8.4.4"}, {"X-Forwarded-For": "9.9.9.10"}
-
-    async def attack() -> tuple[list[str], float]:
-        async with httpx.AsyncClient(base_url=f"{server}gradio_api/", timeout=60) as web:
-
-            async def told(body: list[Any], headers: dict[str, str]) -> str:
-                joined = await web.post("call/generate", json={"data": body}, headers=headers)
-                return (await web.get(f"call/generate/{joined.json()['event_id']}", headers=headers)).text
-
-            slow = [asyncio.create_task(told(["indigo", 1, 1, 1, f"user/slow{n}"], flood)) for n in range(30)]
-            await asyncio.sleep(1)
-            before = time.monotonic()
-            assert "event: complete" in await told(["mosaic", 1, 4], other)
-            seconds = time.monotonic() - before
-            while sum(each.done() for each in slow) < 20 and time.monotonic() - before < 25:  # on a busy machine
-                await asyncio.sleep(0.1)
-            ended.set()
-            return await asyncio.gather(*slow), seconds
-
-    try:
-        answers, seconds = asyncio.run(attack())
-    finally:
-        ended.set()
-        visited_hub.faults.clear()
-    assert seconds < 8 and all("event: error" in answer for answer in answers)
-    assert sum("other models are coming in" in answer for answer in answers) >= 20
-
-
-def test_a_film_that_nobody_waits_for_ends_and_lets_others_have_theirs(web):
-    long = ["film", [1, 2], {"mosaic": 1}, 30, 30, 512]
-    for _ in range(2):
-        web.post("call/film", json={"data": long[1:]}).raise_for_status()  # and nobody asks what became of it
-    before = time.monotonic()
-    kind, _ = call(web, "film", [1, 2], {"mosaic": 1}, 1, 8, 64)
-    assert kind == "complete" and time.monotonic() - before < 30
-
-
-def test_only_a_few_films_wait_for_one_address(web):
-    elsewhere = {"X-Forwarded-For": "1.2.3.4"}
-    body = {"data": [[1, 2], {"mosaic": 1}, 1, 8, 32]}
-    answers = [web.post("call/film", json=body, headers=elsewhere).status_code for _ in range(8)]
-    assert answers[0] == 200 and 503 in answers
+    assert seconds < 10 * slowness(), seconds

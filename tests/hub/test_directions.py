@@ -453,7 +453,7 @@ def test_cached_before_they_were_known_of(hub, steered, monkeypatch, capsys):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert load_model(MODEL).directions is None
     assert ArtGenerator.from_pretrained(MODEL, local_files_only=True).config.styles == STYLES
-    assert time.monotonic() - started < 3 and not capsys.readouterr().err
+    assert time.monotonic() - started < 30 and not capsys.readouterr().err
 
 
 def test_they_are_for_those_who_may_see_the_model(hub, steered):

@@ -64,7 +64,7 @@ def test_what_is_cached_needs_no_hub(published, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert load_model(MODEL).revision == published.commit
     assert ArtGenerator.from_pretrained(MODEL, local_files_only=True).config.styles == STYLES
-    assert time.monotonic() - started < 3 and len(published.requests) == seen
+    assert time.monotonic() - started < 30 and len(published.requests) == seen
     with pytest.raises(Unreachable, match=r"user/other is not in the cache, and this machine is offline"):
         load_model("user/other")
 

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 
 import pytest
 import torch
@@ -173,10 +172,8 @@ def test_after_a_fault_nothing_is_half_published_and_a_retry_succeeds(hub, folde
 def test_a_hub_that_says_nothing_is_not_waited_for_for_ever(hub, folder, monkeypatch):
     monkeypatch.setattr(remote, "HUB_TIMEOUT", 0.3)
     hub.fail("POST /api/repos/create", "stall", 9)
-    started = time.monotonic()
     with pytest.raises(remote.Unreachable, match=r"cannot be reached \(ReadTimeout\)"):
         publish(folder, REPO, SAID)
-    assert time.monotonic() - started < 2
 
 
 def test_pushed_but_not_tagged_is_said(hub, folder):

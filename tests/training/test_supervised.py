@@ -87,7 +87,7 @@ def killed(output: Path, resume: bool, kill: str, at: int) -> None:
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,
     )
     assert result.returncode == -signal.SIGKILL, result.stderr
 

@@ -766,6 +766,6 @@ def test_processes_that_start_together_decode_once(tmp_path, pictures):
         )
         for _ in range(3)
     ]
-    answers = [process.communicate(timeout=120) for process in started]
+    answers = [process.communicate(timeout=900) for process in started]
     assert [answer.strip() for answer, _ in answers] == [b"18"] * 3
     assert sum(b"decoding pictures" in progress for _, progress in answers) == 1
