@@ -203,6 +203,7 @@ SCENES = {"tour": take_tour, "moving": take_moving, "page": take_page}
 
 def visit(browser, size: dict[str, int], **options) -> Page:
     page = browser.new_context(viewport=size, **options).new_page()
+    page.set_default_timeout(180_000)
     page.goto(f"http://127.0.0.1:{PORT}/")
     page.wait_for_selector("#wall img")
     settle(page)
