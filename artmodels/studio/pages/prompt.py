@@ -79,7 +79,7 @@ class PromptPage:
         named = sorted(filter(knows, styles), key=len, reverse=True)  # one name may be a part of another
         keys = ["followed-words", "read-words", "unknown-words", "fit-words", "painting", *named]
         names = [
-            translate(language, "fits", name=handlers.caption(recipe, language), share=share[0])
+            f"{handlers.caption(recipe, language)} · {share[0]}"
             for recipe, (_, caption) in zip(read_recipes_data(recipes), shown or [], strict=False)
             if (share := re.search("[0-9]+%", caption))
         ]
@@ -203,7 +203,7 @@ def paint_words(
             raise Complaint(key, words=", ".join(error.unknown)[:200], offered=error.offered) from error
         wall = context.exactly.hang(model, done.recipes, computed(to_images, done.pictures), language)
         captioned = [
-            (path, translate(language, "fits", name=name, share=f"{min(match, 0.99):.0%}"))
+            (path, f"{name} · {min(match, 0.99):.0%}")  # `fit-words` tells what that is
             for (path, name), match in zip(wall, done.matches, strict=True)
         ]
         yield done, captioned
