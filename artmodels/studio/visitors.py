@@ -4,7 +4,7 @@ import ipaddress
 import threading
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -78,6 +78,19 @@ class Audience:
         self.heard.move_to_end(session)
         while len(self.heard) > REMEMBERED:
             self.heard.popitem(last=False)
+
+
+class Wishes:
+    """What each visitor of a page asked for last: whatever was begun for an earlier wish ends."""
+
+    def __init__(self) -> None:
+        self.latest: Counter[str | None] = Counter()
+
+    def begin(self, who: str | None) -> Callable[[], bool]:
+        """One more wish of a visitor; what tells whether another has come since."""
+        self.latest[who] += 1
+        mine = self.latest[who]
+        return lambda: self.latest[who] != mine
 
 
 AUDIENCE = Audience()  # of this process

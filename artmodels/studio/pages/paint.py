@@ -2,7 +2,6 @@
 
 import html
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +31,7 @@ from artmodels.studio.context import (
 from artmodels.studio.handlers import FIRST_COUNT, FIRST_SEED, FIRST_TRUNCATION
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, style_word, translate
 from artmodels.studio.panel import Panel
-from artmodels.studio.visitors import visitor
+from artmodels.studio.visitors import Wishes, visitor
 
 FIRST_DISTANCE = 0.4
 MOMENT = 0.6  # seconds of painting after which a visitor sees what is there
@@ -66,7 +65,7 @@ class PaintPage:
     leave: gr.Button
     wall: Pictures
     history: gr.JSON
-    wishes: Counter[str]  # of each visitor: a wall that is begun for an earlier one ends
+    wishes: Wishes
 
     @property
     def controls(self) -> list[gr.blocks.Block]:
@@ -117,13 +116,11 @@ class PaintPage:
             style = wanted_style
             chosen = style_named(model, style, designs)
             recipes = _ordered(model, chosen, seed, count, truncation, bool(shared), near, distance)
-            who = visitor()
-            self.wishes[who] += 1
-            wish = self.wishes[who]
+            overtaken = self.wishes.begin(visitor())
             seen, grown, wanted = time.monotonic(), [], as_data(recipes)
             growing = context.on_walls.growing(model, recipes, language)
             for grown in growing if wanted != hanging else ():
-                if self.wishes[who] != wish:
+                if overtaken():
                     return
                 if time.monotonic() - seen > MOMENT and len(grown) < len(recipes):
                     seen = time.monotonic()
@@ -274,12 +271,13 @@ def style_named(model: LoadedModel, style: str, designs: Any) -> str | dict[str,
 
 
 def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Sequence[Image.Image]) -> PaintPage:
+    arrived = handlers.first_style(first)
     with gr.Column(elem_id="controls"):
         style = context.add(
             gr.Radio,
             {"label": "style"},
             choices=style_choices(first, [], DEFAULT_LANGUAGE),
-            value=handlers.first_style(first),
+            value=arrived,
             elem_id="style",
             elem_classes="pills",
             show_label=False,
@@ -311,7 +309,7 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
         stop = context.add(
             gr.Button, {"value": "stop"}, size="sm", variant="stop", min_width=90, elem_id="stop", visible=False
         )
-        told = curated_words(first, handlers.first_style(first), DEFAULT_LANGUAGE)
+        told = curated_words(first, arrived, DEFAULT_LANGUAGE)
         status = gr.HTML(told, elem_id="status", padding=False)
         archive_file = gr.DownloadButton("zip", elem_id="zip-file", elem_classes="out-of-sight")
     with gr.Row(visible=False, elem_id="near-bar") as near_bar:
@@ -330,12 +328,11 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
     recipes = handlers.first_recipes(first)
     hanging = context.exactly.hang(first, recipes, first_wall)
     wall = context.pictures("wall", "wall", hanging, recipes, named=True)
-    arrived = handlers.first_style(first)
     first_order = _order(arrived, FIRST_SEED, FIRST_COUNT, FIRST_TRUNCATION, False, None, FIRST_DISTANCE)
     page = PaintPage(
         context, style, seed, count, truncation, shared, dice, undo, archive, archive_file, stop, status,
         near, near_bar, near_news, distance, leave, wall, gr.JSON([first_order], visible=False),
-        Counter(),
+        Wishes(),
     )  # fmt: skip
     page.connect()
     return page

@@ -2,7 +2,6 @@
 
 import html
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +32,7 @@ from artmodels.studio.handlers import FIRST_SEED, FIRST_TRUNCATION
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint, knows, retold, style_word, translate, translate_error
 from artmodels.studio.pages.blend import share_bar
 from artmodels.studio.panel import Panel
+from artmodels.studio.visitors import Wishes
 from artmodels.studio.zero_gpu import ON_ZERO_GPU
 
 COUNT = 8  # pictures of a prompt
@@ -57,7 +57,7 @@ class PromptPage:
     stop: gr.Button
     news: gr.HTML
     wall: Pictures
-    wishes: Counter[str | None]  # of each visitor: whatever is begun for an earlier one ends
+    wishes: Wishes
 
     def begin_anew(self, current: str, language: str) -> Updates:
         """Another model or another language: what was painted goes, and the hint tells what this model reads."""
@@ -96,9 +96,7 @@ class PromptPage:
 
     def paint(self, prompt: str, seed: float, current: str, language: str, request: gr.Request) -> Iterator[Updates]:
         """Two pictures after the other, each with how well it fits; words that say nothing change nothing."""
-        visitor = request.session_hash
-        self.wishes[visitor] += 1
-        wish = self.wishes[visitor]
+        overtaken = self.wishes.begin(request.session_hash)
         try:
             model, hung, recipes = self.context.model_of(current), [], []
             seeds = handlers.seeds_from(seed, COUNT)
@@ -109,7 +107,7 @@ class PromptPage:
                 self.phrases: gr.Radio(value=prompt if prompt in offered else None),
             }
             for done, pictures in paint_words(self.context, model, prompt, seeds, FIRST_TRUNCATION, language):
-                if self.wishes[visitor] != wish:
+                if overtaken():
                     return
                 hung += pictures
                 recipes += as_data(done.recipes)
@@ -173,7 +171,7 @@ def build_prompt_page(context: StudioContext, first: LoadedModel, language: str,
         )
     news = gr.HTML("", elem_id="say-news", padding=False)
     wall = context.pictures("wall", "say-wall")
-    page = PromptPage(context, hint, phrases, prompt, seed, start, dice, stop, news, wall, Counter())
+    page = PromptPage(context, hint, phrases, prompt, seed, start, dice, stop, news, wall, Wishes())
     page.connect(panel)
     return page
 
