@@ -2,10 +2,11 @@
 
 python benchmarks/objectives.py --data train.zip --test-data test.zip --images 20000
 
-The generator, the collection, the seed and the judge are the same for all; what differs is what the generator learns
-from. `latents` is what train.py does, by its own step. The others are what was tried before it: projected GAN with the
-published differences one at a time, and objectives without a discriminator. Each trial's figures are a file of their
-own in --results, so the work may be stopped and continued; `--only` runs some alone.
+The generator, the collection, the seed, the judge and the precision (the best of the machine, compiled, as train.py has
+it) are the same for all; what differs is what the generator learns from. `latents` is what train.py does, by its own
+step. The others are what was tried before it: projected GAN with the published differences one at a time, and
+objectives without a discriminator. Each trial's figures are a file of their own in --results, so the work may be
+stopped and continued; `--only` runs some alone.
 
 Written to --results: a JSON file for each trial, and `table.md`.
 """
@@ -33,7 +34,7 @@ from artmodels.cli.arguments import OneLineParser, natural
 from artmodels.data.dataset import ArtDataset, load_dataset
 from artmodels.data.sampler import PictureSampler
 from artmodels.generate.sampling import style_sheet
-from artmodels.io.device import describe_machine
+from artmodels.io.device import best_precision, can_compile, describe_machine
 from artmodels.io.errors import main_with_clear_errors
 from artmodels.io.files import write_json
 from artmodels.io.random import seeded_generator
@@ -114,12 +115,33 @@ class Head(nn.Module):
         return (self.unconditional(features) + projected).flatten(1)
 
 
+@dataclass(frozen=True)
+class Speed:
+    """What makes a step fast and changes nothing of what it does: the precision, and compiling."""
+
+    bf16: bool
+    compiled: bool
+
+    def autocast(self) -> torch.autocast:
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.bf16)
+
+    def cast(self, forward: Callable[..., Any]) -> Callable[..., Any]:
+        def under_autocast(*inputs: Any) -> Any:
+            with self.autocast():
+                return forward(*inputs)
+
+        return under_autocast
+
+    def compile(self, forward: Callable[..., Any]) -> Callable[..., Any]:
+        return self.cast(torch.compile(forward, dynamic=False) if self.compiled else forward)
+
+
 class Projected(nn.Module):
     """A frozen network whose maps are mixed across channels and, coarse to fine, across scales by random weights."""
 
-    def __init__(self, network: EfficientNetLite, resolution: int):
+    def __init__(self, network: EfficientNetLite, resolution: int, speed: Speed):
         super().__init__()
-        self.network, self.resolution = network, resolution
+        self.network, self.resolution, self.scales = network, resolution, speed.compile(network.scales)
         self.across, self.down = nn.ModuleList(), nn.ModuleList()
         for own, wanted in zip(network.scale_channels, CHANNELS, strict=True):
             self.across.append(random_conv(own, wanted, 1))
@@ -130,7 +152,7 @@ class Projected(nn.Module):
     def forward(self, pictures: Tensor) -> list[Tensor]:
         if pictures.shape[-1] != self.resolution:
             pictures = F.interpolate(pictures, size=self.resolution, mode="bilinear", antialias=True)
-        maps = [mix(scale) for mix, scale in zip(self.across, self.network.scales(pictures), strict=True)]
+        maps = [mix(scale) for mix, scale in zip(self.across, self.scales(pictures), strict=True)]
         for index in (2, 1, 0):
             maps[index] = maps[index] + self.down[index](F.interpolate(maps[index + 1], scale_factor=2.0))
         return maps
@@ -159,8 +181,8 @@ def variety_loss(real: Tensor, fake: Tensor, style: Tensor) -> Tensor:
 class RealFeatures:
     """Features of all real pictures, without augmentation, kept: what drifting and moments pull towards."""
 
-    def __init__(self, network: EfficientNetLite, resolution: int, dataset: ArtDataset):
-        self.network, self.resolution = network, resolution
+    def __init__(self, network: EfficientNetLite, resolution: int, dataset: ArtDataset, speed: Speed):
+        self.network, self.resolution, self.maps = network, resolution, speed.compile(network.scales)
         with torch.no_grad():
             parts = [self.look(dataset.batch(range(i, min(i + 64, len(dataset))))) for i in range(0, len(dataset), 64)]
         self.all = [torch.cat(kind) for kind in zip(*parts, strict=True)]
@@ -174,7 +196,7 @@ class RealFeatures:
         larger = pictures
         if pictures.shape[-1] != self.resolution:
             larger = F.interpolate(pictures, size=self.resolution, mode="bilinear", antialias=True)
-        maps = [each.float() for each in self.network.scales(larger)]
+        maps = [each.float() for each in self.maps(larger)]
         kinds = [self.network.pool(maps[3]), F.adaptive_avg_pool2d(maps[3], 2)]
         kinds += [F.adaptive_avg_pool2d(each, 4) for each in maps[:3]]
         kinds.append(
@@ -235,10 +257,10 @@ def drifted(own: Tensor, real: Tensor) -> Tensor:
 class Before:
     """A step of the objectives that were tried before: a projected discriminator, or none, and losses beside it."""
 
-    def __init__(self, trial: Trial, nets: Networks, config: TrainConfig, dataset: ArtDataset):
-        self.trial, self.nets, self.config = trial, nets, config
+    def __init__(self, trial: Trial, nets: Networks, config: TrainConfig, dataset: ArtDataset, speed: Speed):
+        self.trial, self.nets, self.config, self.speed = trial, nets, config, speed
         networks = [load_efficientnet(0), load_efficientnet(1)][: 2 if trial.second else 1]
-        self.projected = [Projected(network, trial.features) for network in networks]
+        self.projected = [Projected(network, trial.features, speed) for network in networks]
         sizes = [trial.features // stride for stride in STRIDES] * len(networks)
         channels = list(CHANNELS) * len(networks)
         self.heads = nn.ModuleList(
@@ -250,19 +272,24 @@ class Before:
                 if isinstance(module, nn.Conv2d):
                     nn.utils.parametrizations.spectral_norm(module)
             nets.ema = copy.deepcopy(nets.generator).requires_grad_(False)
+        self.generator = speed.compile(nets.generator)
         betas = (0.9 if trial.drift and not trial.adversarial else 0.0, 0.99)
         self.painting = torch.optim.Adam(nets.generator.parameters(), trial.rate, betas=betas)
         self.judging = torch.optim.Adam(self.heads.parameters(), trial.heads_rate, betas=(0.0, 0.99))
         wanted = trial.drift or trial.moments
-        self.features = RealFeatures(load_efficientnet(0), 64, dataset) if wanted else None
+        self.features = RealFeatures(load_efficientnet(0), 64, dataset, speed) if wanted else None
 
     def judge(self, maps: list[Tensor], style: Tensor) -> list[Tensor]:
-        return [head(each, style).float() for head, each in zip(self.heads, maps, strict=True)]
+        with self.speed.autocast():
+            return [head(each, style).float() for head, each in zip(self.heads, maps, strict=True)]
+
+    def paint(self, style: Tensor, random: torch.Generator) -> Tensor:
+        return self.generator(torch.randn(len(style), self.config.latent_dim, generator=random), style).float()
 
     def __call__(self, real: Tensor, labels: Tensor, style: Tensor, random: torch.Generator) -> None:
-        trial, dim = self.trial, self.config.latent_dim
+        trial = self.trial
         self.painting.zero_grad()
-        fake = self.nets.generator(torch.randn(len(real), dim, generator=random), style)
+        fake = self.paint(style, random)
         loss = fake.new_zeros(())
         if trial.adversarial:
             loss = loss + trial.adversarial * self.adversarial(real, fake, style, random)
@@ -280,8 +307,9 @@ class Before:
 
         def look(pictures: Tensor) -> list[Tensor]:
             changes = numbers if trial.same_changes else torch.rand(len(real), CHANGES, generator=random)
-            changed = change(pictures, changes, 0.0, 1.0)
-            return [each for projected in self.projected for each in projected(changed)]
+            with self.speed.autocast():
+                changed = change(pictures, changes, 0.0, 1.0)
+                return [each.float() for projected in self.projected for each in projected(changed)]
 
         fake_maps = look(fake)
         with torch.no_grad():
@@ -309,7 +337,7 @@ class Before:
         self.judging.step()
         self.heads.requires_grad_(False)
         if trial.fresh:
-            fake = self.nets.generator(torch.randn(len(real), self.config.latent_dim, generator=random), style)
+            fake = self.paint(style, random)
             fake_maps = look(fake)
         verdict = self.judge(fake_maps, style)
         if trial.relativistic:
@@ -327,13 +355,16 @@ class Before:
 class Now:
     """The step of train.py."""
 
-    def __init__(self, nets: Networks, config: TrainConfig, dataset: ArtDataset):
+    def __init__(self, nets: Networks, config: TrainConfig, dataset: ArtDataset, speed: Speed):
         self.nets, self.config = nets, config
         labels, device = torch.from_numpy(dataset.labels), torch.device("cpu")
         components = components_for(labels, config.latent_dim)
         latents = latents_of(nets.projector, dataset, labels, components, flip=False)
         self.source = BatchSource(config, dataset, labels, latents, device)
-        self.passes = Passes(nets.generator, nets.heads, nets.projector, nets.projector.scales)
+        generator, project, scales = [
+            speed.compile(each) for each in (nets.generator, nets.projector, nets.projector.scales)
+        ]
+        self.passes = Passes(generator, speed.cast(nets.heads), project, scales, speed.autocast)
 
     def __call__(self, images: int) -> None:
         training_step(self.nets, self.passes, self.config, self.source.draw(images))
@@ -342,14 +373,16 @@ class Now:
 def run_trial(name: str, chosen: argparse.Namespace, seed: int, train: ArtDataset, real: Any) -> dict[str, Any]:
     """Train one trial and judge it. Seconds are those of steps alone."""
     torch.manual_seed(seed)
+    torch.compiler.reset()  # what was compiled for the trial before has other shapes
     trial, config = TRIALS[name], replace(PRESETS[chosen.preset](), seed=seed, images=chosen.images)
     if not trial.latents:
         config = replace(config, ema_half_life=10_000, ema_ramp_up=0.05)  # as it was
     nets = build_networks(config, train.styles, torch.device("cpu"))
+    speed = Speed(best_precision() == "bf16", chosen.compile and can_compile())
     labels, sampler = torch.from_numpy(train.labels), PictureSampler(train.labels, seed, 0.0)
     one_hot = torch.eye(len(train.styles))
-    now = Now(nets, config, train) if trial.latents else None
-    before = None if trial.latents else Before(trial, nets, config, train)
+    now = Now(nets, config, train, speed) if trial.latents else None
+    before = None if trial.latents else Before(trial, nets, config, train, speed)
     images, seconds = 0, 0.0
     while images < chosen.images:
         began = time.perf_counter()
@@ -428,6 +461,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--images", type=natural, default=20_000, help="that each trial sees (default: 20,000)")
     add("--samples", type=natural, default=1000)
     add("--preset", choices=PRESETS, default="cpu", help="whose generator is trained (default: cpu)")
+    add("--compile", action=argparse.BooleanOptionalAction, default=True, help="the networks (default), or not")
     add("--seeds", type=natural, default=1, help="seeds of each trial, from 0 on")
     add("--only", nargs="+", choices=TRIALS, metavar="NAME", help=f"of {', '.join(TRIALS)}")
     add("--results", type=Path, default=Path(__file__).resolve().parent / "results" / "objectives")

@@ -35,6 +35,7 @@ from artmodels.web.engine import PACKAGE_NAME
 LONGEST = (
     "test_resume.py",
     "test_studio_pages.py",
+    "test_studio_paint.py",
     "test_web_page.py",
     "test_training.py",
     "test_hub_dataset.py",

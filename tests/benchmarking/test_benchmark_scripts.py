@@ -565,7 +565,7 @@ def test_visitors_of_all_kinds_come_for_a_moment(start, steered_folder, tmp_path
 def test_objectives_are_trained_judged_and_not_repeated(start, monkeypatch, one_core, data, tmp_path):
     objectives = script("objectives")
     names = ["published", "relativistic", "second-network", "spectral", "seeing-variety", "drift", "moments", "latents"]
-    options = [*data, "--results", tmp_path, "--preset", "tiny", "--images", 32, "--samples", 16]
+    options = [*data, "--results", tmp_path, "--preset", "tiny", "--images", 32, "--samples", 16, "--no-compile"]
     start("objectives", *options, "--only", *names)
     found = [json.loads((tmp_path / f"{name}-0.json").read_text()) for name in names]
     assert all(each["images"] == 32 and each["frechet_distance"] > 0 for each in found)

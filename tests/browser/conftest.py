@@ -87,3 +87,41 @@ def server(steered_folder, visited_hub, tmp_path_factory) -> Iterator[str]:
     with serving(["app.py"], log, hub_environment(visited_hub, home, **ours)) as address:
         yield address
     assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture
+def visit(browser, server):
+    """Opens a page of a new visitor, or with `context` of one who was here; problems end the test."""
+    problems, contexts = [], []
+
+    def visit(path: str = "", context=None, settings: bool = True, **options):
+        if context is None:
+            options = {"viewport": {"width": 1440, "height": 1000}, **options}
+            context = browser.new_context(reduced_motion="reduce", **options)
+            context.grant_permissions(["clipboard-read", "clipboard-write"])
+            contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(120_000)
+        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda request: problems.append(request.url) if _leaves(request.url, server) else None)
+        page.goto(server + path)
+        page.wait_for_selector("#wall img")
+        page.wait_for_function("() => document.querySelector('#kept-news')?.innerText != null")
+        if settings:
+            page.evaluate("document.body.classList.add('settings-open')")
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+def _leaves(url: str, server: str) -> bool:
+    return not url.startswith((server, "data:", "blob:"))
+
+
+@pytest.fixture
+def page(visit):
+    return visit()
