@@ -16,6 +16,7 @@ from accelerate.utils import broadcast_object_list
 from torch import nn
 
 from artmodels.io.device import usable_cores
+from artmodels.io.errors import Stopped
 
 PROCESS_TIMEOUT = timedelta(hours=2)  # of processes, while the first one measures
 LAUNCHER = os.getppid()  # who started this process, as it began
@@ -157,6 +158,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self.after_the_step = False  # there are steps: the one in hand is ended, and kept
 
     @property
     def requested(self) -> bool:
@@ -177,18 +179,29 @@ class StopRequest:
 
 @contextmanager
 def graceful_stop() -> Iterator[StopRequest]:
-    """Let Ctrl-C, SIGTERM and SIGHUP end the run after the step in hand, with a checkpoint; a second Ctrl-C at once."""
+    """Let Ctrl-C, SIGTERM and SIGHUP end the run after the step in hand, with a checkpoint; a second Ctrl-C at once.
+
+    Raises:
+        Stopped: it is ended before its first step, or within one, since a compiler that works for the step hears a
+            Ctrl-C as well.
+    """
     stop = StopRequest()
 
     def request(number: int, frame: object) -> None:
         stop.signal = number
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        if not stop.after_the_step:
+            raise Stopped(number)
 
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     heard = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores SIGHUP
     before = {number: signal.signal(number, request) for number in heard}
     try:
         yield stop
+    except RuntimeError as error:
+        if stop.signal is None:
+            raise
+        raise Stopped(stop.signal) from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -124,7 +124,7 @@ def run_training(training: Training, accelerator: Accelerator, output: Path, res
         ValueError: training diverged, and nothing is saved from then on; or the checkpoint is of another run.
         FileNotFoundError: `resume`, and no checkpoint is whole.
         OSError: the run folder cannot be written, memory is short, or another process of this run has ended.
-        Stopped: a signal ended it, and it can be continued.
+        Stopped: a signal ended it, and it can be continued; a line has said so.
     """
     images, seconds = 0, 0.0
     if resume and list_checkpoints(output):
@@ -144,11 +144,18 @@ def run_training(training: Training, accelerator: Accelerator, output: Path, res
         return log is not None
     start_tracker(accelerator, training.config.to_json())
 
+    def of_images() -> int | None:
+        return training.config.images if training.planned else None
+
     ending, ended = False, False
-    with training.begin():
-        total = training.config.images if training.planned else None
-        bar = tqdm(total=total, initial=images, unit=" pictures", disable=log is None, smoothing=0.05)
-        with bar, graceful_stop() as stop, clear_failures(accelerator, output, training.memory_remedy):
+    try:
+        with (
+            graceful_stop() as stop,
+            training.begin(),
+            tqdm(total=of_images(), initial=images, unit=" pictures", disable=log is None, smoothing=0.05) as bar,
+            clear_failures(accelerator, output, training.memory_remedy),
+        ):
+            stop.after_the_step = True
             while not (ending or ended):
                 training.step(images)
                 config = training.config
@@ -180,13 +187,15 @@ def run_training(training: Training, accelerator: Accelerator, output: Path, res
                         training.publish(now)
                         retain_checkpoints(output, config.keep_checkpoints)
                 ended = (saving and training.follow(now)) or images >= training.config.images
-                bar.total = training.config.images if training.planned else None
-    if log:
-        training.end(finished=ended)
-    accelerator.wait_for_everyone()
-    accelerator.end_training()
-    if ending and not ended:
+                bar.total = of_images()
+        if log:
+            training.end(finished=ended)
+        accelerator.wait_for_everyone()
+        accelerator.end_training()
+        if ending and not ended:
+            raise Stopped(stop.signal or signal.SIGTERM)
+    except Stopped:
         of_all = f" of {training.config.images:,}" if training.planned else ""
         accelerator.print(f"stopped after {images:,}{of_all} images: continue with --resume", file=sys.stderr)
-        raise Stopped(stop.signal or signal.SIGTERM)
+        raise
     return log is not None and ended

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from training_runs import SHORT, UNMEASURED, begin, draw_unseen, same, train, tr
 
 from artmodels.hub.load import load_model
 from artmodels.training.checkpoint import list_checkpoints
+from artmodels.training.gan_training import GanTraining
 
 pytestmark = pytest.mark.slow
 LONGEST = 600.0  # seconds for what takes a few on a quiet machine
@@ -113,21 +114,51 @@ def test_a_finished_run_extends_to_what_a_longer_one_would_be(finished, tmp_path
     assert same(extended, whole)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_leaves_a_checkpoint_and_a_model_and_says_how_to_go_on(tmp_path, number):
+def test_a_signal_leaves_a_checkpoint_and_a_model_and_says_how_to_go_on(tmp_path):
     output = tmp_path / "stopped"
-    heard = partial(signal.signal, number, signal.SIG_DFL)  # also where the tests themselves run under nohup
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # also where the tests themselves run in a background
     flags = ("--preset", "tiny", *UNMEASURED, "--images", "1000000")
     process = begin(output, *flags, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     wait_for_a_step(process, output)
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=LONGEST)
-    assert process.returncode == 128 + number
+    assert process.returncode == 128 + signal.SIGINT
     assert "Traceback" not in errors and "of 1,000,000 images: continue with --resume" in errors
     images = int(list_checkpoints(output)[-1].name.removeprefix("images-"))
     assert images > 0 and images % 16 == 0
     assert read_jsonl(output / "metrics.jsonl")[-1]["images"] == images
     assert load_model(output / "model").generator.config.resolution == 32
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("moment", "images"),
+    [("as it begins", 0), ("in a step", 16), ("in a step that fails, since its compiler hears the signal, too", 0)],
+)
+def test_a_signal_at_any_moment_ends_with_how_to_go_on(tmp_path, monkeypatch, number, moment, images):
+    heard = signal.signal(number, signal.SIG_DFL)
+    step, begin = GanTraining.step, GanTraining.begin
+
+    def stopped_step(self: GanTraining, images: int) -> None:
+        os.kill(os.getpid(), number)
+        if "fails" in moment:
+            raise RuntimeError("g++ has ended")
+        step(self, images)
+
+    def stopped_begin(self: GanTraining) -> AbstractContextManager:
+        os.kill(os.getpid(), number)
+        return begin(self)
+
+    with monkeypatch.context() as stopping:
+        name, stopped = ("begin", stopped_begin) if "begins" in moment else ("step", stopped_step)
+        stopping.setattr(GanTraining, name, stopped)
+        result = train(tmp_path / "run", "--preset", "tiny", *UNMEASURED, "--images", "32")
+    signal.signal(number, heard)
+    assert result.returncode == 128 + number
+    assert result.stderr.endswith(f"stopped after {images} of 32 images: continue with --resume\n")
+    assert [path.name for path in list_checkpoints(tmp_path / "run")] == ["images-00000016"] * bool(images)
+    result = train(tmp_path / "run", "--resume")
+    assert result.returncode == 0 and list_checkpoints(tmp_path / "run")[-1].name == "images-00000032"
 
 
 def test_minutes_that_are_not_planned_yet_take_no_images_beside_them(tmp_path):
