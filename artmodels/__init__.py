@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from artmodels.generate.sampling import paint_seeds
     from artmodels.hub.pretrained import ArtGenerator
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 _PUBLIC = {"ArtGenerator": "artmodels.hub.pretrained", "paint_seeds": "artmodels.generate.sampling"}
 __all__ = ["ArtGenerator", "__version__", "paint_seeds"]

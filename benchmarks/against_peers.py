@@ -357,15 +357,17 @@ def report(train: ArtDataset, test: ArtDataset, chosen: argparse.Namespace, term
 
 def table(runs: dict[str, dict[str, Any]], floor: dict[str, Any], test_pictures: int) -> str:
     """The report as Markdown."""
+    with_peers = bool(runs.keys() & PEERS.keys())
     lines = [
-        "# Ours against its peers, at equal time",
+        "# Ours against its peers, at equal time" if with_peers else "# Runs of ours beside each other",
         "",
-        f"The same training pictures, machine and time for all; {floor['samples']} samples of each against "
-        f"{test_pictures} held-out pictures; judge EfficientNet-Lite{JUDGE_VARIANT} at {JUDGE_RESOLUTION} px, "
-        f"precision and recall with k = {NEIGHBOURS}. Sampling is not counted as training; its speed is that of the "
-        "fastest 16 pictures. The floor is what real training pictures score in the place of samples; excess is the "
-        f"Fréchet distance above it. Variety is the mean distance between {VARIETY_SEEDS} seeds of a style over that "
-        "between training pictures of it; here of the least varied style, and only where styles can be asked for.",
+        f"The same training pictures{', machine and time' if with_peers else ''} for all; {floor['samples']} samples "
+        f"of each against {test_pictures} held-out pictures; judge EfficientNet-Lite{JUDGE_VARIANT} at "
+        f"{JUDGE_RESOLUTION} px, precision and recall with k = {NEIGHBOURS}. Sampling is not counted as training; its "
+        "speed is that of the fastest 16 pictures. The floor is what real training pictures score in the place of "
+        "samples; excess is the Fréchet distance above it. Variety is the mean distance between "
+        f"{VARIETY_SEEDS} seeds of a style over that between training pictures of it; here of the least varied style, "
+        "and only where styles can be asked for.",
         "",
         "| | images seen | training | Fréchet distance | excess | kernel distance x 1000 | precision | recall "
         "| sliced Wasserstein | least variety | seconds a picture |",
@@ -375,7 +377,7 @@ def table(runs: dict[str, dict[str, Any]], floor: dict[str, Any], test_pictures:
         last = run["snapshots"][-1]
         lines.append(f"| {contender} {figures_row(last, floor)} {last['seconds_a_picture']:.2g} |")
     lines.append(f"| real pictures (the floor) {figures_row(floor, floor)} |")
-    if OURS in runs and runs.keys() & PEERS.keys():
+    if OURS in runs and with_peers:
         lines += ["", "## At equal images, and the time to each peer's last figure", ""]
         lines += against_curve(runs, floor)
     lines += ["", "## All snapshots", ""]
@@ -394,10 +396,11 @@ def table(runs: dict[str, dict[str, Any]], floor: dict[str, Any], test_pictures:
     for contender, run in runs.items():
         if not run["early_snapshots"]:
             lines.append(f"- {contender} was sampled at its end alone: more would have taken too long on this machine.")
-    lines.append(
-        "- The peers were spared their sample sheets and the decoding of files, and their memory was kept by the "
-        "allocator between steps (" + ", ".join(f"`{name}={value}`" for name, value in KEEP_MEMORY.items()) + ")."
-    )
+    if with_peers:
+        lines.append(
+            "- The peers were spared their sample sheets and the decoding of files, and their memory was kept by the "
+            "allocator between steps (" + ", ".join(f"`{name}={value}`" for name, value in KEEP_MEMORY.items()) + ")."
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -92,7 +92,7 @@ def figures_of(run: Path, real: RealPictures, chosen: argparse.Namespace) -> dic
         "machine": describe_machine(),
         "samples": chosen.samples,
         "warnings": sorted({warning for record in history for warning in record.get("warnings", ())}),
-        "originality": best.get("memorisation_ratio"),
+        "memorisation": best.get("memorisation_ratio"),
         **summary(evaluate(load_model(run / "model").generator, real, chosen.samples)),
     }
 
@@ -121,12 +121,12 @@ def write_table(chosen: argparse.Namespace) -> None:
         f"Preset `{chosen.preset}`; {rows[0]['samples']} samples of each run's best average against all test pictures, "
         "truncation 1, judge EfficientNet-Lite2. Real pictures of the whole collection score "
         f"{rows[0]['frechet_floor']:.1f} (Fréchet). Variety: of the least varied style, 1 as real pictures of the "
-        "whole collection; beside it, that of the run's own pictures, drawn at random. Originality: the "
+        "whole collection; beside it, that of the run's own pictures, drawn at random. Memorisation: the "
         "median distance of paintings to the nearest picture that was trained on, "
         "over that of unseen real pictures.",
         "",
         "| run | pictures | images shown | minutes | Fréchet distance | excess | precision | recall | least variety "
-        "| its own pictures drawn | originality | warnings |",
+        "| its own pictures drawn | memorisation | warnings |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in rows:
@@ -136,7 +136,7 @@ def write_table(chosen: argparse.Namespace) -> None:
             f"| {row['frechet_distance']:.1f} | {row['frechet_distance'] - row['frechet_floor']:.1f} "
             f"| {number(row.get('precision'))} | {number(row.get('recall'))} | {least:.2f} "
             f"| {number(min(row['variety_of_draws'].values(), default=None))} "
-            f"| {number(row['originality'])} | {len(row['warnings'])} |"
+            f"| {number(row['memorisation'])} | {len(row['warnings'])} |"
         )
     for row in rows:
         lines += ["", *(f"- {row['name']}, {row['pictures']:,} pictures: {warning}" for warning in row["warnings"])]

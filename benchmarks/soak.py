@@ -219,7 +219,7 @@ def table(found: dict[str, Any]) -> str:
         "# The studio in the long run",
         "",
         f"{found['minutes']:g} minutes of {people}, on {found['machine']} ({found['cores']} cores), {found['date']}; "
-        f"files are deleted after {found['keep']:g} minutes. Means of each quarter; flat is a last quarter within "
+        f"files are deleted after {found['keep']:g} min. Means of each quarter; flat is a last quarter within "
         f"{FLAT:.0%} of the second.",
         "",
         "| | first quarter | second | third | last | last over second | |",

@@ -33,8 +33,8 @@ def add_benchmark(verbs: argparse._SubParsersAction) -> None:
     app.add_argument("--visitors", type=natural, default=50, help="at once (default: 50)")
     app.add_argument("--seconds", type=float, default=30, help="for which they ask (default: 30)")
     app.add_argument("--pictures", type=natural, default=4, help="that each asks for at a time (default: 4)")
-    app.add_argument("--films", type=int, default=0, help="people who have films made meanwhile (default: 0)")
-    app.add_argument("--film", default="film", help="the kind of those films: film, music or dance (default: film)")
+    app.add_argument("--films", type=int, help="people who have films made meanwhile (default: 0, or 1 with --film)")
+    app.add_argument("--film", help="the kind of those films: film, music or dance (default: film)")
     app.add_argument("--no-download", action="store_true", help="ask for pictures without fetching them")
     app.add_argument("--pause", type=float, default=1, help="mean seconds of looking at them (default: 1)")
     app.add_argument("--model", help="a model folder or a Hub id (default: the app's own)")
@@ -81,8 +81,8 @@ def _benchmark_app(chosen: argparse.Namespace) -> None:
         chosen.seconds,
         chosen.pictures,
         chosen.pause,
-        chosen.films,
-        chosen.film,
+        int(chosen.film is not None) if chosen.films is None else chosen.films,
+        chosen.film or "film",
         not chosen.no_download,
     )
     found = benchmark_app(visit, chosen.model)

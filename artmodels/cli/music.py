@@ -59,7 +59,7 @@ def check_flags(chosen: argparse.Namespace) -> None:
         check_video(chosen.out)
     said = [f"--{name}" for name in (*COMPOSED, "style") if getattr(chosen, name, None) is not None]
     if chosen.from_score and said:
-        raise ValueError(f"--from-score renders a score as it is: leave {', '.join(said)} away, or edit the score")
+        raise ValueError(f"--from-score renders a score as it is: leave out {', '.join(said)}, or edit the score")
     for name, value in COMPOSED.items():
         if getattr(chosen, name, None) is None:
             setattr(chosen, name, value)

@@ -54,7 +54,7 @@ def _publish(chosen: argparse.Namespace) -> None:
             print(f"  found first  {DIRECTIONS_NAME}, if there are directions to be found")
         if chosen.onnx:
             print(f"  written first  {', '.join(onnx_names())}")
-        print(f"nothing was pushed: leave --dry-run away to push this to {chosen.repo_id}")
+        print(f"nothing was pushed: leave out --dry-run to push this to {chosen.repo_id}")
         return
     if not statement.license:
         print("the card will say that no licence is stated: --license says one", file=sys.stderr)

@@ -54,6 +54,7 @@ def model_card(
             training={name: training[name] for name in known},
             version=__version__,
             init={**init, "name": escape_markdown(init["model"])} if init else None,
+            lasting=_lasting,
             said=_said(training, statement),
             install=hf_hub_url(statement.repo_id, wheel) if statement.repo_id and wheel else None,
             source=json.dumps(statement.repo_id or "path/to/this/folder"),
@@ -69,6 +70,10 @@ def model_card(
     except UndefinedError as error:
         raise LookupError(str(error)) from error
     return str(card).rstrip() + "\n"
+
+
+def _lasting(seconds: float) -> str:
+    return f"{seconds / 3600:.2f} hours" if seconds >= 3600 else f"{seconds / 60:.2g} minutes"
 
 
 def _card_data(metrics: dict[str, Any] | None, statement: Statement) -> ModelCardData:

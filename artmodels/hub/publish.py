@@ -249,7 +249,7 @@ def check_push_target(repo_id: str, token: str | None = None) -> None:
     """
     _, revision = parse_hub_id(repo_id)
     if revision:
-        raise ValueError(f"--push-to-hub {repo_id}: a run pushes to the main branch, leave @{revision} away")
+        raise ValueError(f"--push-to-hub {repo_id}: a run pushes to the main branch, leave out @{revision}")
     try:
         with clear_hub_errors(repo_id):
             HfApi(token=token).whoami()

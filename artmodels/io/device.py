@@ -18,7 +18,8 @@ def describe_machine() -> str:
     """The accelerator, or the number of CPU threads, that PyTorch computes with."""
     if torch.cuda.is_available():
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
-    return f"{torch.get_num_threads()} CPU threads ({platform.machine()})"
+    threads = torch.get_num_threads()
+    return f"{threads} CPU thread{'' if threads == 1 else 's'} ({platform.machine()})"
 
 
 def usable_cores(environment: Mapping[str, str] = os.environ, quota: Path = CPU_QUOTA) -> int:

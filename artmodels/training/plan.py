@@ -66,12 +66,12 @@ def resolve_plan(
     if strange := [flag_of(name) for name in sorted(given.keys() - known)]:
         if task == GENERATOR:
             raise ValueError(f"{strange[0]} is for --task classifier, prompt or upscaler: add it")
-        raise ValueError(f"not for --task {task}: leave {', '.join(strange)} away")
+        raise ValueError(f"not for --task {task}: leave out {', '.join(strange)}")
     data, test_data = absolute(data), absolute(test_data)
     init_name, init = given.pop("init", None), None
     if resume:
         if init_name:
-            raise ValueError("--init begins a new run and --resume continues one: leave one of them away")
+            raise ValueError("--init begins a new run and --resume continues one: leave out one of them")
         config, saved_data, saved_test_data, saved_init = read_run(output, kind.config_type)
         if saved_init and not list_checkpoints(output):  # it stopped before its first checkpoint
             init = load_initial_model(saved_init["source"])
@@ -82,7 +82,7 @@ def resolve_plan(
         unplanned = getattr(config, "minutes", 0) and not config.planned_at
         if unplanned and given.keys() & {"images", "finish"}:
             raise ValueError(
-                "--minutes has not planned the images and their --finish yet: leave them away until the run has begun "
+                "--minutes has not planned the images and their --finish yet: leave them out until the run has begun "
                 "to save checkpoints"
             )
         config = lay_over(config, given, output)
@@ -107,11 +107,11 @@ def generator_config(given: dict[str, Any], init: InitialModel | None, tested: b
     given = {"hold_out": 0.0, **given} if tested else dict(given)  # all of the collection may be trained on
     config = PRESETS[given.get("preset", "cpu")]()
     if given.get("freeze") and not init:
-        raise ValueError("--freeze keeps what an --init model has learned: name one, or leave --freeze away")
+        raise ValueError("--freeze keeps what an --init model has learned: name one, or leave out --freeze")
     if init:
         for name in ("width", "max_channels", "convs_per_block", "latent_dim"):
             if name in given:
-                raise ValueError(f"{flag_of(name)} comes from the --init model: leave it away")
+                raise ValueError(f"{flag_of(name)} comes from the --init model: leave it out")
         config = shape_after(config, init.generator, given.pop("resolution", None), given.pop("min_channels", None))
     elif "resolution" in given and "feature_resolution" not in given:
         config = replace(config, feature_resolution=max(config.feature_resolution, given["resolution"]))
@@ -202,7 +202,7 @@ def check_pictures(
     if found < MIN_PICTURES:
         raise ValueError(
             f"--data {data}: expected at least {MIN_PICTURES} pictures, found {found}; add more, "
-            "or leave --data away to try training on drawn pictures"
+            "or leave out --data to try training on drawn pictures"
         )
     check_styles(styles)
 
@@ -228,7 +228,7 @@ def describe_plan(plan: Plan, output: Path) -> str:
     if plan.task == GENERATOR:
         lines |= _describe_generator(plan, styles, output)
     return "\n".join(f"{name:12}{text}" for name, text in lines.items()) + (
-        "\nnothing was written: leave --dry-run away to start"
+        "\nnothing was written: leave out --dry-run to start"
     )
 
 

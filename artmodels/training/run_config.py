@@ -20,7 +20,7 @@ def choose_task(asked: str | None, output: Path, resume: bool) -> str:
     """
     found = task_of(output) if resume else asked or GENERATOR
     if asked and asked != found:
-        raise ValueError(f"--task {asked}: the run in {output} is one of --task {found}; leave --task away")
+        raise ValueError(f"--task {asked}: the run in {output} is one of --task {found}; leave out --task")
     return found
 
 
@@ -33,7 +33,7 @@ def task_of(output: Path) -> str:
     path = output / RUN_CONFIG_NAME
     if not path.is_file():
         raise ValueError(
-            f"--resume: {output} holds no run (no {RUN_CONFIG_NAME}); leave --resume away to start one there"
+            f"--resume: {output} holds no run (no {RUN_CONFIG_NAME}); leave out --resume to start one there"
         )
     saved = read_json(path)
     task = saved.get("task", GENERATOR) if isinstance(saved, dict) else None
@@ -83,7 +83,7 @@ def lay_over(config: AnyConfig, given: dict[str, Any], output: Path) -> AnyConfi
         if name not in may_change and value != getattr(config, name):
             raise ValueError(
                 f"{flag_of(name)} {value} differs from the run in {output}, which has {getattr(config, name)}: "
-                "leave the flag away, or start a new run in another folder"
+                "leave out the flag, or start a new run in another folder"
             )
     return replace(config, **{name: value for name, value in given.items() if name in may_change})
 

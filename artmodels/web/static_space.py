@@ -125,7 +125,7 @@ def studio_address(studio: str | None) -> str | None:
         return studio
     repo_id, revision = parse_hub_id(studio)
     if revision:
-        raise ValueError(f"--studio {studio}: a Space shows its main branch, leave @{revision} away")
+        raise ValueError(f"--studio {studio}: a Space shows its main branch, leave out @{revision}")
     return f"{constants.ENDPOINT}/spaces/{repo_id}"
 
 

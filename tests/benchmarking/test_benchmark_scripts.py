@@ -530,7 +530,7 @@ def test_small_collections_are_trained_judged_and_not_repeated(start, one_core, 
     for size in (24, 30):
         found = json.loads((tmp_path / "results" / f"preset-{size}.json").read_text())
         assert found["images"] == 256 and 0 < found["best_images"] <= 256 and found["pictures"] == 18
-        assert found["originality"] > 0 and found["frechet_distance"] > 0 and isinstance(found["warnings"], list)
+        assert found["memorisation"] > 0 and found["frechet_distance"] > 0 and isinstance(found["warnings"], list)
         assert all(0 < share < 1.5 for share in found["variety_of_draws"].values()) and len(found["styles"]) > 1
         (tmp_path / "work" / f"preset-{size}.txt").unlink()
     start("small_collections", *options)

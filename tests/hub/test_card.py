@@ -26,6 +26,11 @@ def test_a_card_before_any_measurement(folder):
     assert "Training pictures: not stated by the publisher" in card and "license:" not in card
 
 
+def test_a_short_training_is_told_in_minutes(tmp_path):
+    write_model_folder(tmp_path, make_generator(), {**TRAINING, "seconds": 428.8}, history=[{"images": 10}])
+    assert "7.1 minutes on" in (tmp_path / "README.md").read_text()
+
+
 def test_measurements_and_provenance_are_added(folder):
     rewrite_card(
         folder, load_model(folder).generator, {"evaluation": FIGURES, "training": {"provenance": "my own drawings"}}

@@ -283,7 +283,7 @@ def test_a_hub_that_is_away_costs_a_warning(hub, folder, capsys, monkeypatch):
 
 def test_a_wrong_target_is_refused_before_the_run(hub, monkeypatch):
     check_push_target(REPO)
-    with pytest.raises(ValueError, match="leave @v1 away"):
+    with pytest.raises(ValueError, match="leave out @v1"):
         check_push_target(f"{REPO}@v1")
     monkeypatch.setenv("HF_TOKEN", "hf_unknown")
     with pytest.raises(ValueError, match="does not know this token"):

@@ -145,8 +145,8 @@ def test_resuming_a_finished_run_knows_its_task_and_finds_the_same(classifier, w
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [
-        (("--task", "classifier", "--preset", "tiny"), "leave --preset away"),
-        (("--task", "classifier", "--push-to-hub", "a/b"), "leave --push-to-hub away"),
+        (("--task", "classifier", "--preset", "tiny"), "leave out --preset"),
+        (("--task", "classifier", "--push-to-hub", "a/b"), "leave out --push-to-hub"),
         (("--task", "classifier", "--hold-out", "0"), "hold_out must be above 0"),
         (("--task", "classifier", "--resolution", "30"), "multiple of 8"),
         (("--task", "classifier", "--width", "1000"), "width must be between 4 and 96"),
@@ -170,7 +170,7 @@ def test_runs_that_do_not_fit_are_refused(work, tmp_path):
         assert_one_clear_line(result, expected)
 
     output = str(work / "run")
-    refused("is one of --task classifier; leave --task away", "--task", "generator", "--output", output, "--resume")
+    refused("is one of --task classifier; leave out --task", "--task", "generator", "--output", output, "--resume")
     refused("--width 16 differs from the run", "--output", output, "--resume", "--width", "16")
     refused("already holds a run", "--task", "classifier", "--output", output)
     for number in range(10):  # none can be held out without its style being lost to training

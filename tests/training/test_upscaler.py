@@ -155,7 +155,7 @@ def test_dials_that_cannot_be_are_refused(tmp_path):
     task = ("--task", "upscaler", "--output", str(tmp_path / "run"))
     assert_one_clear_line(train_here(*task, "--resolution", "100"), "resolution must be one of 32, 64")
     assert_one_clear_line(train_here(*task, "--width", "1000"), "width must be between 4 and 64")
-    assert_one_clear_line(train_here(*task, "--preset", "tiny"), "leave --preset away")
+    assert_one_clear_line(train_here(*task, "--preset", "tiny"), "leave out --preset")
     assert not (tmp_path / "run").exists()
 
 

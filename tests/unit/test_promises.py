@@ -76,7 +76,7 @@ PROMISES = {
     "Such a run shows each picture about 200 times at most": [
         ("training/test_time_budget.py", "test_a_few_pictures_are_not_shown_until_they_are_known_by_heart"),
     ],
-    "Weights that copy training pictures are passed over, if there are earlier ones that do not": [
+    "Weights that copy training pictures are passed over, if others do not": [
         ("training/test_monitor.py", "test_the_best_is_the_nearest_by_kernel_distance_that_does_not_memorise"),
     ],
 }

@@ -368,7 +368,7 @@ def test_silence_is_said(steered_folder, tmp_path):
         ({"--size": "33"}, ("even number of pixels",)),
         ({"--style": "cubism"}, ("no style 'cubism'",)),
         ({"--from-score": "missing.json"}, ("no file missing.json",)),
-        ({"--from-score": "s.json", "--size": "512", "--style": "x"}, ("leave --size, --style away", "edit the score")),
+        ({"--from-score": "s.json", "--size": "512", "--style": "x"}, ("leave out --size, --style", "edit the score")),
         ({"--score": "score.txt"}, (".json",)),
         ({"sound": "text.mp3"}, ("no sound or clip",)),
         ({"--model": "missing"}, ("no model folder missing",)),
