@@ -15,7 +15,8 @@ MAX_HELD_OUT = 1000  # more would measure no better
 ENOUGH, SMALL_SHARE = 16, 0.25  # of a small collection that many are held out, but no more than a quarter
 FEWEST = 3  # with fewer nothing can be measured, so that none are held out
 GRID = 8  # cells a side of the grey thumbnail whose gradients tell pictures apart
-NEAR = 6  # differing signs, of 112, up to which two pictures count as copies of each other
+NEAR = 6  # differing signs, of 112, up to which two pictures may be copies of each other
+SAME = 0.95  # least cosine of their differences: on a plain ground, signs alone are the ground's
 MAX_COMPARED = 50_000  # pictures of which every pair is compared, a matter of seconds
 CHUNK = 1024
 
@@ -51,7 +52,7 @@ def held_out(dataset: ArtDataset, share: float) -> np.ndarray:
     share = share_held_out(len(dataset), share)
     if share == 0:
         return np.zeros(len(dataset), dtype=bool)
-    lots = _lots(dataset)
+    lots = _lots(dataset, largest=max(2 * share * len(dataset), FEWEST))
     chosen = lots < share
     for label in np.unique(dataset.labels):
         of_style = dataset.labels == label
@@ -59,7 +60,7 @@ def held_out(dataset: ArtDataset, share: float) -> np.ndarray:
             chosen[lots == lots[of_style].max()] = False
     if share * len(dataset) < FEWEST - 0.5:
         return np.zeros(len(dataset), dtype=bool)
-    for lot in np.unique(lots):  # the lowest first, where chance has chosen too few
+    for lot in np.unique(lots[lots < 1]):  # the lowest first, where chance has chosen too few
         if chosen.sum() >= FEWEST:
             break
         more = chosen | (lots == lot)
@@ -68,8 +69,11 @@ def held_out(dataset: ArtDataset, share: float) -> np.ndarray:
     return chosen if chosen.sum() >= FEWEST else np.zeros(len(dataset), dtype=bool)
 
 
-def _lots(dataset: ArtDataset) -> np.ndarray:
-    """A number of chance for each picture, `float64 [N]`, 0 to 1, the same for pictures that are alike."""
+def _lots(dataset: ArtDataset, largest: float) -> np.ndarray:
+    """A number of chance for each picture, `float64 [N]`, 0 to 1, the same for pictures that are alike.
+
+    It is 1 for those of which more than `largest` are alike: held out, they would be missed in training.
+    """
     groups = copies(dataset)
     least: dict[int, str] = {}
     for group, digest in zip(groups.tolist(), dataset.file_digests, strict=True):
@@ -78,7 +82,7 @@ def _lots(dataset: ArtDataset) -> np.ndarray:
     lots = {}
     for group, digest in least.items():  # the least of several would be low by itself: it is drawn again
         drawn = digest if members[group] == 1 else hashlib.sha256(digest.encode()).hexdigest()
-        lots[group] = int(drawn, 16) / 16 ** len(drawn)
+        lots[group] = int(drawn, 16) / 16 ** len(drawn) if members[group] <= largest else 1.0
     return np.array([lots[group] for group in groups.tolist()])
 
 
@@ -93,17 +97,20 @@ def fingerprint(dataset: ArtDataset) -> str:
 def copies(dataset: ArtDataset) -> np.ndarray:
     """A group number for each picture, `int64 [N]`: equal for equal files and for pictures that look alike.
 
-    Alike are pictures of which at most 6 of 112 signs of brightness differences between neighbours in an 8 x 8
-    thumbnail differ (a difference hash), and whatever they are chained to by others; mirrored copies count too. Above
-    50,000 pictures, where comparing all pairs would take long, no sign may differ.
+    Alike are pictures whose 112 brightness differences between neighbours in an 8 x 8 thumbnail differ in at most 6
+    signs (a difference hash) and have a cosine of 0.95, and whatever they are chained to by others; mirrored copies
+    count too. Above 50,000 pictures, where comparing all pairs would take long, no sign may differ.
     """
-    signs, mirrored = gradient_signs(dataset)
+    own, mirrored = thumbnail_differences(dataset)
     same_file = _first_with(dataset.file_digests)
-    same_signs = _first_with([min(own.tobytes(), other.tobytes()) for own, other in zip(signs, mirrored, strict=True)])
+    keys = [min(one.tobytes(), other.tobytes()) for one, other in zip(_signs(own), _signs(mirrored), strict=True)]
+    same_signs = _first_with(keys)
+    cosines = [np.einsum("nd,nd->n", own, other[same_signs]) for other in (own, mirrored)]
+    same_signs = np.where(np.maximum(*cosines) >= SAME, same_signs, np.arange(len(dataset)))
     pairs = [np.stack([np.arange(len(dataset)), first]) for first in (same_file, same_signs)]
     some = np.unique(same_signs)  # the rest are compared through these
     if len(some) <= MAX_COMPARED:
-        pairs += [some[found] for found in alike(signs[some], signs[some], mirrored[some])]
+        pairs += [some[found] for found in alike(own[some], own[some], mirrored[some])]
     left, right = np.concatenate(pairs, axis=1)
     groups = np.arange(len(dataset))
     while True:  # the least number among those alike spreads until nothing changes
@@ -119,22 +126,23 @@ def copies(dataset: ArtDataset) -> np.ndarray:
 
 def near_copies_between(one: ArtDataset, other: ArtDataset) -> np.ndarray:
     """Which pictures of the first set look like one of the second, as `copies` would find: their indices."""
-    signs, _ = gradient_signs(one)
-    found = [pairs[0] for pairs in alike(signs, *gradient_signs(other))]
+    found = [pairs[0] for pairs in alike(thumbnail_differences(one)[0], *thumbnail_differences(other))]
     return np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=int)
 
 
-def alike(signs: np.ndarray, others: np.ndarray, mirrored: np.ndarray) -> Iterator[np.ndarray]:
-    """Pairs `int64 [2, P]`, in parts, of rows of `signs` and of `others` (or their mirror images) that are near."""
+def alike(differences: np.ndarray, others: np.ndarray, mirrored: np.ndarray) -> Iterator[np.ndarray]:
+    """Pairs `int64 [2, P]`, in parts, of near rows of `differences` and of `others` or their mirror images."""
+    signs = _signs(differences)
     for start in range(0, len(signs), CHUNK):
         for against in (others, mirrored):
-            products = signs[start : start + CHUNK] @ against.T  # of +-1: equal signs less differing ones
+            products = signs[start : start + CHUNK] @ _signs(against).T  # of +-1: equal signs less differing ones
             rows, columns = np.nonzero(products >= signs.shape[1] - 2 * NEAR)
-            yield np.stack([rows + start, columns])
+            near = np.einsum("pd,pd->p", differences[rows + start], against[columns]) >= SAME
+            yield np.stack([rows[near] + start, columns[near]])
 
 
-def gradient_signs(dataset: ArtDataset) -> tuple[np.ndarray, np.ndarray]:
-    """Signs `float32 [N, 112]`, +1 or -1, of the differences in each picture's thumbnail, and of its mirror image's."""
+def thumbnail_differences(dataset: ArtDataset) -> tuple[np.ndarray, np.ndarray]:
+    """Brightness differences in pictures' thumbnails, and in their mirror images': unit vectors `float32 [N, 112]`."""
     parts = []
     for start in range(0, len(dataset), CHUNK):
         grey = dataset.pictures[dataset.rows[start : start + CHUNK]].mean(axis=3, dtype=np.float32)
@@ -142,12 +150,16 @@ def gradient_signs(dataset: ArtDataset) -> tuple[np.ndarray, np.ndarray]:
         parts.append(grey.reshape(-1, GRID, cell, GRID, cell).mean(axis=(2, 4)))
     thumbnails = np.concatenate(parts)
 
-    def signs(grids: np.ndarray) -> np.ndarray:
+    def differences(grids: np.ndarray) -> np.ndarray:
         across, down = np.diff(grids, axis=2), np.diff(grids, axis=1)
         both = np.concatenate([across.reshape(len(grids), -1), down.reshape(len(grids), -1)], axis=1)
-        return np.where(both >= 0, 1, -1).astype(np.float32)
+        return both / np.maximum(np.linalg.norm(both, axis=1, keepdims=True), 1e-6)
 
-    return signs(thumbnails), signs(thumbnails[:, :, ::-1])
+    return differences(thumbnails), differences(thumbnails[:, :, ::-1])
+
+
+def _signs(differences: np.ndarray) -> np.ndarray:
+    return np.where(differences >= 0, 1, -1).astype(np.float32)
 
 
 def _first_with(keys: Sequence[Hashable]) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import STYLES, draw_pictures
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from artmodels.data import procedural
 from artmodels.data.dataset import load_dataset
@@ -100,6 +100,36 @@ def test_different_pictures_are_not_taken_for_copies(collection):
     dataset = load_dataset(collection, 32)
     of_style = [copies(dataset)[dataset.labels == label] for label in range(len(STYLES))]
     assert all(len(set(groups)) > 15 for groups in of_style)
+
+
+def test_drawings_on_a_plain_ground_are_no_copies_of_each_other(tmp_path):
+    rng = np.random.default_rng(0)
+    for index in range(300):
+        drawing = Image.new("RGB", (64, 64), "white")
+        corners = [tuple(corner) for corner in rng.integers(18, 46, (8, 2)).tolist()]
+        ImageDraw.Draw(drawing).line(corners, "black", 2)
+        drawing.save(tmp_path / f"{index:03d}.png")
+        if index % 10 == 0:
+            drawing.save(tmp_path / f"{index:03d}.jpg", quality=70)
+    dataset = load_dataset(tmp_path, 64)
+    groups = copies(dataset)
+    assert 285 <= len(set(groups.tolist())) <= 300
+    for jpeg in (index for index, name in enumerate(dataset.names) if name.endswith(".jpg")):
+        assert groups[jpeg] == groups[jpeg + 1]
+    _, test = split(dataset, 0.1)
+    assert 0.05 <= len(test) / len(dataset) <= 0.2
+
+
+def test_what_is_mostly_one_picture_is_trained_on(tmp_path):
+    """Frames of a film, say: held out, they would leave nothing to train on."""
+    frame = Image.fromarray(procedural.draw("mosaic", 0, 64))
+    for index in range(60):
+        frame.point(lambda level, by=index: max(level - by, 0)).save(tmp_path / f"frame-{index}.png")
+    for index in range(40):
+        Image.fromarray(procedural.draw("mosaic", 100 + index, 64)).save(tmp_path / f"other-{index}.png")
+    for resolution in (32, 64):
+        train, test = split(load_dataset(tmp_path, resolution), 0.1)
+        assert sum(name.startswith("frame") for name in names(train)) == 60 and len(test) >= 3
 
 
 def test_no_style_is_held_out_whole_and_too_few_are_not_held_out_at_all(tmp_path):
