@@ -1,11 +1,15 @@
 """From a folder of artworks to a published art generator."""
 
 import importlib
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from artmodels.generate.sampling import paint_seeds
     from artmodels.hub.pretrained import ArtGenerator
+
+# Read when torch loads: training needs two operations that Apple's GPUs lack, and a few milliseconds of the CPU.
+os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
 
 __version__ = "0.2.0.dev0"
 

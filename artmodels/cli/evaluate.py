@@ -44,12 +44,26 @@ def _evaluate(chosen: argparse.Namespace) -> None:
     check_truncation(chosen.truncation)
     check_out(chosen.out)
 
+    from contextlib import nullcontext
+
+    from artmodels.hub.card import at_rest, check_card_target
+
+    if chosen.thumbnails and not chosen.neighbours:
+        raise ValueError("--thumbnails are of the pictures that --neighbours keeps: add it")
+    writing = [flag for flag in ("write_card", "neighbours", "curate") if getattr(chosen, flag)]
+    if writing:
+        check_card_target(chosen.model, f"--{writing[0].replace('_', '-')}")
+    with at_rest(Path(chosen.model)) if writing else nullcontext():
+        _measure(chosen)
+
+
+def _measure(chosen: argparse.Namespace) -> None:
     import json
 
     from artmodels.data.dataset import divided, load_dataset
     from artmodels.data.split import fingerprint, split
     from artmodels.generate.find_directions import add_directions
-    from artmodels.hub.card import check_card_target, rewrite_card
+    from artmodels.hub.card import rewrite_card
     from artmodels.hub.companions.classifier import CLASSIFIER_NAME, load_classifier
     from artmodels.hub.companions.curated import save_curated
     from artmodels.hub.companions.neighbours import save_neighbours
@@ -66,11 +80,6 @@ def _evaluate(chosen: argparse.Namespace) -> None:
     )
     from artmodels.training.monitor import measuring_command
 
-    if chosen.thumbnails and not chosen.neighbours:
-        raise ValueError("--thumbnails are of the pictures that --neighbours keeps: add it")
-    writing = [flag for flag in ("write_card", "neighbours", "curate") if getattr(chosen, flag)]
-    if writing:
-        check_card_target(chosen.model, f"--{writing[0].replace('_', '-')}")
     model = load_model(chosen.model)
     classifier = load_classifier(chosen.classifier or model.folder)
     if chosen.classifier and not classifier:

@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 import warnings
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -31,6 +32,7 @@ PICTURES_NAME = "pictures.npy"
 INDEX_NAME = "index.json"
 SKIPPED_NAME = "skipped.tsv"
 BUILDING = ".building-"
+AHEAD = 2  # chunks of pictures a core that are decoded, or wait to be written
 DAMAGE = (ValueError, LookupError, TypeError, EOFError, FileNotFoundError)  # what a torn array or index can raise
 DIGEST_LENGTH = 16  # hex digits of a file's SHA-256 that are kept: enough to tell files apart
 
@@ -247,7 +249,11 @@ def _decode_all(
         tqdm(total=len(entries), desc="decoding pictures", unit=" pictures") as bar,
     ):
         warnings.simplefilter("ignore")  # Pillow's remarks on single files would tear the bar
-        for chunk, results in zip(chunks, pool.map(decode_chunk, chunks), strict=True):
+        coming = deque(pool.submit(decode_chunk, chunk) for chunk in chunks[: AHEAD * workers])
+        for number, chunk in enumerate(chunks, start=AHEAD * workers):  # no more than that waits in memory for its turn
+            results = coming.popleft().result()
+            if number < len(chunks):
+                coming.append(pool.submit(decode_chunk, chunks[number]))
             for entry, result in zip(chunk, results, strict=True):
                 if isinstance(result, str):
                     skipped.append((entry.name, result))

@@ -1,7 +1,8 @@
 """The card of a published model, `README.md` of its folder: only what is known, measured, or said by its publisher."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from artmodels.hub.companions import COMPANIONS
 from artmodels.hub.model_files import CARD_DATA, CARD_NAME, METRICS_NAME, escape_markdown
 from artmodels.hub.pretrained import ArtGenerator
 from artmodels.hub.statement import Statement
-from artmodels.io.files import write_atomically, write_json
+from artmodels.io.files import LOCK_NAME, only_one, write_atomically, write_json
 from artmodels.io.safetensors_io import read_json
 
 TEMPLATE = Path(__file__).parent / "card.md.jinja"
@@ -165,6 +166,18 @@ def check_card_target(name: str, flag: str) -> None:
     """
     if not (Path(name) / METRICS_NAME).is_file():
         raise ValueError(f"{flag} needs a model folder that training wrote, with {METRICS_NAME}; found {name}")
+
+
+@contextmanager
+def at_rest(model: Path) -> Iterator[None]:
+    """Hold the lock of the run that a model folder belongs to, if it does, so that no average is published meanwhile.
+
+    Raises:
+        OSError: the run is training.
+    """
+    run = model.resolve().parent
+    with only_one(run) if (run / LOCK_NAME).is_file() else nullcontext():
+        yield
 
 
 def rewrite_card(folder: Path, generator: ArtGenerator, additions: dict[str, Any]) -> None:

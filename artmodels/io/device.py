@@ -15,9 +15,9 @@ CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of al
 
 
 def describe_machine() -> str:
-    """The accelerator, or the number of CPU threads, that PyTorch computes with."""
-    if torch.cuda.is_available():
-        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
+    """The GPUs, one for each process of a run, or the number of CPU threads, that PyTorch computes with."""
+    if torch.cuda.is_available() and os.environ.get("ACCELERATE_USE_CPU", "").lower() not in ("true", "1", "yes"):
+        return f"{os.environ.get('WORLD_SIZE', 1)} x {torch.cuda.get_device_name()}"
     threads = torch.get_num_threads()
     return f"{threads} CPU thread{'' if threads == 1 else 's'} ({platform.machine()})"
 

@@ -81,6 +81,7 @@ def replacing(folder: Path) -> Iterator[Path]:
     Raises:
         OSError: the disk is full or not writable.
     """
+    folder = Path(os.path.realpath(folder))  # what a link leads to is replaced, not the link
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     building.chmod(0o755)
@@ -127,7 +128,9 @@ def flush_folder(folder: Path) -> None:
 
 def flush(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    if os.name == "nt" and path.is_dir():  # Windows opens no folders, and flushes only what may be written
+        return
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -145,7 +148,9 @@ def only_one(folder: Path) -> Iterator[None]:
         with _lock_of(folder, seconds=0):
             yield
     except Timeout as error:
-        raise OSError(f"another process is training in {folder}: wait for it to end, or end it") from error
+        raise OSError(
+            f"another process is training in {folder}, or writes there: wait for it to end, or end it"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -40,7 +40,12 @@ def save_checkpoint(
 def list_checkpoints(run: Path) -> list[Path]:
     """Checkpoint folders of a run, oldest first."""
     found = [path for path in run.glob("images-*") if path.is_dir() and FOLDER_PATTERN.fullmatch(path.name)]
-    return sorted(found, key=lambda path: int(path.name.removeprefix("images-")))
+    return sorted(found, key=images_of)
+
+
+def images_of(path: Path) -> int:
+    """After how many images a checkpoint or a sheet was written."""
+    return int(path.stem.removeprefix("images-"))
 
 
 def checkpoint_folder(run: Path, images: int) -> Path:
@@ -48,14 +53,17 @@ def checkpoint_folder(run: Path, images: int) -> Path:
     return run / f"images-{images:08d}"
 
 
-def retain_checkpoints(run: Path, keep: int) -> None:
-    """Delete all but the last `keep` and what each of these calls the best so far: a torn one may be passed over."""
-    folders = list_checkpoints(run)
+def retain_checkpoints(run: Path, keep: int, images: int) -> None:
+    """Delete all but the last `keep` and what each of these calls the best so far: a torn one may be passed over.
+
+    `images` is of the newest that the run goes on from: later ones are torn, or of a stretch that was lost.
+    """
+    folders = [folder for folder in list_checkpoints(run) if images_of(folder) <= images]
     kept = set(folders[-keep:])
     for folder in folders[-keep:]:
         with suppress(*DAMAGE):
             kept.add(checkpoint_folder(run, read_json(folder / RUN_PROGRESS_NAME)["best"]["images"]))
-    for folder in folders:
+    for folder in list_checkpoints(run):
         if folder not in kept:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -88,7 +88,7 @@ def publish_model(
         "machine": describe_machine(),
         "pictures": len(dataset),
         "style_counts": dataset.style_counts(),
-        "held_out_sha256": fingerprint(monitor.test) if monitor and config.hold_out else None,
+        "held_out_sha256": fingerprint(monitor.held_out or monitor.test) if monitor and config.hold_out else None,
         "config": config.to_json(),
         "init": read_json(output / "config.json").get("init"),
     }

@@ -22,7 +22,7 @@ from artmodels.training.captured_step import CapturedStep
 from artmodels.training.checkpoint import RunProgress
 from artmodels.training.checkpointer import Checkpointer
 from artmodels.training.config import TrainConfig
-from artmodels.training.distributed import from_main, make_accelerator
+from artmodels.training.distributed import clear_failures, from_main, make_accelerator
 from artmodels.training.export import export_generator, steer_model
 from artmodels.training.gan_step import (
     Networks,
@@ -274,7 +274,8 @@ def train(
         ValueError, FileNotFoundError, OSError: those of `run_training`.
     """
     accelerator = make_accelerator(config.precision, tracker, output)
-    training = GanTraining(config, dataset, output, accelerator, monitor, publisher)
+    with clear_failures(accelerator, output, GanTraining.memory_remedy):
+        training = GanTraining(config, dataset, output, accelerator, monitor, publisher)
     if init:
         start_from(training.nets.generator, init.generator)
         training.nets.ema.load_state_dict(training.nets.generator.state_dict())

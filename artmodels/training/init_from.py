@@ -7,13 +7,13 @@ from typing import Any, cast
 
 import torch
 
-from artmodels.hub.load import METRICS_NAME, LoadedModel, load_model
+from artmodels.hub.load import LoadedModel, load_model, read_metrics
 from artmodels.hub.pretrained import ArtGenerator
-from artmodels.io.safetensors_io import read_json
 from artmodels.models.layers import ModulatedConv, UpBlock
 from artmodels.training.config import TrainConfig
 from artmodels.training.growing import carry_picture
 
+MOST_COST = 1e15  # images or seconds that a model may say it had cost
 NEW_STYLE_SPREAD = 0.1  # how far, of its random start, a new style begins from the mean of the model's styles
 # A 3-tap kernel on bilinearly doubled features is one kernel on the features themselves at their even places, and
 # another at their odd ones; this takes it to the mean of the two.
@@ -33,11 +33,14 @@ class InitialModel:
 
     def describe(self) -> dict[str, Any]:
         """Plain JSON: the name, the weights' checksum, and what the model itself had cost."""
-        metrics = self.model.folder / METRICS_NAME
-        training = read_json(metrics).get("training", {}) if metrics.is_file() else {}
-        cost = {key: training.get(key) for key in ("images", "seconds")}
-        known = all(isinstance(value, int | float) for value in cost.values())
-        named = {"model": self.model.name, "source": self.source, "weights_sha256": self.model.weights_sha256}
+        training = read_metrics(self.model.folder).get("training")
+        cost = {key: training.get(key) for key in ("images", "seconds")} if isinstance(training, dict) else {}
+        known = all(isinstance(value, int | float) and 0 <= value < MOST_COST for value in cost.values())
+        named: dict[str, Any] = {
+            "model": self.model.name,
+            "source": self.source,
+            "weights_sha256": self.model.weights_sha256,
+        }
         return {**named, **(cost if known else {})}
 
 

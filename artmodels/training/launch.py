@@ -11,7 +11,7 @@ from typing import Any
 
 from artmodels.data.dataset import ArtDataset, divided, load_dataset
 from artmodels.data.split import FEWEST, SPLIT_NAME, keep_split, near_copies_between
-from artmodels.hub.card import check_card_target, rewrite_card
+from artmodels.hub.card import at_rest, check_card_target, rewrite_card
 from artmodels.hub.pretrained import load_generator
 from artmodels.hub.publish import RunPublisher, check_push_target
 from artmodels.io.files import LOCK_NAME, clear_leftovers, only_one, replacing, write_json
@@ -72,6 +72,7 @@ def start_run(
 
     output.mkdir(parents=True, exist_ok=True)
     with only_one(output):
+        check_run_folder(output, resume)  # another run may have come and gone while the pictures were decoded
         clear_leftovers(output, OUR_NAMES)
         clear_leftovers(output / "samples", SAMPLE_NAMES)
         trained_on, held_out = keep_split(output, dataset, config.hold_out, write=False)
@@ -190,10 +191,10 @@ def put_beside(companion: Path, model: Path, settle: Callable[[Path], None] | No
 
     Raises:
         FileNotFoundError, ValueError: no model folder, or the companion does not fit it.
-        OSError: the folder cannot be written.
+        OSError: the folder cannot be written, or its run is training.
     """
     model = model.resolve()
-    with replacing(model) as folder:
+    with at_rest(model), replacing(model) as folder:
         shutil.copytree(model, folder, dirs_exist_ok=True)
         shutil.copyfile(companion, folder / companion.name)
         if settle:

@@ -126,11 +126,12 @@ def run_training(training: Training, accelerator: Accelerator, output: Path, res
         OSError: the run folder cannot be written, memory is short, or another process of this run has ended.
         Stopped: a signal ended it, and it can be continued; a line has said so.
     """
-    images, seconds = 0, 0.0
+    images, seconds, kept = 0, 0.0, 0
     if resume and list_checkpoints(output):
         images, tensors, saved = load_latest(output)
         try:
             training.restore(tensors, saved)
+            kept = images
             seconds = float(saved["seconds"])
         except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise ValueError(f"the checkpoint of {images} images in {output} is not of this run: {error}") from error
@@ -151,9 +152,9 @@ def run_training(training: Training, accelerator: Accelerator, output: Path, res
     try:
         with (
             graceful_stop() as stop,
+            clear_failures(accelerator, output, training.memory_remedy),
             training.begin(),
             tqdm(total=of_images(), initial=images, unit=" pictures", disable=log is None, smoothing=0.05) as bar,
-            clear_failures(accelerator, output, training.memory_remedy),
         ):
             stop.after_the_step = True
             while not (ending or ended):
@@ -185,7 +186,8 @@ def run_training(training: Training, accelerator: Accelerator, output: Path, res
                     if saving:
                         save_checkpoint(output, images, training.tensors(), training.progress(log.seconds))
                         training.publish(now)
-                        retain_checkpoints(output, config.keep_checkpoints)
+                        retain_checkpoints(output, config.keep_checkpoints, images)
+                kept = images if saving else kept
                 ended = (saving and training.follow(now)) or images >= training.config.images
                 bar.total = of_images()
         if log:
@@ -196,6 +198,6 @@ def run_training(training: Training, accelerator: Accelerator, output: Path, res
             raise Stopped(stop.signal or signal.SIGTERM)
     except Stopped:
         of_all = f" of {training.config.images:,}" if training.planned else ""
-        accelerator.print(f"stopped after {images:,}{of_all} images: continue with --resume", file=sys.stderr)
+        accelerator.print(f"stopped after {kept:,}{of_all} images: continue with --resume", file=sys.stderr)
         raise
     return log is not None and ended

@@ -42,6 +42,7 @@ class Monitor:
     samples: int
     command: str  # that measures the same again
     device: torch.device | str = "cpu"
+    held_out: ArtDataset | None = None  # of the collection, where `test` is another
     real: RealPictures | None = None
 
     def __post_init__(self):
@@ -158,7 +159,8 @@ def spoiled_by_finish(history: Sequence[Record], begins: int) -> str | None:
     if not before or judged[-1]["images"] <= begins:
         return None
     first, last = before[-1], judged[-1]["evaluation"]
-    if last["kernel_distance"] > (1 + WORSE_DISTANCE) * first["kernel_distance"]:
+    rise = last["kernel_distance"] - first["kernel_distance"]
+    if rise > WORSE_DISTANCE * abs(first["kernel_distance"]):  # it has no bias, so it may be negative
         return f"the kernel distance rose from {first['kernel_distance']:.4f} to {last['kernel_distance']:.4f}"
     if last.get("recall", 0) < (1 - WORSE_RECALL) * first.get("recall", 0):
         return f"recall fell from {first['recall']:.2f} to {last['recall']:.2f}"

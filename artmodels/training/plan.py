@@ -22,7 +22,7 @@ from artmodels.training.augment import CHANGES
 from artmodels.training.batches import Batch
 from artmodels.training.checkpoint import list_checkpoints
 from artmodels.training.config import GENERATOR, PRESETS, UNPLANNED, TrainConfig
-from artmodels.training.distributed import check_world, make_accelerator
+from artmodels.training.distributed import check_world, clear_failures, make_accelerator
 from artmodels.training.gan_step import Networks, Passes, build_networks, training_step
 from artmodels.training.gan_training import prepare_passes
 from artmodels.training.hyperparameters import flag_of
@@ -237,20 +237,13 @@ def _describe_generator(plan: Plan, styles: tuple[str, ...], output: Path) -> di
     config = plan.config
     accelerator = make_accelerator(config.precision)
     device = accelerator.device
-    nets = build_networks(config, styles, device)
     part = config.batch_size // check_processes(config.batch_size) // config.accumulate
     count = min(part, MEASURED)
-    idle = _peak_memory(device, anew=True)
-    seconds = (
-        config.batch_size
-        / count
-        * _time_steps(
-            nets,
-            prepare_passes(accelerator, nets, compiled=False),
-            replace(config, batch_size=count, accumulate=1),
-            device,
-        )
-    )
+    with clear_failures(accelerator, output, "take the batch in parts (--accumulate 2), or "):
+        nets = build_networks(config, styles, device)
+        idle = _peak_memory(device, anew=True)
+        passes, measured = prepare_passes(accelerator, nets, compiled=False), replace(config, batch_size=count)
+        seconds = config.batch_size / count * _time_steps(nets, passes, replace(measured, accumulate=1), device)
     memory = idle + (_peak_memory(device) - idle) * part / count  # a plan must not need what it warns of
     heads = sum(parameter.numel() for parameter in nets.heads.parameters())
     checkpoint = 4 * (4 * nets.generator.parameter_count + 3 * heads)  # weights, average and two Adam moments

@@ -20,9 +20,10 @@ from artmodels.metrics.charts import (
     points_of,
     split_history,
 )
+from artmodels.training.checkpoint import images_of
 from artmodels.training.config import UNPLANNED
 from artmodels.training.run_log import read_history
-from artmodels.training.sample_sheets import images_of, sample_film, sheets_of
+from artmodels.training.sample_sheets import sample_film, sheets_of
 
 STYLE_FIGURES = {"kernel_distance": "kernel distance", "variety": "variety"}
 MAX_STYLES = 200  # rows of the table of styles

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from artmodels.io.safetensors_io import read_json
-from artmodels.training.checkpoint import list_checkpoints
+from artmodels.training.checkpoint import images_of, list_checkpoints
 from artmodels.training.config import GENERATOR, RUN_CONFIG_NAME, TASK_NAMES, RunConfig, TrainConfig
 from artmodels.training.hyperparameters import flag_of, resumable
 
@@ -90,7 +90,7 @@ def lay_over(config: AnyConfig, given: dict[str, Any], output: Path) -> AnyConfi
 
 def note_changes(saved: dict[str, Any], config: RunConfig, output: Path) -> list[dict[str, Any]]:
     """What earlier resumes changed, and what this one does, with the images seen by then."""
-    seen = max((int(folder.name.removeprefix("images-")) for folder in list_checkpoints(output)), default=0)
+    seen = max((images_of(folder) for folder in list_checkpoints(output)), default=0)
     before, now = type(config)(**saved["train"]).to_json(), config.to_json()
     changed = [name for name in sorted(resumable(type(config))) if before[name] != now[name]]
     return saved.get("changes", []) + [

@@ -14,6 +14,8 @@ from tqdm import tqdm
 from artmodels.generate.sampling import style_sheet
 from artmodels.hub.pretrained import ArtGenerator
 from artmodels.io.files import write_atomically
+from artmodels.training.checkpoint import images_of
+from artmodels.training.sample_sheets import SHEET_NAME
 
 SAMPLE_SEEDS = range(8)
 
@@ -38,8 +40,8 @@ class RunLog:
         self.started = time.monotonic() - seconds_before
         history = read_history(output) if self.path.exists() else []
         self.records = [record for record in history if record["images"] <= images]
-        for sheet in self.samples.glob("images-*.png"):  # of a stretch that was lost
-            if sheet.stem > f"images-{images:08d}":
+        for sheet in self.samples.glob("*.png"):
+            if SHEET_NAME.fullmatch(sheet.name) and images_of(sheet) > images:  # of a stretch that was lost
                 sheet.unlink()
         write_atomically(self.path, "".join(json.dumps(record) + "\n" for record in self.records).encode())
 

@@ -11,6 +11,7 @@ from artmodels.generate.film import webp_bytes
 from artmodels.generate.sampling import contact_sheet
 from artmodels.io.files import write_atomically
 from artmodels.metrics.charts import chunks
+from artmodels.training.checkpoint import images_of
 
 SHEET_NAME = re.compile(r"images-(\d{8,12})\.png", re.ASCII)
 FILM_SIZE = (1000, 2000)  # px at most
@@ -51,10 +52,6 @@ def sheets_of(run: Path) -> list[Path]:
                 sheet.verify()
                 sizes[path] = sheet.size
     return [path for path, size in sizes.items() if size == list(sizes.values())[-1]]
-
-
-def images_of(sheet: Path) -> int:
-    return int(sheet.stem.removeprefix("images-"))
 
 
 def progress_strip(run: Path, columns: int, rows: int, until: int) -> tuple[Image.Image, list[int]] | None:

@@ -69,7 +69,7 @@ def train_generator(run: Run) -> bool:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         samples = run.config.evaluate_samples
         command = measuring_command(*run.sources, samples)
-        monitor = Monitor(run.train, measured_by, samples, command, device)
+        monitor = Monitor(run.train, measured_by, samples, command, device, run.held_out)
     elif run.first:
         print("nothing is held out, so nothing is measured: model/ will be the last average", file=sys.stderr)
     return train(run.config, run.train, run.output, monitor, run.resume, run.init, run.tracker, run.publisher)

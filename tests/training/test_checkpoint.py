@@ -1,17 +1,19 @@
 """A run's state on disk: whole or not at all, and never code."""
 
 import json
+import os
 import resource
 import signal
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from helpers import run
 from torch import nn
 
-from artmodels.io.files import clear_leftovers, replacing
+from artmodels.io.files import clear_leftovers, flush_folder, replacing
 from artmodels.training.checkpoint import (
     list_checkpoints,
     load_latest,
@@ -21,6 +23,7 @@ from artmodels.training.checkpoint import (
     save_checkpoint,
 )
 from artmodels.training.launch import OUR_NAMES
+from artmodels.training.run_log import RunLog
 
 
 def save(run_folder: Path, images: int, best: int | None = None) -> Path:
@@ -44,7 +47,7 @@ def test_the_newest_counts_and_only_the_last_few_stay(tmp_path):
     for images in (900, 1000, 99_999_999, 100_000_000):
         save(tmp_path, images)
     assert load_latest(tmp_path)[0] == 100_000_000
-    retain_checkpoints(tmp_path, keep=2)
+    retain_checkpoints(tmp_path, keep=2, images=100_000_000)
     assert [path.name for path in list_checkpoints(tmp_path)] == ["images-99999999", "images-100000000"]
 
 
@@ -52,12 +55,24 @@ def test_the_best_of_each_that_stays_stays_too(tmp_path):
     """Should the newest be torn, the one before it finds its own best still there."""
     for images, best in ((100, 100), (200, 200), (300, 200), (400, 200), (500, 500)):
         save(tmp_path, images, best)
-        retain_checkpoints(tmp_path, keep=2)
+        retain_checkpoints(tmp_path, keep=2, images=images)
     names = [path.name for path in list_checkpoints(tmp_path)]
     assert names == [f"images-{images:08d}" for images in (200, 400, 500)]
     save(tmp_path, 600, 500)
-    retain_checkpoints(tmp_path, keep=2)
+    retain_checkpoints(tmp_path, keep=2, images=600)
     assert [path.name for path in list_checkpoints(tmp_path)] == ["images-00000500", "images-00000600"]
+
+
+def test_a_torn_checkpoint_that_is_later_is_not_kept_in_the_place_of_a_whole_one(tmp_path):
+    save(tmp_path, 2000)
+    torn = save(tmp_path, 3000)
+    for name in ("weights.safetensors", "progress.json"):
+        (torn / name).write_bytes(b"")
+    with pytest.warns(UserWarning, match="damaged"):
+        assert load_latest(tmp_path)[0] == 2000
+    save(tmp_path, 2500)
+    retain_checkpoints(tmp_path, keep=1, images=2500)
+    assert load_latest(tmp_path)[0] == 2500
 
 
 def test_what_killed_processes_left_is_cleared_and_nothing_else(tmp_path):
@@ -162,3 +177,42 @@ def test_a_checkpoint_is_written_without_warnings(tmp_path):
         state = json.loads((save(tmp_path, 7) / "state.json").read_text())
     assert set(state) == {"images", "sha256"}
     assert set(state["sha256"]) == {"progress.json", "weights.safetensors"}
+
+
+def test_a_folder_that_is_a_link_is_replaced_where_it_leads(tmp_path):
+    there, link = tmp_path / "other disk" / "model", tmp_path / "run" / "model"
+    there.mkdir(parents=True)
+    link.parent.mkdir()
+    link.symlink_to(there)
+    for text in ("first", "second"):
+        with replacing(link) as building:
+            (building / "card").write_text(text)
+        assert link.is_symlink() and (there / "card").read_text() == text
+    assert [path.name for path in link.parent.iterdir()] == ["model"]
+
+
+def test_windows_opens_no_folder_and_flushes_what_may_be_written(tmp_path, monkeypatch):
+    opened, flushed = {}, []
+
+    def open_file(path: Path, flags: int) -> int:
+        assert not path.is_dir()
+        opened[7] = flags
+        return 7
+
+    def flush_descriptor(descriptor: int) -> None:
+        assert opened[descriptor] & os.O_RDWR
+        flushed.append(descriptor)
+
+    (tmp_path / "card").write_text("x")
+    system = SimpleNamespace(name="nt", open=open_file, fsync=flush_descriptor, close=opened.pop, O_RDWR=os.O_RDWR)
+    monkeypatch.setattr("artmodels.io.files.os", system)
+    flush_folder(tmp_path)
+    assert flushed == [7] and not opened
+
+
+def test_a_sheet_is_of_a_stretch_that_was_lost_by_its_number(tmp_path):
+    (tmp_path / "samples").mkdir()
+    for name in ("images-25000000.png", "images-100000128.png", "images-of-mine.png"):
+        (tmp_path / "samples" / name).write_bytes(b"")
+    RunLog(tmp_path, 100_000_000, 0.0)
+    assert {path.name for path in (tmp_path / "samples").iterdir()} == {"images-25000000.png", "images-of-mine.png"}

@@ -24,6 +24,7 @@ from artmodels.generate.sampling import draw_latents, paint
 from artmodels.hub.card import rewrite_card
 from artmodels.hub.companions.classifier import CLASSIFIER_NAME, COMPANION, load_classifier, save_classifier
 from artmodels.hub.load import load_model
+from artmodels.io.files import LOCK_NAME, only_one
 from artmodels.metrics.classification import (
     adherence,
     calibration_error,
@@ -39,6 +40,7 @@ from artmodels.models.layers import channels_last
 from artmodels.training.checkpoint import list_checkpoints
 from artmodels.training.classifier import vary
 from artmodels.training.export import write_model_folder
+from artmodels.training.launch import put_beside
 from artmodels.training.supervised_config import classifier_train_config
 
 SMALL = ("--resolution", "32", "--width", "8", "--images", "2400", "--batch-size", "32", "--learning-rate", "0.005")
@@ -127,6 +129,18 @@ def test_it_is_put_beside_a_model_on_its_card(classifier, work):
     assert "On 60 test pictures" in section and f"{classifier.figures['accuracy']:.1%} right" in section
     assert f"{classifier.figures['reference']['accuracy']:.1%} right" in section and "| mosaic | 20 |" in section
     assert not [path.name for path in work.glob(".*")]
+
+
+def test_nothing_is_put_into_a_model_while_its_run_trains(work, tmp_path, artmodels):
+    model = shutil.copytree(work / "painter", tmp_path / "run" / "model")
+    (tmp_path / "run" / LOCK_NAME).touch()
+    before = {path.name: path.read_bytes() for path in model.iterdir()}
+    with only_one(tmp_path / "run"):
+        with pytest.raises(OSError, match="another process is training"):
+            put_beside(model / CLASSIFIER_NAME, model)
+        assert_one_clear_line(artmodels("evaluate", "--model", model, "--write-card"), "another process is training")
+    assert {path.name: path.read_bytes() for path in model.iterdir()} == before
+    put_beside(model / CLASSIFIER_NAME, model)
 
 
 @pytest.mark.slow

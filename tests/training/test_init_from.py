@@ -46,6 +46,26 @@ def test_a_grown_generator_keeps_every_block_below():
         assert torch.equal(model.get_parameter(name), grown.get_parameter(name))
 
 
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        "[]",
+        "no JSON",
+        '{"training": null}',
+        '{"training": [1]}',
+        f'{{"training": {{"images": 5, "seconds": 1{"0" * 400}}}}}',
+        '{"training": {"images": 5, "seconds": NaN}}',
+        '{"training": {"images": -5, "seconds": 1}}',
+    ],
+)
+def test_what_a_stranger_says_that_a_model_cost_is_doubted(tmp_path, metrics):
+    ArtGenerator(CONFIG).save_pretrained(tmp_path)
+    (tmp_path / "metrics.json").write_text(metrics)
+    assert load_initial_model(str(tmp_path)).describe().keys() == {"model", "source", "weights_sha256"}
+    (tmp_path / "metrics.json").write_text('{"training": {"images": 5, "seconds": 1.5}}')
+    assert load_initial_model(str(tmp_path)).describe()["seconds"] == 1.5
+
+
 @pytest.mark.parametrize(("width", "convs", "late"), [(16, 1, 0), (32, 2, 0), (32, 2, 64)])
 def test_a_grown_generator_paints_the_pictures_of_its_model_enlarged(width, convs, late):
     """From the start, and all that is new still learns."""

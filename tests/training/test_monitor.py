@@ -125,6 +125,12 @@ def test_a_finish_that_spoils_the_average_is_told_by_the_pictures_held_out(figur
     assert spoiled_by_finish([], 0) is None
 
 
+@pytest.mark.parametrize(("before", "now", "spoiled"), [(-0.2, -0.21, False), (-0.2, -0.19, False), (-0.2, 0.2, True)])
+def test_a_kernel_distance_below_zero_is_a_good_one(before, now, spoiled):
+    history = [judged(1000, kernel_distance=before), judged(2000, kernel_distance=now)]
+    assert bool(spoiled_by_finish(history, 1000)) == spoiled
+
+
 def test_saturation_is_the_mean_since_the_last_checkpoint_and_needs_no_evaluation():
     steps = [{"images": 1100 + n, "discriminator_loss": loss} for n, loss in enumerate((0.1, 0.3, 0.2))]
     last = {"images": 2000, "discriminator_loss": 0.2}

@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from artmodels.data import procedural
 from artmodels.hub.companions.directions import DIRECTIONS_NAME
 from artmodels.hub.load import load_model
 from artmodels.io.random import seeded_generator
+from artmodels.training import launch
 from artmodels.training.checkpoint import list_checkpoints
 from artmodels.training.config import PRESETS, TrainConfig
 from artmodels.training.distributed import check_finite, flat_numbers
@@ -167,6 +169,44 @@ def test_held_out_pictures_measure_and_evaluate_finds_them_again(tmp_path, artmo
     result = train(tmp_path / "all", *flags, *UNMEASURED)
     assert result.returncode == 0 and "nothing is held out" in result.stderr
     assert_one_clear_line(artmodels(*verb, tmp_path / "all" / "model"), "held no pictures out", "--test-data")
+
+
+@pytest.mark.slow
+def test_what_is_held_out_beside_test_pictures_is_known_again(tmp_path, artmodels):
+    pictures, unseen = draw_pictures(tmp_path / "paintings", per_style=12), draw_unseen(tmp_path / "unseen")
+    shutil.rmtree(unseen / "stained-glass")
+    flags = ("--preset", "tiny", "--images", "16", "--evaluate-samples", "16", "--hold-out", "0.2")
+    result = train(tmp_path / "run", "--data", str(pictures), "--test-data", str(unseen), *flags)
+    assert result.returncode == 0, result.stderr
+    result = artmodels("evaluate", "--samples", "16", "--data", pictures, "--model", tmp_path / "run" / "model")
+    assert result.returncode == 0, result.stderr
+    held_out = json.loads((tmp_path / "run" / "split.json").read_text())["held_out"]
+    assert json.loads(result.stdout)["overall"]["test_pictures"] == len(held_out)
+
+
+def test_a_run_that_came_meanwhile_is_not_overwritten(tmp_path, monkeypatch, pictures):
+    opened, output = launch.open_pictures, tmp_path / "run"
+
+    def slowly_opened(*arguments: Any) -> Any:
+        output.mkdir()
+        (output / "config.json").write_text("another run's")
+        return opened(*arguments)
+
+    monkeypatch.setattr(launch, "open_pictures", slowly_opened)
+    result = train(output, "--data", str(pictures), "--preset", "tiny", "--images", "16")
+    assert_one_clear_line(result, "already holds a run")
+    assert {path.name for path in output.iterdir()} <= {"config.json", ".lock"}
+    assert (output / "config.json").read_text() == "another run's"
+
+
+@pytest.mark.parametrize("short", ["GanTraining.begin", "build_networks"])
+def test_short_memory_before_the_first_step_is_one_line(tmp_path, monkeypatch, pictures, short):
+    def too_large(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(f"artmodels.training.gan_training.{short}", too_large)
+    result = train(tmp_path / "run", "--data", str(pictures), "--preset", "tiny", *UNMEASURED, "--images", "16")
+    assert_one_clear_line(result, "the memory of", "--batch-size")
 
 
 def test_test_pictures_that_do_not_fit_are_refused(tmp_path, pictures, finished, measured):

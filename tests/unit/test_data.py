@@ -6,9 +6,13 @@ import os
 import struct
 import subprocess
 import sys
+import threading
+import time
 import unicodedata
 import zipfile
 import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +21,9 @@ import torch
 from helpers import ROOT, STYLES, assert_one_clear_line, draw_pictures, run
 from PIL import Image, ImageCms, ImageOps
 
+from artmodels.data import dataset as dataset_module
 from artmodels.data import procedural
-from artmodels.data.collection import Collection, open_files
+from artmodels.data.collection import Collection, Entry, open_files
 from artmodels.data.dataset import divided, load_dataset, open_collection
 from artmodels.data.decode import MAX_PIXELS, decode_picture, to_tensor
 
@@ -740,6 +745,31 @@ def test_a_damaged_cache_is_built_anew_and_leftovers_are_removed(tmp_path, pictu
     assert np.array_equal(again.pictures, expected) and "is damaged: built anew" in capsys.readouterr().err
     assert sorted(path.name for path in cache.iterdir()) == sorted([".lock", again.folder.name])
     assert again.folder.stat().st_mode & 0o055 == 0o055  # for the others who share it
+
+
+def test_no_more_is_decoded_ahead_than_memory_is_for(tmp_path, monkeypatch):
+    """Where the first pictures take long, the others wait as files."""
+    first_may_end, asked = threading.Event(), []
+
+    def read(names: list[str]) -> Iterator[tuple[str, bytes | str]]:
+        asked.append(names[0])
+        if names[0] == "0":
+            assert first_may_end.wait(60)
+        yield from ((name, PNG) for name in names)
+
+    entries = tuple(Entry(str(number), "art", "") for number in range(64 * 20))
+    collection = Collection("a test", "test", entries, (), "0", read)
+    monkeypatch.setattr("artmodels.data.dataset.usable_cores", lambda: 2)
+    with ThreadPoolExecutor() as pool:
+        decoding = pool.submit(dataset_module._decode_all, collection, 32, tmp_path / "pictures.npy")
+        deadline = time.monotonic() + 60
+        while len(asked) < 4 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.3)
+        ahead = len(asked)
+        first_may_end.set()
+        kept, *_ = decoding.result()
+    assert ahead == 4 and [entry.name for entry in kept] == [entry.name for entry in entries]
 
 
 @pytest.mark.slow

@@ -3,8 +3,10 @@
 import os
 
 import pytest
+import torch
+from helpers import run
 
-from artmodels.io.device import usable_cores
+from artmodels.io.device import describe_machine, usable_cores
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -33,3 +35,21 @@ def test_cores_are_those_that_this_process_may_use(tmp_path, environment, quota,
     if quota:
         path.write_text(quota)
     assert usable_cores(environment, path) == expected
+
+
+def test_a_run_has_as_many_gpus_as_processes_however_many_there_are(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Abacus")
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    assert describe_machine() == "1 x Abacus"
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert describe_machine() == "4 x Abacus"
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    assert "CPU thread" in describe_machine()
+
+
+def test_what_apples_gpus_lack_the_cpu_does():
+    code = "import sys, os, artmodels; print('torch' in sys.modules, os.environ['PYTORCH_ENABLE_MPS_FALLBACK'])"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTORCH_ENABLE_MPS_FALLBACK"}
+    assert run("-c", code, env=environment).stdout.split() == ["False", "1"]
