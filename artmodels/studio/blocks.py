@@ -8,6 +8,7 @@ from typing import Any, cast
 import gradio as gr
 from gradio.state_holder import SessionState, StateHolder
 
+from artmodels.studio.dial import within
 from artmodels.studio.front_page import Preview
 from artmodels.studio.traffic import FairQueue
 
@@ -33,7 +34,7 @@ class StudioBlocks(gr.Blocks):
 
     def queue(self, *args: Any, **options: Any) -> "StudioBlocks":
         """Called by Gradio itself while the blocks come to be: another call would cost another app."""
-        super().queue(*args, **{"max_size": MAX_WAITING, **options})
+        super().queue(*args, **{"max_size": MAX_WAITING, **options, "api_open": False})  # nobody passes the queue by
         FairQueue.fair(self._queue)
         return self
 
@@ -48,12 +49,21 @@ class StudioBlocks(gr.Blocks):
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
     ) -> list[Any]:
-        """Inputs that a program left out at the end have their defaults; what was deleted is in no gallery any more."""
-        if block_fn.api_visibility == "public":
+        """Inputs that a program left out at the end have their defaults, and those of a page are as it shows them.
+
+        That is, what was deleted is in no gallery any more, and what is typed lies in a slider's range.
+        """
+        of_program = block_fn.api_visibility == "public"
+        if of_program:
             inputs = [*inputs, *(block.value for block in block_fn.inputs[len(inputs) :])]
-        blocks = zip(block_fn.inputs, inputs, strict=False)
-        shown = [still_there(value, self.served) if isinstance(block, gr.Gallery) else value for block, value in blocks]
-        inputs = [*shown, *inputs[len(shown) :]]
+        sent = []
+        for block, value in zip(block_fn.inputs, inputs, strict=False):
+            if isinstance(block, gr.Gallery):
+                value = still_there(value, self.served)
+            elif isinstance(block, gr.Slider) and not of_program:
+                value = within(block, value)
+            sent.append(value)
+        inputs = [*sent, *inputs[len(sent) :]]
         try:
             return await super().preprocess_data(block_fn, inputs, state, explicit_call)
         except Exception as error:  # whatever goes wrong before our own code runs is owed to what was sent

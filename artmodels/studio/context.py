@@ -18,7 +18,7 @@ from artmodels.hub.model_cache import ModelCache
 from artmodels.studio import handlers
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint, translate, translate_error
 from artmodels.studio.served_files import FileStore
-from artmodels.studio.visitors import visitor
+from artmodels.studio.visitors import Wishes, visitor
 
 Part = TypeVar("Part", bound=gr.blocks.Block)
 Updates = dict[gr.blocks.Block, Any]  # what an event changes; the outputs that are not in it stay as they are
@@ -76,6 +76,11 @@ class StudioContext:
         part = kind(**{name: translate(DEFAULT_LANGUAGE, key) for name, key in words.items()}, **options)
         self.spoken.append((part, words))
         return part
+
+    def tell_tabs(self, event: Dependency, state: gr.BrowserState, name: str) -> None:
+        """After an event: the visitor's other tabs are told what is stored now, which else they would write over."""
+        js = f"(value) => {{ window.artmodels.tellTabs('{name}', value); return []; }}"
+        event.success(None, state, None, js=js, api_visibility="private")
 
     def pictures(
         self,
@@ -196,18 +201,21 @@ def in_turn(
     news: gr.HTML,
     stop: gr.Button,
     making: dict[str, Any],
-    begin: Callable[[str | None], None] = lambda session: None,
+    wishing: tuple[Wishes, gr.Number] | None = None,
 ) -> Dependency:
     """A click whose event may have to wait for minutes: that is said at once, and it can be stopped.
 
-    After an error nothing says that it goes on. `begin` is told whose session it is, before anything else.
+    After an error nothing says that it goes on. With `wishing` each click is one more wish, whose number the component
+    beside it holds before the event begins.
     """
 
-    def wait(language: str, request: gr.Request) -> tuple[str, gr.Button]:
-        begin(request.session_hash)
-        return f'<p role="status">{translate(language, "waiting-turn")}</p>', gr.Button(visible=True)
+    def wait(language: str, request: gr.Request) -> Updates:
+        words = translate(language, "waiting-turn")
+        told: Updates = {news: f'<p role="status">{words}</p>', stop: gr.Button(visible=True)}
+        return told | ({wishing[1]: wishing[0].one_more(request.session_hash)} if wishing else {})
 
-    working = button.click(wait, language, [news, stop], **QUICK).then(**making)
+    numbered = [wishing[1]] if wishing else []
+    working = button.click(wait, language, [news, stop, *numbered], **QUICK).then(**making)
     working.failure(lambda: ("", gr.Button(visible=False)), None, [news, stop], **QUICK)
     return working
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 DEFAULT_LANGUAGE = "en"
+MOST_SAID, MOST_NAMED = 3000, 400  # characters of what is said at once, and of a name or a list in it
 
 # what is said, by language and key
 WORDS: dict[str, dict[str, str]] = {
@@ -39,15 +40,20 @@ def style_word(style: str, language: str = DEFAULT_LANGUAGE) -> str:
 
 
 def retold(text: str, keys: Iterable[str], language: str) -> str:
-    """A text in which everything that these keys say is said in a language, whichever it was said in."""
+    """A text in which everything that these keys say is said in a language, whichever it was said in.
+
+    A text with more than the studio says comes back as it is, since searching it could take any time.
+    """
     for key in keys:
 
         def again(found: re.Match[str], key: str = key) -> str:
             return translate(language, key, **found.groupdict())
 
-        for words in (words for code, words in WORDS.items() if code != language):
-            pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+?)", re.escape(words[key]))
-            text = re.sub(pattern, again, text)
+        for words in (words[key] for code, words in WORDS.items() if code != language):
+            *parts, _ = fixed = re.split(r"\{\w+\}", words)
+            if all(part in text for part in fixed) and (not parts or len(text) <= MOST_SAID):
+                named = rf"(?P<\1>.{{1,{MOST_NAMED // max(len(parts), 1) ** 2}}}?)"
+                text = re.sub(re.sub(r"\\{(\w+)\\}", named, re.escape(words)), again, text)
     return text
 
 

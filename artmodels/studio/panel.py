@@ -113,7 +113,8 @@ class Panel:
             return wall, recipes, f"<p>{news}</p>" if news else ""
 
         inputs = [context.kept, context.current, context.language]
-        return event.success(show_kept, inputs, [*self.kept.parts, self.kept_news], **PAINTING)
+        showing = {"fn": show_kept, "inputs": inputs, "outputs": [*self.kept.parts, self.kept_news], **PAINTING}
+        return event.success(**gentle(showing), trigger_mode="always_last")
 
 
 def build_panel(context: StudioContext) -> Panel:
@@ -172,6 +173,7 @@ def build_panel(context: StudioContext) -> Panel:
         return as_data([*held, recipe])
 
     kept_changed = keep.click(toggle, [context.picked, context.kept, context.language], context.kept, **QUICK)
+    context.tell_tabs(kept_changed, context.kept, "kept")
     panel.show_kept_after(kept_changed)
     kept_changed.success(keep_label, [context.picked, context.kept, context.language], keep, **QUICK)
     panel.show_after(factor.input(lambda: None, None, None, **QUICK))

@@ -50,6 +50,7 @@ ARRIVE_JS = """(query, language, current, designs) => {
   document.documentElement.lang = spoken === 'zh' ? 'zh' : 'en';
   return [location.search, spoken, current, designs];
 }"""
+TOLD_JS = "(...stored) => window.artmodels.toldByTabs(...stored)"
 BACK_JS = "(query, current, language) => [location.search, current, language]"
 LANGUAGE_JS = """(language) => {
   try { localStorage.setItem('artmodels-language', language); } catch (error) {}
@@ -342,6 +343,18 @@ def connect_language(
     pages.breed.show_family_after(greeted)
     followed = greeted.then(follow_link, [query, context.current, context.language], opener.outputs, **QUICK)
     opener.show_after(followed)
+    stored: list[gr.blocks.Block] = [context.kept, context.designs, context.family]
+    elsewhere = gr.Button("⇄", elem_id="elsewhere", elem_classes="out-of-sight")  # pressed when another tab stores
+    told = elsewhere.click(None, stored, stored, js=TOLD_JS, api_visibility="private")
+
+    told.success(
+        lambda current, *own: design_updates(context.model_of(current), *own),
+        [context.current, context.designs, pages.blend.mine, context.language],
+        [pages.blend.mine, pages.paint.style],
+        **QUICK,
+    )
+    pages.panel.show_kept_after(told)
+    pages.breed.show_family_after(told)
     back = gr.Button("↩", elem_id="address", elem_classes="out-of-sight")  # the page presses it when one goes back
     inputs = [query, context.current, context.language]
     going = back.click(pick_again, inputs, context.picked, js=BACK_JS, trigger_mode="always_last", **QUICK)

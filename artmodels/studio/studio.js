@@ -140,7 +140,7 @@
     const filming = making === 'make-film' ? 'film' : making?.split('-')[0];
     if (filming) setTimeout(() => document.getElementById(`${filming}-news`).scrollIntoView({ block: 'center' }), 500);
     if (item?.closest(LARGE)) open(item);
-    if (event.target.closest?.('#factor label') && event.isTrusted) {
+    if (event.target.closest?.('#factor label:not(.selected)') && event.isTrusted) {
       const size = () => document.querySelector('#picked-caption p:last-of-type')?.innerText, before = size();
       settle(() => size() !== before);
     }
@@ -185,8 +185,24 @@
   const whole = (link) => (link?.startsWith('recipe=') ? location.origin + location.pathname + '?' + link : link);
 
   // The address follows the picture in the panel, and the panel follows the address.
+  const tabs = 'BroadcastChannel' in window ? new BroadcastChannel('artmodels') : null, news = {};
+  if (tabs) {
+    tabs.onmessage = ({ data }) => {
+      Object.assign(news, data);
+      document.getElementById('elsewhere')?.click();
+    };
+  }
+
   window.artmodels = {
     language,
+    tellTabs(name, value) {  // what a browser stores, each tab reads but once
+      tabs?.postMessage({ [name]: value });
+    },
+    toldByTabs(kept, styles, family) {
+      const all = { kept, styles, family, ...news };
+      for (const name in news) delete news[name];
+      return [all.kept, all.styles, all.family];
+    },
     async copy(query, field) {
       const link = whole(query);
       const row = document.getElementById(field).closest('.link-row');

@@ -4,7 +4,7 @@ import asyncio
 import json
 import math
 import random
-from collections import Counter
+from collections import Counter, OrderedDict
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from artmodels.studio.served_files import FileStore
-from artmodels.studio.visitors import Audience, address_of
+from artmodels.studio.visitors import AUDIENCE, SESSION, Audience, address_of
 
 API = "/gradio_api"
 MAX_BODY = 8 * 10**6  # bytes of a request that is no upload: sixty kept pictures and their family are far below
@@ -28,6 +28,7 @@ LONGEST_UPLOAD = 600.0  # seconds
 MAX_WAITING_EACH = 100  # requests of one address in the queue
 MAX_SLOW_EACH = 3  # of those that take long, of which there is one queue for each kind
 SLOW = ("filming", "descents")
+MOST_UNHEARD = 30  # sessions of one address whose results wait for somebody to listen
 MAX_SHARE = 2 / 3  # of the slots that one address may take while others wait
 
 
@@ -37,6 +38,7 @@ class Gate:
     def __init__(self, app: ASGIApp, store: FileStore, audience: Audience):
         self.app, self.store, self.audience = app, store, audience
         self.uploading = Counter[str]()  # of each address
+        self.open = Counter[str]()  # pages of each session
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "").removeprefix(scope.get("root_path", "")).rstrip("/")
@@ -48,6 +50,7 @@ class Gate:
         elif method == "GET" and path.startswith(f"{API}/heartbeat/"):
             await self._present(path.rpartition("/")[2], scope, receive, send)
         elif method == "GET" and (session := session_of(path, scope["query_string"])):
+            self.store.come(session)  # a page whose own connection broke never opens another
             with self.audience.listening(session):
                 await self.app(scope, receive, send)
         elif path.startswith(f"{API}/file="):
@@ -85,7 +88,11 @@ class Gate:
                 pass
             return message
 
+        if not SESSION.fullmatch(session):
+            await refuse(404, "no such session")(scope, receive, send)
+            return
         self.store.come(session)
+        self.open[session] += 1
         end = asyncio.ensure_future(ends())
         work = asyncio.ensure_future(self.app(scope, lambda: asyncio.shield(end), send))
         try:
@@ -94,7 +101,10 @@ class Gate:
             for task in (end, work):
                 task.cancel()
             await asyncio.gather(end, work, return_exceptions=True)
-            self.store.leave(session)
+            self.open[session] -= 1
+            if not self.open[session]:
+                del self.open[session]
+                self.store.leave(session)
 
     async def _limited(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         """Pass on at most so many bytes of a request."""
@@ -182,13 +192,17 @@ class FairQueue(Queue):
     """
 
     addresses: WeakKeyDictionary[Event, str]
+    senders: OrderedDict[str, str]  # the address of each session
 
     @staticmethod
     def fair(queue: Queue) -> None:
         queue.__class__ = FairQueue
         cast(FairQueue, queue).addresses = WeakKeyDictionary()
+        cast(FairQueue, queue).senders = OrderedDict()
 
     async def push(self, body: Any, request: Request, username: str | None) -> Any:
+        if body.session_hash is not None and not SESSION.fullmatch(str(body.session_hash)):
+            return False, "a session is named by up to 64 letters, digits, _ and -", "error"
         fn = self.blocks.fns.get(body.fn_index)
         address = address_of(request.client, request.headers)
         mine = [
@@ -202,9 +216,31 @@ class FairQueue(Queue):
         if fn is not None and fn.concurrency_id in SLOW and mine.count(fn.concurrency_id) >= MAX_SLOW_EACH:
             return False, f"{MAX_SLOW_EACH} of yours are waiting already: let one of them end first", "queue_full"
         pushed = await super().push(body, request, username)
-        if pushed[0] and (event := self.event_ids_to_events.get(str(pushed[1]))):
-            self.addresses[event] = address
+        if pushed[0]:
+            if event := self.event_ids_to_events.get(str(pushed[1])):
+                self.addresses[event] = address
+            self._forget_unheard(body.session_hash, address)
         return pushed
+
+    def _forget_unheard(self, session: str, address: str) -> None:
+        """Let go of what was done for those sessions of an address that nobody listens to, but for the last few."""
+        self.senders[session] = address
+        self.senders.move_to_end(session)
+        results, known = self.pending_messages_per_session, self.pending_event_ids_session
+        for gone in [each for each in self.senders if each not in results]:  # Gradio itself forgets those who listened
+            known.pop(gone, None)
+            del self.senders[gone]
+        unheard = [
+            each
+            for each, sender in self.senders.items()
+            if sender == address
+            and not AUDIENCE.hears(each)
+            and not known.get(each, set()) & self.event_ids_to_events.keys()  # what is at work still tells its end
+        ]
+        for each in unheard[:-MOST_UNHEARD]:
+            results.pop(each, None)
+            known.pop(each, None)
+            del self.senders[each]
 
     def get_events(self) -> tuple[list[Event], bool, str] | None:
         """The next event of a kind that has a slot free: of the address with the fewest at work, the oldest."""

@@ -1,6 +1,7 @@
 """Who asks: the visitor of an event, whether anybody still listens, and the address that a request comes from."""
 
 import ipaddress
+import re
 import threading
 import time
 from collections import Counter, OrderedDict
@@ -12,13 +13,15 @@ from gradio.context import LocalContext
 
 from artmodels.studio.served_files import HOUSE
 
-REMEMBERED = 10_000  # visitors of whom it is known when they were heard last
+REMEMBERED = 10_000  # visitors of whom it is known when they were heard last, and what they wished for
+NOBODY = "nobody"  # the session of a request that names none
+SESSION = re.compile(r"[\w-]{1,64}", re.ASCII)  # as pages and Gradio's clients name theirs
 
 
 def visitor() -> str:
     """The session of the event that this thread works for; the studio itself outside of events."""
     request = LocalContext.request.get(None)
-    return (request.session_hash if request else None) or HOUSE
+    return (request.session_hash or NOBODY) if request else HOUSE
 
 
 def address_of(client: Sequence[Any] | None, headers: Mapping[str, str]) -> str:
@@ -64,6 +67,10 @@ class Audience:
                     del self.present[session]
                 self._remember(session)
 
+    def hears(self, session: str) -> bool:
+        with self.lock:
+            return bool(self.present[session])
+
     def silence(self, session: str) -> float:
         """For how many seconds nobody has listened; from the first question on, where nobody ever has."""
         with self.lock:
@@ -84,13 +91,30 @@ class Wishes:
     """What each visitor of a page asked for last: whatever was begun for an earlier wish ends."""
 
     def __init__(self) -> None:
-        self.latest: Counter[str | None] = Counter()
+        self.latest: Counter[str | None] = Counter()  # the number of each visitor's last wish; below 0: it is stopped
+
+    def one_more(self, who: str | None) -> int:
+        """One more wish of a visitor: its number."""
+        number = abs(self.latest.pop(who, 0)) + 1  # so that the oldest come first
+        self.latest[who] = number
+        while len(self.latest) > REMEMBERED:
+            del self.latest[next(iter(self.latest))]
+        return number
 
     def begin(self, who: str | None) -> Callable[[], bool]:
-        """One more wish of a visitor; what tells whether another has come since."""
-        self.latest[who] += 1
-        mine = self.latest[who]
-        return lambda: self.latest[who] != mine
+        """One more wish of a visitor; what tells whether it is over."""
+        number = self.one_more(who)
+        return lambda: self.is_over(who, number)
+
+    def stop(self, who: str | None) -> None:
+        self.latest[who] = -abs(self.latest[who])
+
+    def is_over(self, who: str | None, number: float) -> bool:
+        """Whether a wish was stopped, or another has come since."""
+        return self.latest[who] != number
+
+    def is_stopped(self, who: str | None, number: float) -> bool:
+        return self.latest[who] == -number
 
 
 AUDIENCE = Audience()  # of this process

@@ -105,6 +105,15 @@ def painted(web: httpx.Client) -> list[str]:
     return [item["image"]["path"] for item in call(web, "generate", "mosaic", 7, 2)[1][0]]
 
 
+def test_nobody_passes_the_queue_by_or_passes_for_the_studio(web):
+    for way in ("run", "api"):
+        assert web.post(f"{way}/generate", json={"data": []}).status_code in (404, 405)
+    body = {"data": ["mosaic", 7, 1], "session_hash": "the studio"}
+    answer = web.post("call/generate", json=body)
+    assert answer.status_code == 400 and "up to 64 letters" in answer.text
+    assert web.get("heartbeat/files%20from%20127.0.0.1").status_code == 404
+
+
 def test_a_photo_and_all_that_was_made_of_it_are_deleted(web):
     path = upload(web, photo(300))
     told = press(web, "look-at-file", "upload", {"look-at-file": file_data(path)})

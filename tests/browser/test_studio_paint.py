@@ -7,6 +7,7 @@ import zipfile
 from urllib.parse import urlsplit
 
 import pytest
+from helpers import slowness
 from hub_server import Handler, lfs_get
 from PIL import Image
 from studio_visits import (
@@ -109,6 +110,26 @@ def test_kept_pictures_survive_a_reload_and_are_let_go(visit):
     panel_shows(again, "Op-art No. 3")
     again.get_by_role("button", name="♥ Remove").click()
     again.wait_for_function("() => document.querySelectorAll('#kept .thumbnail-item').length === 1")
+
+
+def test_what_is_kept_in_one_tab_is_not_lost_by_another(visit):
+    page = visit()
+    other = visit(context=page.context)
+    for tab, place in ((page, 1), (other, 2)):
+        tab.wait_for_function(
+            "kept => document.querySelectorAll('#kept .thumbnail-item').length === kept", arg=place - 1
+        )
+        pick(tab, place)
+        tab.locator("#keep").click()
+    for tab in (page, other):
+        tab.locator("#kept .thumbnail-item").nth(1).wait_for()
+    again = visit(context=page.context)
+    until(again, "c.length === 2", "#kept")
+
+    go(other, "Blend")
+    other.locator("#name input, #name textarea").fill("dawn")
+    other.locator("#save-style").click()
+    page.get_by_label("★ dawn", exact=True).wait_for()
 
 
 def test_a_link_brings_back_the_very_picture_and_its_controls(visit):
@@ -266,6 +287,26 @@ def test_the_frame_marks_the_picked_picture_and_no_other(page):
     page.keyboard.press("Enter")
     until(page, "c[0].endsWith('No. 1')")
     page.wait_for_function(f"caption => ({marked})[0] === caption", arg=caption)
+
+
+def test_what_is_typed_beside_a_slider_is_brought_within_its_range(visit):
+    page = visit(locale="zh-CN")
+    until(page, "c.length === 24")
+    box = page.get_by_label("number input for 画的数量", exact=True)
+    for typed, pictures in (("100", 36), ("", 24), ("0", 1), ("5", 5)):
+        box.fill(typed)
+        until(page, f"c.length === {pictures}")
+    assert page.locator(".toast-body").count() == 0 and page.locator(".reset-button").count() == 0
+
+
+def test_the_size_that_is_chosen_already_leaves_the_buttons_alone(page):
+    pick(page, 1)
+    page.locator("#factor label.selected").click()
+    page.wait_for_function("() => !document.body.classList.contains('picking')", timeout=5_000 * slowness())
+    page.locator("#factor").get_by_label("2×", exact=True).check()
+    page.wait_for_function("() => !document.body.classList.contains('picking')")
+    with Image.open(io.BytesIO(download(page, "#download"))) as picture:
+        assert picture.size == (64, 64)
 
 
 def test_the_picked_picture_stays_in_view_while_the_wall_scrolls(visit):

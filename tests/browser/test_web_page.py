@@ -578,8 +578,12 @@ def test_everything_fits_and_can_be_hit(visit, size):
 def test_it_speaks_chinese(visit):
     page = visit(locale="zh-CN")
     assert page.get_by_role("tab").all_inner_texts() == ["作画", "调配风格", "杂交", "微调", "影片", "现场"]
+    page.locator("#wall .frame").nth(1).click()
+    page.wait_for_function("() => document.querySelector('#picked-caption').innerText.includes('号')")
     page.get_by_role("button", name="English").click()
     page.wait_for_function("() => document.querySelector('#dice').innerText.includes('Roll the dice')")
+    page.wait_for_function("() => document.querySelector('#picked-caption').innerText.includes(' No. ')")
+    page.wait_for_function("() => document.querySelector('#large figcaption').innerText.includes(' No. ')")
     page.reload()
     page.wait_for_function(f"() => {WHOLE}")
     assert page.locator("html").get_attribute("lang") == "en"

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 import pytest
-from helpers import STYLES
+from helpers import STYLES, slowness
 
 from artmodels.generate.recipe import parse_recipe_data
 from artmodels.generate.sampling import paint_rows
@@ -367,20 +368,68 @@ def test_without_a_picture_of_ones_own_the_first_of_the_wall_is_reworked(studio)
     page, wall = studio.rework, studio.some(2, first=5)
     given = (None, "dream", STYLES[0], None, 1.0)
     with pytest.raises(gr.Error, match="no picture to work on"):
-        next(page.descend(*given, None, [], studio.name, "en", VISITOR))
+        next(page.descend(*given, None, [], 0, studio.name, "en", VISITOR))
+    wish = page.wishes.one_more(VISITOR.session_hash)
     page.halt(VISITOR)
-    (ended,) = page.descend(*given, None, wall, studio.name, "en", VISITOR)  # stopped before its turn came
+    (ended,) = page.descend(*given, None, wall, wish, studio.name, "en", VISITOR)  # stopped before its turn came
     assert not ended[page.stop].visible and ended[page.news] == ""
-    page.stopping.discard(VISITOR.session_hash)  # as the next click does
-    work = page.descend(*given, None, wall, studio.name, "en", VISITOR)
+    before, wish = wish, page.wishes.one_more(VISITOR.session_hash)  # as the next click does
+    (overtaken,) = page.descend(*given, None, wall, before, studio.name, "en", VISITOR)
+    assert page.news not in overtaken  # the old order is not done in the place of the new one
+    work = page.descend(*given, None, wall, wish, studio.name, "en", VISITOR)
     assert next(work)[page.stop].visible
     work.close()
+
+
+def test_stop_ends_a_wall_whoever_asked_for_it(studio, monkeypatch):
+    monkeypatch.setattr(paint, "MOMENT", 0.0)
+    growing = studio.paint.repaint(**order(studio, near=None))
+    assert studio.paint.wall.gallery in next(growing)
+    assert not studio.paint.halt().visible
+    assert list(growing) == []
+    assert list(studio.paint.repaint(**order(studio)))  # what is asked for afterwards is painted
+
+
+def test_a_parent_chosen_while_the_example_is_painted_stays(studio, monkeypatch):
+    page, wall, shown = studio.breed, studio.some(8), StudioContext.show
+
+    def show(context: StudioContext, *asked: Any) -> Any:
+        found = shown(context, *asked)
+        if len(asked[1]) == LITTER:
+            page.part()  # as a click does
+        return found
+
+    monkeypatch.setattr(StudioContext, "show", show)
+    assert page.begin([], wall, studio.name, "en") == gr.skip()
+    monkeypatch.undo()
+    assert len(page.begin([], wall, studio.name, "en")) == 5
+
+
+def test_coming_to_steer_late_pulls_nobody_back(studio):
+    updates = studio.steer.begin(None, None, studio.some(2), studio.name, "en")
+    assert studio.steer.base in updates and studio.context.tabs not in updates
+
+
+def test_a_film_of_ones_own_is_no_example_any_more(studio):
+    chosen = studio.some(3)
+    making = studio.film.shoot(chosen, 1.0, 12, 64, "mp4", False, False, studio.name, "en")
+    assert next(making)[studio.film.example] is None
+    making.close()
+    assert studio.film.play(chosen, None, studio.name, "en") == gr.skip()
 
 
 def test_what_was_said_is_said_again_in_another_language():
     english, chinese = (translate(language, "stopped-here", done=3, all=9) for language in ("en", "zh"))
     assert retold(f"<p>{english}</p>", ("reworked", "stopped-here"), "zh") == f"<p>{chinese}</p>"
     assert retold(chinese, ("stopped-here",), "en") == english == retold(english, ("work",), "zh")
+
+
+@pytest.mark.parametrize("text", ["a" * 7_000_000, "1 of " * 1_000_000 + " pictures are painted", "1 of " * 590])
+def test_no_text_that_a_stranger_sends_keeps_the_studio_busy(studio, text):
+    began = time.monotonic()
+    assert retold(text, ["curated-how", "painting", "found-it"], "zh")
+    studio.prompt.told_again(studio.model, text, [("a.png", "0" * 2_000_000)], studio.some(1), "zh")
+    assert time.monotonic() - began < 2 * slowness()
 
 
 def test_nobody_is_told_seconds_that_cannot_be_known_yet():

@@ -4,7 +4,7 @@ import asyncio
 import os
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -17,7 +17,7 @@ from starlette.routing import Route, Router
 from artmodels.studio import visitors
 from artmodels.studio.blocks import LeanSession, LeanSessions
 from artmodels.studio.served_files import HOUSE, FileStore
-from artmodels.studio.traffic import API, FairQueue, Gate, session_of
+from artmodels.studio.traffic import API, MOST_UNHEARD, FairQueue, Gate, session_of
 from artmodels.studio.visitors import Audience, address_of
 
 
@@ -99,6 +99,62 @@ def turns(waiting: list[str], at_work: list[str], limit: int = 24) -> list[str]:
         return begun
 
     return asyncio.run(begin())
+
+
+def test_a_session_cannot_pass_for_the_studio_or_be_anything(tmp_path):
+    """What is the studio's stays for ever; what is kept of a session is small."""
+    refused = [HOUSE, "files from 1.2.3.4", "a" * 65, "", "ä", "a/b"]
+
+    async def ask() -> None:
+        queue: Any = Queue(False, 40, 1.0, None, SimpleNamespace(fns={}))  # type: ignore[arg-type]
+        FairQueue.fair(queue)
+        request: Any = SimpleNamespace(client=("8.8.8.8", 1), headers={})
+        for session in refused:
+            body = SimpleNamespace(session_hash=session, fn_index=0)
+            assert await queue.push(body, request, None) == (False, refusal, "error")
+
+    refusal = "a session is named by up to 64 letters, digits, _ and -"
+    asyncio.run(ask())
+
+
+class Anything:
+    pass
+
+
+def test_results_that_nobody_fetches_are_let_go_but_for_the_last_few(monkeypatch):
+    async def ask() -> tuple[set[str], set[str]]:
+        queue: Any = Queue(False, 40, 1.0, None, SimpleNamespace(fns={}))  # type: ignore[arg-type]
+        FairQueue.fair(queue)
+
+        async def push(self: Queue, body: Any, request: Any, username: str | None) -> tuple[bool, str, str]:
+            event = f"event-{body.session_hash}"
+            self.pending_messages_per_session[body.session_hash] = asyncio.Queue()
+            self.pending_event_ids_session[body.session_hash] = {event}
+            if body.session_hash == "at-work":
+                self.event_ids_to_events[event] = cast(Any, Anything())
+            return True, event, "success"
+
+        monkeypatch.setattr(Queue, "push", push)
+        for address, sessions in (("9.9.9.9", ["other"]), ("8.8.8.8", ["at-work", "heard", *map(str, range(300))])):
+            for session in sessions:
+                request: Any = SimpleNamespace(client=(address, 1), headers={})
+                await queue.push(SimpleNamespace(session_hash=session, fn_index=0), request, None)
+        return set(queue.pending_messages_per_session), set(queue.pending_event_ids_session)
+
+    with visitors.AUDIENCE.listening("heard"):
+        results, known = asyncio.run(ask())
+    assert results == known == {"other", "at-work", "heard", *map(str, range(300 - MOST_UNHEARD, 300))}
+
+
+def test_what_visitors_wish_for_is_bounded(monkeypatch):
+    monkeypatch.setattr(visitors, "REMEMBERED", 10)
+    wishes = visitors.Wishes()
+    first = wishes.begin("ann")
+    second = wishes.begin("ann")
+    assert first() and not second()
+    for number in range(100):
+        wishes.begin(f"{number}")
+    assert len(wishes.latest) == 10 and second()
 
 
 def whole(path: Path, request: Request) -> Response:

@@ -26,6 +26,7 @@ from artmodels.studio.context import (
     pick_from,
     read_picked,
 )
+from artmodels.studio.dial import dial
 from artmodels.studio.handlers import FIRST_SEED
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, Complaint, style_word, translate
 from artmodels.studio.pages.paint import (
@@ -38,6 +39,7 @@ from artmodels.studio.pages.paint import (
     truncation_slider,
 )
 from artmodels.studio.panel import LINK_JS, Panel, link_field, link_of
+from artmodels.studio.visitors import Wishes, visitor
 
 SLOTS = 12  # styles that one mix can hold
 BLEND_COUNT = 12
@@ -74,6 +76,7 @@ class BlendPage:
     fine: gr.JSON
     fine_image: gr.HTML
     cuts: Pictures
+    wishes: Wishes
 
     def mixed(self, model: LoadedModel, weights: dict[str, float], language: str) -> Updates:
         """The sliders of a mix, with all styles that it holds."""
@@ -116,6 +119,7 @@ class BlendPage:
         *values: float,
     ) -> Updates:
         context, wall = self.context, self.wall
+        is_over = self.wishes.begin(visitor())  # of two that paint beside each other the first may be the last to end
         with clear_errors(language):
             model = context.model_of(current)
             mix = dict(zip(slots, values, strict=False))
@@ -126,7 +130,7 @@ class BlendPage:
             if as_data(recipes) != hanging:
                 shown, data = context.show(model, recipes, language)
                 updates |= {wall.gallery: context.hung(shown, data, picked), wall.recipes: data}
-            return updates
+            return gr.skip() if is_over() else updates
 
     def set_mix(self, weights: dict[str, float], current: str, language: str) -> Updates:
         return self.mixed(self.context.model_of(current), weights, language)
@@ -195,42 +199,48 @@ class BlendPage:
             for place, (path, _) in enumerate(wall)
         ], recipes
 
+    def put_layers(self, picked: Any) -> tuple[Any, ...]:
+        """The picked picture for one of the two places, and this page."""
+        return read_picked(picked).to_data() if picked else picked, self.context.go("blend")
+
     def connect(self, paint_page: PaintPage, panel: Panel) -> None:
         context, repainting, linked = self.context, self.repainting, self.linked
+        painting = {**gentle(repainting), "trigger_mode": "always_last"}
         seed, mixed, asked = self.seed, [self.slots, *self.sliders], [context.current, context.language]
         linked(
             gr.on(
                 [*(slider.input for slider in self.sliders), seed.submit, seed.blur, self.truncation.input],
-                **gentle(repainting),
-                trigger_mode="always_last",
+                **painting,
             )
         )
         drawn = self.dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private")
-        linked(drawn.then(**gentle(repainting), trigger_mode="always_last"))
-        linked(self.surprise.click(self.surprise_mix, asked, mixed, **QUICK).then(**repainting))
-        linked(self.even.click(self.even_mix, [self.slots, *asked], mixed, **QUICK).then(**repainting))
+        linked(drawn.then(**painting))
+        linked(self.surprise.click(self.surprise_mix, asked, mixed, **QUICK).then(**painting))
+        linked(self.even.click(self.even_mix, [self.slots, *asked], mixed, **QUICK).then(**painting))
         chosen = self.chosen_slots.input(self.choose_slots, [self.chosen_slots, *asked], mixed, **QUICK)
-        linked(chosen.success(**repainting))
+        linked(chosen.success(**painting))
         naming = [context.designs, self.mine, paint_page.style]
         saving = [self.name, self.slots, context.designs, *asked, *self.sliders]
         saved = self.save.click(self.save_style, saving, naming, **QUICK)
-        linked(saved.success(**repainting))
+        linked(saved.success(**painting))
         seeds = [paint_page.near, paint_page.near_bar, context.tabs]
         shown = saved.success(paint_page.show_seeds, None, seeds, **QUICK)
         shown.then(None, None, None, js=CHOSEN_JS, api_visibility="private")
         shown.then(**paint_page.repainting)
         own = [self.mine, context.designs, *asked]
-        linked(self.mine.input(self.load_style, own, [self.name, *mixed], **QUICK).then(**repainting))
-        self.forget.click(self.forget_style, own, naming, **QUICK)
+        linked(self.mine.input(self.load_style, own, [self.name, *mixed], **QUICK).then(**painting))
+        forgotten = self.forget.click(self.forget_style, own, naming, **QUICK)
+        for event in (saved, forgotten):
+            context.tell_tabs(event, context.designs, "styles")
         for pictures in (self.wall, self.cuts):
             panel.show_after(pick_from(context, pictures))
         for title, button, image, slot in (
             ("coarse", panel.coarse, self.coarse_image, self.coarse),
             ("fine", panel.fine, self.fine_image, self.fine),
         ):
-            put = button.click(
-                lambda picked: (picked, context.go("blend")), context.picked, [slot, context.tabs], **QUICK
-            ).then(_shown(context, title), [slot, *asked], image, **PAINTING)
+            put = button.click(self.put_layers, context.picked, [slot, context.tabs], **QUICK).then(
+                _shown(context, title), [slot, *asked], image, **PAINTING
+            )
             put.then(None, None, None, js=LAYERS_JS, api_visibility="private")
             put.success(self.cut, [self.coarse, self.fine, *asked], self.cuts.parts, **PAINTING)
 
@@ -259,7 +269,7 @@ def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: Pai
     with gr.Row(elem_id="blend"):
         with gr.Column(min_width=260, elem_id="mixer"):
             sliders = [
-                gr.Slider(0, 1, step=0.01, elem_classes="mix", **slider)
+                dial(0, 1, step=0.01, elem_classes="mix", **slider)
                 for slider in bank([style_word(name) for name in names], [mix.get(name, 0.0) for name in names], SLOTS)
             ]
             with gr.Row():
@@ -296,7 +306,7 @@ def build_blend_page(context: StudioContext, first: LoadedModel, paint_page: Pai
     coarse, fine = gr.JSON(None, visible=False), gr.JSON(None, visible=False)
     page = BlendPage(
         context, slots, others, sliders, surprise, even, shares, wall, seed, dice, truncation,
-        name, save, mine, forget, style_link, coarse, coarse_image, fine, fine_image, cuts,
+        name, save, mine, forget, style_link, coarse, coarse_image, fine, fine_image, cuts, Wishes(),
     )  # fmt: skip
     page.connect(paint_page, panel)
     return page

@@ -25,8 +25,10 @@ from artmodels.studio.context import (
     pick_from,
     read_recipes_data,
 )
+from artmodels.studio.dial import dial
 from artmodels.studio.i18n import Complaint, translate
 from artmodels.studio.panel import Panel, fits, picked_and_chosen, those_of
+from artmodels.studio.visitors import Wishes, visitor
 
 LITTER = 8
 MAX_GENERATIONS, MAX_OTHERS = 24, 96  # that are kept of this model, and of all others
@@ -52,6 +54,7 @@ class BreedPage:
     seed: gr.Number
     example: gr.JSON  # recipes of the parents that nobody chose
     wished: gr.JSON  # the recipe of the picture that was clicked last among the candidates
+    wishes: Wishes
 
     def begin(self, recipes: Any, hanging: Any, current: str, language: str) -> tuple[Any, ...]:
         """Whoever comes before any parent is chosen finds two of the wall, with their children."""
@@ -60,8 +63,10 @@ class BreedPage:
             chosen = [] if recipes else those_of(model, hanging)[: 2 * EXAMPLE_STEP : EXAMPLE_STEP]
             if len(chosen) < MIN_PARENTS:
                 return gr.skip()
+            is_over = self.wishes.begin(visitor())
             shown, data = self.context.show(model, chosen, language)
-            return shown, data, data, *self.context.show(model, children(chosen, LITTER, 0, FIRST_MUTATION), language)
+            born = self.context.show(model, children(chosen, LITTER, 0, FIRST_MUTATION), language)
+        return gr.skip() if is_over() else (shown, data, data, *born)  # the visitor has chosen meanwhile
 
     def add_parent(self, picked: Any, recipes: Any, example: Any, current: str, language: str) -> Updates:
         """One parent more; those of the example, and their children, make room for it.
@@ -85,6 +90,7 @@ class BreedPage:
     def with_parent(self, picked: Any, recipes: Any, example: Any, current: str, language: str) -> tuple[Updates, int]:
         """What one parent more changes, and how many there are then."""
         parents, unchosen = self.parents, recipes == example
+        self.wishes.one_more(visitor())
         with clear_errors(language):
             model = self.context.model_of(current)
             recipe, chosen = picked_and_chosen(model, picked, [] if unchosen else recipes)
@@ -95,6 +101,11 @@ class BreedPage:
             shown, data = self.context.show(model, chosen, language)
         updates: Updates = {parents.gallery: shown, parents.recipes: data}
         return updates | ({part: [] for part in self.litter.parts} if unchosen else {}), len(chosen)
+
+    def part(self) -> tuple[Any, ...]:
+        """No parents any more."""
+        self.wishes.one_more(visitor())
+        return [], []
 
     def breed_if_enough(self, recipes: Any, *rest: Any) -> tuple[Any, ...]:
         """A litter as soon as there are parents for one."""
@@ -125,6 +136,7 @@ class BreedPage:
 
     def go_back(self, family: Any, current: str, language: str, event: gr.SelectData) -> tuple[Any, ...]:
         """The parents and children of a generation stand there again; what is bred next branches off."""
+        self.wishes.one_more(visitor())
         with clear_errors(language):
             model = self.context.model_of(current)
             generations = generations_of(model, family)
@@ -174,11 +186,15 @@ class BreedPage:
         for event in (added, chosen):
             drawn = event.success(None, None, self.seed, js=RANDOM_SEED_JS, api_visibility="private")
             bred = drawn.then(self.breed_if_enough, breeding, born, trigger_mode="always_last", **PAINTING)
+            context.tell_tabs(bred, context.family, "family")
             bred.then(**looking)
-        asked_for.then(self.breed, breeding, born, **PAINTING).success(**looking)
-        self.clear.click(lambda: ([], []), None, parents.parts, **QUICK)
+        bred = asked_for.then(self.breed, breeding, born, **PAINTING)
+        context.tell_tabs(bred, context.family, "family")
+        bred.success(**looking)
+        self.clear.click(self.part, None, parents.parts, **QUICK)
         tree.select(self.go_back, [context.family, *asked], [*parents.parts, *litter.parts], **PAINTING)
-        self.forget.click(lambda: ([], []), None, [context.family, tree], **QUICK)
+        forgotten = self.forget.click(lambda: ([], []), None, [context.family, tree], **QUICK)
+        context.tell_tabs(forgotten, context.family, "family")
         for pictures in (parents, litter):
             panel.show_after(pick_from(context, pictures))
 
@@ -196,7 +212,7 @@ def build_breed_page(context: StudioContext, panel: Panel) -> BreedPage:
     parents = context.pictures("parents", "parents", named=True)
     with gr.Row(elem_id="breed-bar"):
         mutation = context.add(
-            gr.Slider,
+            dial,
             {"label": "mutation", "info": "mutation-info"},
             minimum=0,
             maximum=1,
@@ -216,7 +232,9 @@ def build_breed_page(context: StudioContext, panel: Panel) -> BreedPage:
     seed = gr.Number(0, visible=False, precision=0)
     example = gr.JSON(None, visible=False)
     wished = gr.JSON(None, visible=False)
-    page = BreedPage(context, candidates, parents, mutation, start, clear, litter, tree, forget, seed, example, wished)
+    page = BreedPage(
+        context, candidates, parents, mutation, start, clear, litter, tree, forget, seed, example, wished, Wishes()
+    )
     page.connect(panel)
     return page
 

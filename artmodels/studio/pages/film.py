@@ -38,6 +38,7 @@ from artmodels.studio.context import (
     progress_words,
     read_recipes_data,
 )
+from artmodels.studio.dial import dial
 from artmodels.studio.filming import TOGETHER, filmed
 from artmodels.studio.i18n import Complaint, translate
 from artmodels.studio.panel import Panel, picked_and_chosen, those_of
@@ -132,6 +133,7 @@ class FilmPage:
             yield {
                 self.news: progress_words(words, 0.0),
                 self.stop: gr.Button(visible=True),
+                self.example: None,  # what is shown from now on is the visitor's own
                 self.video: gr.Video(visible=False),
                 self.moving: gr.Image(visible=False),
                 self.download: gr.DownloadButton(visible=False),
@@ -165,7 +167,7 @@ class FilmPage:
                 *(reel.recipes, self.seconds, self.rate, self.size, self.kind, self.loop, self.smooth),
                 *asked,
             ],
-            "outputs": [self.news, stop, self.video, self.moving, self.download],
+            "outputs": [self.news, stop, self.example, self.video, self.moving, self.download],
             **FILMING,
         }
         shooting = in_turn(self.make, context.language, self.news, stop, making)
@@ -186,7 +188,7 @@ def build_film_page(context: StudioContext, panel: Panel, room: gr.Tab, wall: gr
     example = gr.JSON(None, visible=False)
     with gr.Row(elem_id="film-dials"):
         seconds = context.add(
-            gr.Slider,
+            dial,
             {"label": "seconds"},
             minimum=2,
             maximum=MAX_SECONDS,
@@ -196,7 +198,7 @@ def build_film_page(context: StudioContext, panel: Panel, room: gr.Tab, wall: gr
             elem_id="seconds",
         )
         rate = context.add(
-            gr.Slider,
+            dial,
             {"label": "rate"},
             minimum=MIN_RATE,
             maximum=MAX_RATE,

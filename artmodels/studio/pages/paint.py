@@ -28,6 +28,7 @@ from artmodels.studio.context import (
     read_picked,
     read_recipes_data,
 )
+from artmodels.studio.dial import dial
 from artmodels.studio.handlers import FIRST_COUNT, FIRST_SEED, FIRST_TRUNCATION
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, style_word, translate
 from artmodels.studio.panel import Panel
@@ -176,6 +177,11 @@ class PaintPage:
     def leave_near(self) -> Updates:
         return {self.near: None, self.near_bar: gr.Row(visible=False)}
 
+    def halt(self) -> gr.Button:
+        """Whatever is being painted for this wall ends, whoever asked for it."""
+        self.wishes.begin(visitor())
+        return gr.Button(visible=False)
+
     def show_seeds(self) -> Updates:
         """This page, with a wall of seeds."""
         return {**self.leave_near(), self.context.tabs: self.context.go("paint")}
@@ -201,7 +207,7 @@ class PaintPage:
             [*self.controls, self.near_bar, self.near_news, self.history],
             **QUICK,
         ).then(**gentle(repainting), trigger_mode="always_last")
-        stop.click(lambda: gr.Button(visible=False), None, stop, cancels=[changed, rolled, left, undone], **QUICK)
+        stop.click(self.halt, None, stop, cancels=[changed, rolled, left, undone], **QUICK)
         packing = [self.wall.recipes, context.current, context.language]
         self.archive.click(self.pack, packing, self.archive_file, **PAINTING).success(
             None, None, None, js=FETCH_JS, api_visibility="private"
@@ -292,7 +298,7 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
                 elem_id="seed",
             )
             count = context.add(
-                gr.Slider,
+                dial,
                 {"label": "count", "info": "count-info"},
                 minimum=1,
                 maximum=handlers.MAX_COUNT,
@@ -315,7 +321,7 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
     with gr.Row(visible=False, elem_id="near-bar") as near_bar:
         near_news = gr.HTML("", elem_id="near-news", padding=False)
         distance = context.add(
-            gr.Slider,
+            dial,
             {"label": "distance", "info": "distance-info"},
             minimum=0.05,
             maximum=1,
@@ -340,7 +346,7 @@ def build_paint_page(context: StudioContext, first: LoadedModel, first_wall: Seq
 
 def truncation_slider(context: StudioContext, elem_id: str) -> gr.Slider:
     return context.add(
-        gr.Slider,
+        dial,
         {"label": "truncation", "info": "truncation-info"},
         minimum=0,
         maximum=MAX_TRUNCATION,

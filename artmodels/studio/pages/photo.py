@@ -2,7 +2,6 @@
 
 import html
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from artmodels.studio.i18n import style_word, translate
 from artmodels.studio.pages.rework import STRENGTHS, job_for, strength_slider
 from artmodels.studio.served_files import HOUSE
 from artmodels.studio.uploads import decoded, input_of
+from artmodels.studio.visitors import Wishes
 from artmodels.studio.watching import Passing, Watched
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class PhotoPage:
     style: gr.Textbox
     wish: gr.Number  # the number of the last wish of this visitor
     made: gr.Textbox  # where the last one is served
-    wishes: Counter[str | None]  # of each visitor: whatever is begun for an earlier one ends; below 0: all
+    wishes: Wishes
 
     def begin_anew_after(self, event: Dependency, changed: gr.Textbox) -> Dependency:
         """Another model has other styles."""
@@ -91,10 +91,6 @@ class PhotoPage:
         """The paintings that hang there, with the styles' names in a language."""
         return named([path for path, _ in shown or ()], model, language)
 
-    def wished_anew(self, request: gr.Request) -> int:
-        self.wishes[request.session_hash] = abs(self.wishes[request.session_hash]) + 1
-        return self.wishes[request.session_hash]
-
     def source(self, path: str | None, sample: str) -> "Input":
         from artmodels.optimize.jobs import input_from_bytes
 
@@ -105,11 +101,11 @@ class PhotoPage:
 
     def show_photo(self, path: str | None, sample: str, current: str, language: str, request: gr.Request) -> Updates:
         """What was brought, as it will be repainted, and what of it will not be; what is being repainted ends."""
-        self.wished_anew(request)
         with clear_errors(language):
             model, photo = self.context.model_of(current), self.source(path, sample)
             before = self.context.save_image(to_images(decoded(photo, SIZES[-1]))[0])
             cut = photo.cut_off()
+        self.wishes.one_more(request.session_hash)
         words = translate(language, "photo-whole")
         if cut >= WORTH_SAYING:
             words = translate(language, "photo-cut", share=f"{cut:.0%}")
@@ -134,7 +130,7 @@ class PhotoPage:
             return gr.skip()
         return {
             self.style: names[event.index],
-            self.wish: self.wished_anew(request),
+            self.wish: self.wishes.one_more(request.session_hash),
             self.news: f'<p role="status">{translate(language, "waiting-turn")}</p>',
             self.example_words: gr.HTML(visible=False),
             self.stop: gr.Button(visible=True),
@@ -148,8 +144,8 @@ class PhotoPage:
     ) -> Iterator[Updates]:  # fmt: skip
         """Show the photo while it is repainted, to its end or until its visitor says stop, or wishes something else."""
         visitor = request.session_hash
-        if self.wishes[visitor] != wish:  # stopped before it began, or overtaken
-            yield {self.news: ""} if self.wishes[visitor] == -wish else gr.skip()
+        if self.wishes.is_over(visitor, wish):  # before it began
+            yield {self.news: ""} if self.wishes.is_stopped(visitor, wish) else gr.skip()
             return
         with clear_errors(language):
             model, photo = self.context.model_of(current), self.source(path, sample)
@@ -157,11 +153,13 @@ class PhotoPage:
             pixels = int(size) if size in SIZES else SIZES[-1]
             job = job_for("manner", model, photo, None, style, strength, pixels)
             before = self.context.save_image(to_images(decoded(photo, pixels))[0])
-            watched, pictures = Watched(job, lambda: self.wishes[visitor] != wish), Passing(self.context)
+            watched, pictures = Watched(job, lambda: self.wishes.is_over(visitor, wish)), Passing(self.context)
             yield {self.compared: (before, before)}
             for look in watched:
                 yield {self.news: look.words(language), self.compared: (before, pictures.save(look.image))}
-            if watched.stopped and self.wishes[visitor] != -wish:  # for something else, which is shown already
+            if watched.stopped and not self.wishes.is_stopped(
+                visitor, wish
+            ):  # for something else, which is shown already
                 yield gr.skip()
                 return
             done, stems = watched.finish(), file_stems(model.generator.config.styles)
@@ -180,8 +178,7 @@ class PhotoPage:
 
     def halt(self, language: str, request: gr.Request) -> Updates:
         """What is being repainted ends, and is shown as far as it came; what still waits does not begin."""
-        visitor = request.session_hash
-        self.wishes[visitor] = -abs(self.wishes[visitor])
+        self.wishes.stop(request.session_hash)
         return {
             self.stop: gr.Button(visible=False),
             self.news: f'<p role="status">{translate(language, "stopping")}</p>',
@@ -331,7 +328,7 @@ def build_photo_page(
     page = PhotoPage(
         context, first, samples, thumbnails, mine, offered, styles, size, strength, news, example_words, compared,
         stop, download, share, gr.Textbox(SAMPLES[0], visible=False), gr.Textbox("", visible=False),
-        gr.Number(0, visible=False, precision=0), gr.Textbox("", visible=False), Counter(),
+        gr.Number(0, visible=False, precision=0), gr.Textbox("", visible=False), Wishes(),
     )  # fmt: skip
     page.connect()
     return page

@@ -81,7 +81,7 @@ class PromptPage:
         names = [
             f"{handlers.caption(recipe, language)} · {share[0]}"
             for recipe, (_, caption) in zip(read_recipes_data(recipes), shown or [], strict=False)
-            if (share := re.search("[0-9]+%", caption))
+            if (share := re.search("[0-9]{1,3}%", caption))
         ]
         wall = {"value": [(path, name) for (path, _), name in zip(shown or [], names, strict=False)]} if names else {}
         return {self.news: {"value": retold(news or "", keys, language)}, self.wall.gallery: wall}

@@ -22,10 +22,12 @@ from artmodels.studio.context import (
     progress_words,
     read_picked,
 )
+from artmodels.studio.dial import dial
 from artmodels.studio.i18n import Complaint, retold, translate
 from artmodels.studio.pages.paint import named_styles
 from artmodels.studio.panel import Panel, those_of
 from artmodels.studio.uploads import input_of
+from artmodels.studio.visitors import Wishes
 from artmodels.studio.watching import Passing, Watched
 
 if TYPE_CHECKING:
@@ -54,7 +56,8 @@ class ReworkPage:
     work: gr.HTML
     curve: gr.HTML
     download: gr.DownloadButton
-    stopping: set[str | None]  # visitors who said stop
+    wish: gr.Number  # the number of the last wish of this visitor
+    wishes: Wishes
 
     @property
     def shown(self) -> list[gr.blocks.Block]:
@@ -82,11 +85,12 @@ class ReworkPage:
         strength: float,
         picked: Any,
         hanging: Any,
+        wish: float,
         current: str,
         language: str,
         request: gr.Request,
     ) -> Iterator[Updates]:
-        """Show the picture while it is worked on, to its end or until its visitor says stop.
+        """Show the picture while it is worked on, to its end or until its visitor says stop, or wishes something else.
 
         It is the visitor's own, else the one in the panel, else the first of the wall.
         """
@@ -94,8 +98,9 @@ class ReworkPage:
         from artmodels.optimize.jobs import input_from_bytes
 
         visitor = request.session_hash
-        if visitor in self.stopping:  # while it waited for its turn
-            yield {self.news: "", self.stop: gr.Button(visible=False)}
+        if self.wishes.is_over(visitor, wish):  # while it waited for its turn
+            ended: Updates = {self.news: "", self.stop: gr.Button(visible=False)}
+            yield ended if self.wishes.is_stopped(visitor, wish) else gr.skip()
             return
         with clear_errors(language):
             model = self.context.model_of(current)
@@ -115,18 +120,21 @@ class ReworkPage:
                 self.download: gr.DownloadButton(visible=False),
                 self.stop: gr.Button(visible=True),
             }
-            watched = Watched(job, lambda: visitor in self.stopping)
+            watched = Watched(job, lambda: self.wishes.is_over(visitor, wish))
             pictures, curves = Passing(self.context), Passing(self.context)
             for look in watched:
                 shown, drawn = pictures.save(look.image), curves.save(draw_curve(look.step.curve))
                 yield {self.news: look.words(language), **self.pictures(shown, drawn, language)}
+            if watched.stopped and not self.wishes.is_stopped(visitor, wish):  # the other one is shown already
+                yield gr.skip()
+                return
             done = watched.finish()
             path = self.context.save(done.png, f"artmodels-{way}.png")
-        ended, last = watched.ended(language), watched.last
+        last = watched.last
         assert last is not None
         words = translate(language, "found-it" if done.recipe else "reworked")
         updates: Updates = {
-            self.news: f'<p role="status">{words} {ended}</p>',
+            self.news: f'<p role="status">{words} {watched.ended(language)}</p>',
             **self.pictures(path, self.context.save_image(draw_curve(last.curve)), language),
             self.download: gr.DownloadButton(value=path, visible=True),
             self.stop: gr.Button(visible=False),
@@ -145,7 +153,7 @@ class ReworkPage:
         return {part: figure(path, translate(language, key), translate(language, key)) for part, path, key in named}
 
     def halt(self, request: gr.Request) -> Any:
-        self.stopping.add(request.session_hash)
+        self.wishes.stop(request.session_hash)
         return gr.Button(visible=False)
 
     def explain_way(self, way: str, language: str) -> tuple[Any, ...]:
@@ -164,14 +172,16 @@ class ReworkPage:
             "fn": self.descend,
             "inputs": [
                 *(self.mine, self.way, self.style, self.style_picture, self.strength),
-                *(context.picked, wall, context.current, context.language),
+                *(context.picked, wall, self.wish, context.current, context.language),
             ],
             "outputs": [*self.shown, self.stop, context.picked],
             **PAINTING,
             "concurrency_id": "descents",
             "concurrency_limit": 1,
+            "trigger_mode": "multiple",
         }
-        working = in_turn(self.start, context.language, self.news, self.stop, making, self.stopping.discard)
+        wishing = self.wishes, self.wish
+        working = in_turn(self.start, context.language, self.news, self.stop, making, wishing)
         panel.show_after(working)
         self.stop.click(self.halt, None, self.stop, **QUICK)
         panel.rework.click(lambda: context.go("rework"), None, context.tabs, **QUICK)
@@ -219,15 +229,16 @@ def build_rework_page(
                 gr.DownloadButton, {"label": "rework-download"}, visible=False, elem_id="rework-download"
             )
     page = ReworkPage(
-        context, mine, way, hint, style, style_picture, strength, start, stop, news, work, curve, download, set()
-    )
+        context, mine, way, hint, style, style_picture, strength, start, stop, news, work, curve, download,
+        gr.Number(0, visible=False, precision=0), Wishes(),
+    )  # fmt: skip
     page.connect(panel, wall)
     return page
 
 
 def strength_slider(context: StudioContext, elem_id: str) -> gr.Slider:
     return context.add(
-        gr.Slider,
+        dial,
         {"label": "strength", "info": "strength-info"},
         minimum=STRENGTHS[0],
         maximum=STRENGTHS[1],

@@ -11,6 +11,7 @@ from artmodels.generate.recipe import SEED_LIMIT
 from artmodels.hub.load import LoadedModel
 from artmodels.studio import handlers
 from artmodels.studio.context import QUICK, StudioContext, clear_errors, only_if
+from artmodels.studio.dial import dial
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, translate
 from artmodels.studio.pages.paint import named_styles
 from artmodels.studio.performing import KINDS
@@ -51,7 +52,7 @@ def build_dials(context: StudioContext, first: LoadedModel, page: str) -> ScoreD
     with gr.Row(elem_classes="score-dials"):
         sliders = tuple(
             context.add(
-                gr.Slider,
+                dial,
                 {"label": name, "info": hint},
                 minimum=0,
                 maximum=1,

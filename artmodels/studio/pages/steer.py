@@ -24,6 +24,7 @@ from artmodels.studio.context import (
     gentle,
     read_picked,
 )
+from artmodels.studio.dial import dial
 from artmodels.studio.i18n import DEFAULT_LANGUAGE, knows, translate
 from artmodels.studio.panel import Panel, those_of
 
@@ -79,7 +80,11 @@ class SteerPage:
         """Whoever comes before any picture is turned finds the one in the panel, else the first of the wall."""
         with clear_errors(language):
             some = [] if base else those_of(self.context.model_of(current), [picked] if picked else hanging)[:1]
-        return self.put(some[0].to_data(), current, language) if some else gr.skip()
+        if not some:
+            return gr.skip()
+        updates = self.put(some[0].to_data(), current, language)
+        del updates[self.context.tabs]  # the visitor may be on another page by now
+        return updates
 
     def turn(self, base: Any, current: str, language: str, *values: float) -> Updates:
         with clear_errors(language):
@@ -114,7 +119,7 @@ def build_steer_page(
         with gr.Column(min_width=280, elem_id="wheel"):
             names = [direction_word(name, DEFAULT_LANGUAGE) for name in names_of(first)]
             sliders = [
-                gr.Slider(-RANGE, RANGE, step=0.05, elem_classes="steer", **slider)
+                dial(-RANGE, RANGE, step=0.05, elem_classes="steer", **slider)
                 for slider in bank(names, [0.0] * len(names), SLIDERS)
             ]
             reset = context.add(gr.Button, {"value": "reset"}, min_width=120, elem_id="steer-reset")

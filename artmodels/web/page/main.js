@@ -2,7 +2,7 @@
 
 import { BlendPage } from './blend_page.js';
 import { BreedPage } from './breed_page.js';
-import { closeLarge } from './large.js';
+import { closeLarge, isOpen } from './large.js';
 import { LayerMixer } from './layers.js';
 import { LivePage } from './live_page.js';
 import { Opener } from './opening.js';
@@ -107,6 +107,7 @@ function rename() {
     pictures: stated(model.provenance),
   });
   tellEngine();
+  if (app.panel.picked) app.panel.show(app.panel.picked, { large: isOpen(), follow: false });
   app.panel.label();
   app.panel.showKept();
   for (const wall of walls()) wall.hang(wall.recipes);

@@ -142,8 +142,15 @@ export class Painter {
     }
   }
 
-  /** The picture { url, png, recipe, caption }. Smaller ranks come first; an owner can forget what it waits for. */
-  paint(recipe, { owner = null, rank = 1 } = {}) {
+  /**
+   * The picture { url, png, recipe, caption }, named in the language of this moment. Smaller ranks come first; an owner
+   * can forget what it waits for.
+   */
+  async paint(recipe, order = {}) {
+    return { ...(await this.pictureOf(recipe, order)), caption: await captionOf(recipe, styleWord, say) };
+  }
+
+  pictureOf(recipe, { owner = null, rank = 1 }) {
     const key = toJson(recipe);
     if (this.kept.has(key)) {
       const known = this.kept.get(key);
@@ -154,9 +161,9 @@ export class Painter {
       this.sort();
       return known;
     }
-    const picture = this.ask('paint', { recipe }, { owner, rank, key }).then(async ({ png, milliseconds }) => {
+    const picture = this.ask('paint', { recipe }, { owner, rank, key }).then(({ png, milliseconds }) => {
       this.times.push(milliseconds);
-      return { url: URL.createObjectURL(png), png, recipe, caption: await captionOf(recipe, styleWord, say) };
+      return { url: URL.createObjectURL(png), png, recipe };
     });
     picture.catch(() => {
       if (this.kept.get(key) === picture) this.kept.delete(key);
