@@ -215,7 +215,8 @@ class RealFeatures:
 
         def distance(own: Tensor, real: Tensor) -> Tensor:
             directions = F.normalize(torch.randn(own.shape[1], 64, generator=random), dim=0)
-            deviations = [(rows @ directions).std(dim=0) for rows in (own, real)]
+            # Of a single picture of a style there is no deviation, where the root's slope must not be infinite.
+            deviations = [((rows @ directions).var(dim=0, correction=0) + 1e-4).sqrt() for rows in (own, real)]
             means = (own.mean(dim=0) - real.mean(dim=0)).square().mean()
             return means + (deviations[0] - deviations[1]).square().mean()
 
@@ -396,10 +397,17 @@ def run_trial(name: str, chosen: argparse.Namespace, seed: int, train: ArtDatase
         seconds += time.perf_counter() - began
         if images % (100 * config.batch_size) == 0:
             print(f"{name}, seed {seed}: {images:,} images, {images / seconds:.1f}/s", file=sys.stderr, flush=True)
+    figures: dict[str, Any] = {
+        "trial": asdict(trial),
+        "seed": seed,
+        "images": images,
+        "images_per_second": images / seconds,
+    }
+    if not all(parameter.isfinite().all() for parameter in nets.ema.parameters()):
+        return {**figures, "diverged": True}
     painter = export_generator(nets.ema, config, labels)
     style_sheet(painter, range(8)).save(chosen.results / f"{name}-{seed}.png")
-    figures = summary(evaluate(painter, real, chosen.samples))
-    return {"trial": asdict(trial), "seed": seed, "images": images, "images_per_second": images / seconds, **figures}
+    return {**figures, **summary(evaluate(painter, real, chosen.samples))}
 
 
 def compare(chosen: argparse.Namespace) -> None:
@@ -427,21 +435,22 @@ def write_table(chosen: argparse.Namespace, terms: dict[str, Any]) -> None:
     """All trials on these terms, as Markdown."""
     rows = [read_json(path) for path in sorted(chosen.results.glob("*-[0-9].json"))]
     rows = [row for row in rows if row["terms"] == terms]
-    if not rows:
+    if all(row.get("diverged") for row in rows):
         return
+    whole = [row for row in rows if not row.get("diverged")]
     lines = [
         "# Objectives side by side",
         "",
         f"Preset `{chosen.preset}`, {chosen.images:,} images from random weights, {chosen.samples:,} samples; real "
-        f"pictures have a Fréchet distance of {rows[0]['frechet_floor']:.1f} and a recall of "
-        f"{number(rows[0]['recall_floor'])}, a distance from outside of {rows[0]['outside']['frechet_floor']:.3f}. "
+        f"pictures have a Fréchet distance of {whole[0]['frechet_floor']:.1f} and a recall of "
+        f"{number(whole[0]['recall_floor'])}, a distance from outside of {whole[0]['outside']['frechet_floor']:.3f}. "
         f"{describe_machine()}, and whatever else it did.",
         "",
         "| objective | seed | Fréchet distance | kernel distance x 1000 | precision | recall | mean variety "
         "| least varied style | Fréchet distance, from outside | images/s |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- | ---: | ---: |",
     ]
-    for row in sorted(rows, key=lambda row: row["frechet_distance"]):
+    for row in sorted(whole, key=lambda row: row["frechet_distance"]):
         styles = row["styles"]
         least = min(styles, key=lambda style: styles[style]["variety"])
         lines.append(
@@ -450,6 +459,10 @@ def write_table(chosen: argparse.Namespace, terms: dict[str, Any]) -> None:
             f"| {row['variety']:.2f} | {styles[least]['variety']:.2f} {least} "
             f"| {row['outside']['frechet_distance']:.3f} | {row['images_per_second']:.1f} |"
         )
+    for row in rows:
+        if row.get("diverged"):
+            speed = f"{row['images_per_second']:.1f}"
+            lines.append(f"| {row['trial']['what']} | {row['seed']} | diverged | | | | | | | {speed} |")
     (chosen.results / "table.md").write_text("\n".join(lines) + "\n", "utf-8")
 
 

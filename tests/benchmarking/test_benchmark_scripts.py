@@ -578,7 +578,22 @@ def test_objectives_are_trained_judged_and_not_repeated(start, monkeypatch, one_
         raise AssertionError("it was trained again")
 
     monkeypatch.setattr(objectives, "run_trial", refuse)
+    kept = ("terms", "trial", "seed", "images", "images_per_second")
+    failed = {**{name: found[0][name] for name in kept}, "diverged": True}
+    (tmp_path / f"{names[0]}-0.json").write_text(json.dumps(failed))
     start("objectives", *options, "--only", *names)
+    *_, last = rows((tmp_path / "table.md").read_text("utf-8"))
+    assert last[0] == objectives.TRIALS[names[0]].what and "diverged" in last  # a failed try stays
+
+
+def test_moments_of_a_single_picture_have_a_slope(monkeypatch):
+    objectives = script("objectives")
+    pictures, features = torch.rand(1, 4, requires_grad=True), object.__new__(objectives.RealFeatures)
+    features.all, features.centres, features.scales = [torch.rand(9, 4)], [torch.zeros(4)], [torch.tensor(1.0)]
+    features.places = [torch.arange(9)]
+    monkeypatch.setattr(objectives.RealFeatures, "look", lambda self, pictures: [pictures])
+    features.moment_loss(pictures, torch.zeros(1, dtype=torch.int64), torch.Generator()).backward()
+    assert pictures.grad is not None and pictures.grad.isfinite().all()
 
 
 def test_a_judge_learns_from_one_half_of_a_collection(start, monkeypatch, one_core, tmp_path):
