@@ -481,13 +481,17 @@ def test_the_first_picture_of_a_phrase_comes_in_two_seconds_and_eight_in_six(pag
     raise AssertionError(times)
 
 
-def test_another_style_ends_the_one_that_is_being_painted(page):
+def test_another_style_ends_the_one_that_is_being_painted_and_what_is_no_photo_does_not(page, tmp_path):
     go(page, "Your photo")
     page.get_by_text("Size and strength").click()
     page.locator("#photo-size").get_by_label("256").check()
     page.locator("#photo-styles .thumbnail-item").first.click()
     page.locator("#photo-stop").wait_for()
     page.locator("#photo-styles .thumbnail-item").nth(2).click()
+    page.get_by_text(re.compile("about [0-9]+ s more")).wait_for(timeout=120_000)
+    (tmp_path / "broken.jpg").write_text("no picture")
+    page.locator("#photo-file input[type=file]").set_input_files(tmp_path / "broken.jpg")
+    page.locator(".toast-body").first.wait_for()
     page.get_by_text("Done, in the style Op-art").wait_for(timeout=180_000)
     assert not page.get_by_text("this is what was reached").is_visible()
     with page.expect_download() as coming:

@@ -117,6 +117,47 @@ def test_a_session_cannot_pass_for_the_studio_or_be_anything(tmp_path):
     asyncio.run(ask())
 
 
+def test_a_page_that_asks_for_news_is_there_and_one_of_two_may_close():
+    """A page whose own connection broke never opens another, but it goes on asking for its events' news."""
+    told: list[tuple[str, str]] = []
+    store: Any = SimpleNamespace(
+        come=lambda who: told.append(("come", who)), leave=lambda who: told.append(("leave", who))
+    )
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+
+    async def ask() -> None:
+        gate = Gate(app, store, Audience())
+
+        def get(path: str, closed: asyncio.Event, query: bytes = b"") -> Any:
+            async def receive() -> dict[str, Any]:
+                await closed.wait()
+                return {"type": "http.disconnect"}
+
+            async def send(message: Any) -> None:
+                pass
+
+            scope = {"type": "http", "method": "GET", "path": f"{API}/{path}", "query_string": query, "headers": []}
+            return asyncio.ensure_future(gate(scope, receive, send))
+
+        closed = [asyncio.Event() for _ in range(3)]
+        pages = [get("heartbeat/ann", each) for each in closed[:2]]
+        await asyncio.sleep(0)
+        closed[0].set()
+        await pages[0]
+        assert told == [("come", "ann")] * 2
+        closed[1].set()
+        await pages[1]
+        assert told[-1] == ("leave", "ann")
+        news = get("queue/data", closed[2], b"session_hash=ann")
+        closed[2].set()
+        await news
+        assert told[-1] == ("come", "ann")
+
+    asyncio.run(ask())
+
+
 class Anything:
     pass
 
