@@ -1,6 +1,7 @@
 """`evaluate`: measure a model against held-out pictures."""
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
 
 from artmodels.cli.arguments import add_verb, check_out, natural
@@ -43,8 +44,6 @@ def _evaluate(chosen: argparse.Namespace) -> None:
 
     check_truncation(chosen.truncation)
     check_out(chosen.out)
-
-    from contextlib import nullcontext
 
     from artmodels.hub.card import at_rest, check_card_target
 

@@ -132,10 +132,10 @@ def near_copies_between(one: ArtDataset, other: ArtDataset) -> np.ndarray:
 
 def alike(differences: np.ndarray, others: np.ndarray, mirrored: np.ndarray) -> Iterator[np.ndarray]:
     """Pairs `int64 [2, P]`, in parts, of near rows of `differences` and of `others` or their mirror images."""
-    signs = _signs(differences)
+    signs, sides = _signs(differences), [(against, _signs(against)) for against in (others, mirrored)]
     for start in range(0, len(signs), CHUNK):
-        for against in (others, mirrored):
-            products = signs[start : start + CHUNK] @ _signs(against).T  # of +-1: equal signs less differing ones
+        for against, their_signs in sides:
+            products = signs[start : start + CHUNK] @ their_signs.T  # of +-1: equal signs less differing ones
             rows, columns = np.nonzero(products >= signs.shape[1] - 2 * NEAR)
             near = np.einsum("pd,pd->p", differences[rows + start], against[columns]) >= SAME
             yield np.stack([rows[near] + start, columns[near]])

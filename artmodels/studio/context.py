@@ -221,10 +221,10 @@ def in_turn(
 
 
 def gentle(event: dict[str, Any]) -> dict[str, Any]:
-    """The same event, which warns where it would end in an error.
+    """The same event, of whose requests the last one is always done, and which warns where it would end in an error.
 
-    For events whose trigger mode is `always_last`: after an error Gradio's page forgets the request that waits for the
-    event to end, so that whoever mends a wrong value at once would wait for ever.
+    After an error Gradio's page forgets the request that waits for such an event to end, so that whoever mends a wrong
+    value at once would wait for ever.
     """
 
     def warned(*values: Any) -> Iterator[Any]:
@@ -234,7 +234,7 @@ def gentle(event: dict[str, Any]) -> dict[str, Any]:
             gr.Warning(error.message, error.duration, title=error.title)
             yield gr.skip()
 
-    return {**event, "fn": warned}
+    return {**event, "fn": warned, "trigger_mode": "always_last"}
 
 
 def results_of(event: dict[str, Any], values: Sequence[Any]) -> Iterator[Any]:

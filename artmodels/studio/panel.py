@@ -92,7 +92,7 @@ class Panel:
             "outputs": [self.body, self.image, self.caption, self.link, self.download, self.keep],
             **PAINTING,
         }
-        return event.success(**gentle(showing), trigger_mode="always_last").success(
+        return event.success(**gentle(showing)).success(
             None, self.link, self.link, js=PICKED_JS, api_visibility="private"
         )
 
@@ -114,7 +114,7 @@ class Panel:
 
         inputs = [context.kept, context.current, context.language]
         showing = {"fn": show_kept, "inputs": inputs, "outputs": [*self.kept.parts, self.kept_news], **PAINTING}
-        return event.success(**gentle(showing), trigger_mode="always_last")
+        return event.success(**gentle(showing))
 
 
 def build_panel(context: StudioContext) -> Panel:

@@ -184,7 +184,7 @@
   // A link comes from the server as a query, and may be asked for before the page's address stands before it.
   const whole = (link) => (link?.startsWith('recipe=') ? location.origin + location.pathname + '?' + link : link);
 
-  // The address follows the picture in the panel, and the panel follows the address.
+  // What one tab stores, the others are told: each reads the browser's storage but once.
   const tabs = 'BroadcastChannel' in window ? new BroadcastChannel('artmodels') : null, news = {};
   if (tabs) {
     tabs.onmessage = ({ data }) => {
@@ -193,9 +193,10 @@
     };
   }
 
+  // The address follows the picture in the panel, and the panel follows the address.
   window.artmodels = {
     language,
-    tellTabs(name, value) {  // what a browser stores, each tab reads but once
+    tellTabs(name, value) {
       tabs?.postMessage({ [name]: value });
     },
     toldByTabs(kept, styles, family) {

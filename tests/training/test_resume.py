@@ -294,6 +294,10 @@ def test_two_processes_share_the_batch_and_resume_exactly(tmp_path):
     assert process.returncode == 0, errors[-3000:]
     assert same(whole, killed)
 
+    process = start_two(whole, *SHORT)
+    _, errors = process.communicate(timeout=LONGEST)
+    assert process.returncode != 0 and "already holds a run" in errors
+
 
 def test_a_failed_process_ends_the_run_with_a_message_and_the_run_goes_on(tmp_path):
     output = tmp_path / "run"

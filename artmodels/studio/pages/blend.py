@@ -204,31 +204,30 @@ class BlendPage:
         return read_picked(picked).to_data() if picked else picked, self.context.go("blend")
 
     def connect(self, paint_page: PaintPage, panel: Panel) -> None:
-        context, repainting, linked = self.context, self.repainting, self.linked
-        painting = {**gentle(repainting), "trigger_mode": "always_last"}
+        context, repainting, linked = self.context, gentle(self.repainting), self.linked
         seed, mixed, asked = self.seed, [self.slots, *self.sliders], [context.current, context.language]
         linked(
             gr.on(
                 [*(slider.input for slider in self.sliders), seed.submit, seed.blur, self.truncation.input],
-                **painting,
+                **repainting,
             )
         )
         drawn = self.dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private")
-        linked(drawn.then(**painting))
-        linked(self.surprise.click(self.surprise_mix, asked, mixed, **QUICK).then(**painting))
-        linked(self.even.click(self.even_mix, [self.slots, *asked], mixed, **QUICK).then(**painting))
+        linked(drawn.then(**repainting))
+        linked(self.surprise.click(self.surprise_mix, asked, mixed, **QUICK).then(**repainting))
+        linked(self.even.click(self.even_mix, [self.slots, *asked], mixed, **QUICK).then(**repainting))
         chosen = self.chosen_slots.input(self.choose_slots, [self.chosen_slots, *asked], mixed, **QUICK)
-        linked(chosen.success(**painting))
+        linked(chosen.success(**repainting))
         naming = [context.designs, self.mine, paint_page.style]
         saving = [self.name, self.slots, context.designs, *asked, *self.sliders]
         saved = self.save.click(self.save_style, saving, naming, **QUICK)
-        linked(saved.success(**painting))
+        linked(saved.success(**repainting))
         seeds = [paint_page.near, paint_page.near_bar, context.tabs]
         shown = saved.success(paint_page.show_seeds, None, seeds, **QUICK)
         shown.then(None, None, None, js=CHOSEN_JS, api_visibility="private")
         shown.then(**paint_page.repainting)
         own = [self.mine, context.designs, *asked]
-        linked(self.mine.input(self.load_style, own, [self.name, *mixed], **QUICK).then(**painting))
+        linked(self.mine.input(self.load_style, own, [self.name, *mixed], **QUICK).then(**repainting))
         forgotten = self.forget.click(self.forget_style, own, naming, **QUICK)
         for event in (saved, forgotten):
             context.tell_tabs(event, context.designs, "styles")

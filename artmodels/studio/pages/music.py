@@ -84,7 +84,7 @@ class MusicPage:
     def connect(self, room: gr.Tab) -> None:
         context, sound, heard = self.context, self.sound, self.heard
         listening = {"fn": self.listen, "inputs": [sound, context.language], "outputs": heard, **PAINTING}
-        sound.change(**gentle(listening), trigger_mode="always_last")
+        sound.change(**gentle(listening))
         room.select(self.listen_once, [heard, sound, context.language], heard, **PAINTING)
         inputs = [sound, self.score_file, self.mode, *self.dials.inputs, context.current, context.language]
         self.shown.connect(self.context.language, self.film, inputs, self.preview, self.make, self.stop)

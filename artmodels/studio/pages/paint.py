@@ -195,18 +195,17 @@ class PaintPage:
                 *(self.shared.input, self.distance.input),
             ],
             **gentle(repainting),
-            trigger_mode="always_last",
         )
         drawn = self.dice.click(None, None, seed, js=RANDOM_SEED_JS, api_visibility="private")
-        rolled = drawn.then(**gentle(repainting), trigger_mode="always_last")  # the wall is the field's last seed's
+        rolled = drawn.then(**gentle(repainting))  # the wall is the field's last seed's
         left = leave.click(self.leave_near, None, [self.near, self.near_bar], **QUICK)
-        left = left.then(**gentle(repainting), trigger_mode="always_last")
+        left = left.then(**gentle(repainting))
         undone = self.undo.click(
             self.step_back,
             [self.history, context.current, context.designs, context.language],
             [*self.controls, self.near_bar, self.near_news, self.history],
             **QUICK,
-        ).then(**gentle(repainting), trigger_mode="always_last")
+        ).then(**gentle(repainting))
         stop.click(self.halt, None, stop, cancels=[changed, rolled, left, undone], **QUICK)
         packing = [self.wall.recipes, context.current, context.language]
         self.archive.click(self.pack, packing, self.archive_file, **PAINTING).success(
@@ -219,7 +218,7 @@ class PaintPage:
         panel.show_after(pick_from(context, self.wall))
         near: list[gr.blocks.Block] = [self.near, self.near_news, self.near_bar, context.tabs]
         looking = panel.near.click(self.look_near, [context.picked, context.language], near, **QUICK)
-        looking.then(**gentle(self.repainting), trigger_mode="always_last")
+        looking.then(**gentle(self.repainting))
 
 
 def named_styles(model: LoadedModel, language: str) -> list[tuple[str, str]]:

@@ -107,7 +107,7 @@ class SteerPage:
             **PAINTING,
         }
         sliding = [slider.input for slider in self.sliders]
-        panel.show_after(gr.on(sliding, **gentle(turning), trigger_mode="always_last"))
+        panel.show_after(gr.on(sliding, **gentle(turning)))
         panel.show_after(self.reset.click(self.level, None, self.sliders, **QUICK).then(**turning))
 
 
