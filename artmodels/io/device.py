@@ -16,8 +16,11 @@ CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds of al
 
 def describe_machine() -> str:
     """The GPUs, one for each process of a run, or the number of CPU threads, that PyTorch computes with."""
-    if torch.cuda.is_available() and os.environ.get("ACCELERATE_USE_CPU", "").lower() not in ("true", "1", "yes"):
-        return f"{os.environ.get('WORLD_SIZE', 1)} x {torch.cuda.get_device_name()}"
+    if os.environ.get("ACCELERATE_USE_CPU", "").lower() not in ("true", "1", "yes"):
+        if torch.cuda.is_available():
+            return f"{os.environ.get('WORLD_SIZE', 1)} x {torch.cuda.get_device_name()}"
+        if torch.backends.mps.is_available():
+            return f"1 x Apple GPU ({platform.machine()})"
     threads = torch.get_num_threads()
     return f"{threads} CPU thread{'' if threads == 1 else 's'} ({platform.machine()})"
 

@@ -49,6 +49,13 @@ def test_a_run_has_as_many_gpus_as_processes_however_many_there_are(monkeypatch)
     assert "CPU thread" in describe_machine()
 
 
+def test_an_apple_gpu_is_no_number_of_cpu_threads(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.delenv("ACCELERATE_USE_CPU", raising=False)
+    assert describe_machine().startswith("1 x Apple GPU")
+
+
 def test_what_apples_gpus_lack_the_cpu_does():
     code = "import sys, os, artmodels; print('torch' in sys.modules, os.environ['PYTORCH_ENABLE_MPS_FALLBACK'])"
     environment = {name: value for name, value in os.environ.items() if name != "PYTORCH_ENABLE_MPS_FALLBACK"}
