@@ -306,6 +306,23 @@ def test_checkpoints_are_averaged_and_the_mean_is_a_model(
     monkeypatch.setattr(sys, "argv", ["average_checkpoints.py", str(run), "--data", str(train), "--out", str(out)])
     result = run_here(script("average_checkpoints").main)
     assert result.returncode == 2 and "name a new folder" in result.stderr
+    model = load_model(whole_folder)
+    folder, command = tmp_path / "between", (run, "--data", train, "--init", whole_folder, "--share", 0.25)
+    with pytest.raises(AssertionError, match=f"the run did not begin from {whole_folder}"):
+        start("average_checkpoints", *command, "--out", folder)
+    metrics = json.loads((run / "model" / "metrics.json").read_text())
+    metrics["training"]["init"] = {
+        "model": "painter",
+        "weights_sha256": model.weights_sha256,
+        "images": 7,
+        "seconds": 1,
+    }
+    (run / "model" / "metrics.json").write_text(json.dumps(metrics))
+    start("average_checkpoints", *command, "--out", folder)
+    between = load_model(folder)
+    assert torch.allclose(between.generator.map_in.weight, 1.125 * model.generator.map_in.weight, rtol=2e-3)
+    told = json.loads((folder / "metrics.json").read_text())["training"]
+    assert told["note"].startswith("the weights are 25% of the way from those of the model")
 
 
 def test_a_leaner_sibling_comes_nearer_to_the_pictures_of_its_model(start, monkeypatch, tmp_path):
