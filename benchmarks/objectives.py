@@ -76,7 +76,7 @@ class Trial:
 
 
 TRIALS = {
-    "before": Trial("projected GAN with a variety loss: the objective until now"),
+    "before": Trial("projected GAN with a variety loss: the objective before"),
     "plain": Trial("without the variety loss", variety=0),
     "equal-rates": Trial("both rates 2e-4", variety=0, heads_rate=2e-4),
     "fresh": Trial("new latents for the generator's update", variety=0, fresh=True),
