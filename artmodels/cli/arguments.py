@@ -59,16 +59,23 @@ def check_out(path: Path | None, flag: str = "--out", suffix: str = "") -> None:
     """Refuse, before any work is done, a file that could not be written after it, or that should end otherwise.
 
     Raises:
-        ValueError: there is no such folder, or it is a folder, or has another suffix.
+        ValueError: there is no such folder, or nothing can be written there, or it is a folder, or has another suffix.
     """
     if path is None:
         return
-    if not path.parent.is_dir():
-        raise ValueError(f"{flag} {path}: there is no folder {path.parent}; make it first")
+    from artmodels.io.files import target_of, try_to_write
+
+    folder = target_of(path).parent
+    if not folder.is_dir():
+        raise ValueError(f"{flag} {path}: there is no folder {folder}; make it first")
     if path.is_dir():
         raise ValueError(f"{flag} {path} is a folder: name a file in it")
     if suffix and path.suffix.lower() != suffix:
         raise ValueError(f"{flag} should name a file that ends in {suffix}, found {str(path)[:200]}")
+    try:
+        try_to_write(path)
+    except OSError as error:
+        raise ValueError(f"{flag} {path} cannot be written ({error.strerror}): name a file elsewhere") from error
 
 
 def add_statement_flags(parser: argparse.ArgumentParser) -> None:

@@ -1,11 +1,14 @@
 """Files that are there whole or not at all, and their checksums."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,27 +22,67 @@ LOCK_NAME = ".lock"
 
 @contextlib.contextmanager
 def replacing_file(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` to write into, which takes its place when all went well, and else is removed.
+    """A temporary file to write into, which takes the place of `path` when all went well, and else is removed.
 
-    No reader finds half of it, and no power cut leaves half of it: it is flushed before the rename.
+    No reader finds half of it, and no power cut leaves half of it: it is flushed before the rename. The mode stays, and
+    a link stays one, to the new file. What is no regular file, like a device or a pipe, is written to.
 
     Raises:
         OSError: the disk is full or not writable, or there is no such folder.
     """
+    if in_place(path):
+        with tempfile.TemporaryDirectory() as elsewhere:
+            yield (temporary := Path(elsewhere, path.name))
+            with temporary.open("rb") as file, path.open("wb") as there:
+                shutil.copyfileobj(file, there)
+        return
+    path = target_of(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}; make it first")
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(descriptor)
-    temporary = Path(name)
+    temporary = beside(path)
+    temporary.touch(0o600 if path.exists() else 0o666, exist_ok=False)
     try:
+        mode = mode_of(path if path.exists() else temporary)
         yield temporary
         with temporary.open("r+b") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
+        temporary.chmod(mode)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def try_to_write(path: Path) -> None:
+    """Find out whether `replacing_file` could write there; nothing is left behind.
+
+    Raises:
+        OSError: it could not.
+    """
+    if not in_place(path):
+        tempfile.TemporaryFile(dir=target_of(path).parent).close()
+    elif not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def in_place(path: Path) -> bool:
+    """Whether there is something that can be written to and not replaced: a device, a pipe."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def target_of(path: Path) -> Path:
+    """What a link leads to; another path as it is."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def beside(path: Path) -> Path:
+    """A name beside this one that nothing has, for what is to take its place; see `clear_leftovers`."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+
+
+def mode_of(path: Path) -> int:
+    """Who may read and write it."""
+    return stat.S_IMODE(path.stat().st_mode)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

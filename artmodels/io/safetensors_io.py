@@ -15,6 +15,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from artmodels.io.files import replacing_file
+
 MAX_JSON_BYTES = 4 * 1024**2
 MAX_HEADER_BYTES = 4 * 1024**2
 MAX_STYLES = 1000
@@ -42,10 +44,10 @@ def save_weights(
             tensor = smaller if torch.isfinite(smaller).all() else tensor
         stored[name] = tensor
     try:
-        save_file(stored, path, metadata)
+        with replacing_file(path) as building:  # safetensors writes for its owner alone
+            save_file(stored, building, metadata)
     except SafetensorError as error:  # its own words for a full disk
         raise OSError(f"could not write {path}: {error}; is the disk full?") from error
-    path.chmod(0o644)  # safetensors writes for its owner alone
 
 
 def save_companion(folder: Path, name: str, state: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
