@@ -3,9 +3,9 @@
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import sys
-import tempfile
 import warnings
 from collections import deque
 from collections.abc import Iterator
@@ -178,8 +178,8 @@ def _building(folder: Path) -> Iterator[Path]:
     Several processes may build the same at once; the first to finish wins, and the others' work is the same.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=BUILDING, dir=folder.parent))
-    building.chmod(0o755)  # a cache may be shared
+    building = folder.with_name(BUILDING + secrets.token_hex(4))
+    building.mkdir()  # with what the umask leaves: a cache may be shared
     try:
         yield building
         flush_folder(building)

@@ -117,7 +117,7 @@ def write_json(path: Path, value: Any) -> None:
 
 @contextlib.contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
-    """A temporary folder to write into, which takes the place of `folder` when all went well.
+    """A temporary folder to write into, which takes the place of `folder`, and its mode, when all went well.
 
     Everything is flushed to the disk before the rename; on an error the old folder stays as it was.
 
@@ -126,20 +126,26 @@ def replacing(folder: Path) -> Iterator[Path]:
     """
     folder = Path(os.path.realpath(folder))  # what a link leads to is replaced, not the link
     folder.parent.mkdir(parents=True, exist_ok=True)
-    building = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    building.chmod(0o755)
-    old = folder.with_name(f".{folder.name}.old")
+    building, old = beside(folder), folder.with_name(f".{folder.name}.old")
+
+    def put_back() -> None:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+
+    put_back()  # what a power cut took away in the middle of a replacement
+    building.mkdir(0o700 if folder.exists() else 0o777)
     try:
+        mode = mode_of(folder if folder.exists() else building)
         yield building
+        building.chmod(mode)
         flush_folder(building)
         shutil.rmtree(old, ignore_errors=True)
-        if folder.exists():
-            folder.rename(old)
         try:
+            if folder.exists():
+                folder.rename(old)
             building.rename(folder)
-        except OSError:
-            if old.exists():
-                old.rename(folder)
+        except BaseException:
+            put_back()
             raise
         flush(folder.parent)
         shutil.rmtree(old, ignore_errors=True)
