@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import secrets
 import shutil
@@ -55,6 +56,7 @@ class ArtDataset:
     file_digests: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...]
     digest: str  # of pictures, labels and style names: the same wherever the collection lies
+    former_digest: str  # by which older versions knew it, of the pictures that were left out too
     folder: Path
     splits: tuple[str, ...] = ()  # of each picture, where the collection's own folders divide it
 
@@ -71,6 +73,10 @@ class ArtDataset:
 
     def select(self, indices: np.ndarray) -> "ArtDataset":
         """Some of the pictures as a data set of their own, with all style names; nothing is copied."""
+
+        def chosen(digest: str) -> str:
+            return hashlib.sha256(f"{digest} {indices.tolist()}".encode()).hexdigest()
+
         return replace(
             self,
             rows=self.rows[indices],
@@ -79,7 +85,8 @@ class ArtDataset:
             captions=tuple(self.captions[index] for index in indices),
             file_digests=tuple(self.file_digests[index] for index in indices),
             splits=tuple(self.splits[index] for index in indices) if self.splits else (),
-            digest=hashlib.sha256(f"{self.digest} {indices.tolist()}".encode()).hexdigest(),
+            digest=chosen(self.digest),
+            former_digest=chosen(self.former_digest),
         )
 
     def style_counts(self) -> dict[str, int]:
@@ -204,14 +211,19 @@ def _create_array(path: Path, shape: tuple[int, ...]) -> np.memmap:
 
 def _build(collection: Collection, resolution: int, folder: Path) -> None:
     with _building(folder) as building:
-        kept, digests, skipped = _decode_all(collection, resolution, building / PICTURES_NAME)
+        path = building / PICTURES_NAME
+        kept, digests, skipped = _decode_all(collection, resolution, path)
         if not kept:
             name, reason = skipped[0]
             raise ValueError(
                 f"{collection.source}: none of its {len(collection.entries)} pictures can be used; "
                 f"the first, {name}: {reason}"
             )
-        _write_index(building, kept, digests, skipped)
+        former_sha256 = ""
+        if len(kept) < len(collection.entries):
+            former_sha256 = sha256(path)
+            _keep_first(path, len(kept))
+        _write_index(building, kept, digests, skipped, former_sha256)
 
 
 def _decode_all(
@@ -266,11 +278,22 @@ def _decode_all(
     return kept, digests, skipped
 
 
-def _write_index(folder: Path, kept: list[Entry], digests: list[str], skipped: list[tuple[str, str]]) -> None:
+def _keep_first(path: Path, count: int) -> None:
+    """Shorten an array on disk to its first pictures, as if it had been made for them alone."""
+    shape = (count, *np.load(path, mmap_mode="r").shape[1:])
+    with path.open("r+b") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        file.truncate(file.tell() + math.prod(shape))
+
+
+def _write_index(
+    folder: Path, kept: list[Entry], digests: list[str], skipped: list[tuple[str, str]], former_sha256: str = ""
+) -> None:
     styles = sorted({entry.style for entry in kept})
     label = {style: index for index, style in enumerate(styles)}
     index = {
-        "sha256": sha256(folder / PICTURES_NAME),
+        "sha256": (digest := sha256(folder / PICTURES_NAME)),
+        "former_sha256": former_sha256 or digest,
         "styles": styles,
         "labels": [label[entry.style] for entry in kept],
         "names": [entry.name for entry in kept],
@@ -291,6 +314,10 @@ def _open_built(folder: Path) -> ArtDataset:
     parts = [pictures, *(index[name] for name in ("names", "captions", "file_digests"))]
     if not count or any(len(part) != count for part in parts) or len(index["splits"]) not in (0, count):
         raise ValueError("its parts do not fit together")
+
+    def digest(of_pictures: str) -> str:
+        return hashlib.sha256(repr([of_pictures, index["labels"], index["styles"]]).encode()).hexdigest()
+
     return ArtDataset(
         pictures=pictures,
         rows=np.arange(count),
@@ -301,7 +328,8 @@ def _open_built(folder: Path) -> ArtDataset:
         file_digests=tuple(index["file_digests"]),
         skipped=tuple((name, reason) for name, reason in index["skipped"]),
         splits=tuple(index["splits"]),
-        digest=hashlib.sha256(repr([index["sha256"], index["labels"], index["styles"]]).encode()).hexdigest(),
+        digest=digest(index["sha256"]),
+        former_digest=digest(index.get("former_sha256", index["sha256"])),
         folder=folder,
     )
 

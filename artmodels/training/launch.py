@@ -137,7 +137,7 @@ def open_pictures(
         test = replace(test, styles=dataset.styles)
     if test:
         _check_test(test, dataset, unconditional, test_data or data)
-        described["test"] = {"source": test_data, "pictures": len(test), "sha256": test.digest}
+        described["test"] = {"source": test_data, "pictures": len(test), **_digests(test)}
     return dataset, test, described
 
 
@@ -150,7 +150,8 @@ def check_same_pictures(began_with: dict[str, Any], found: dict[str, Any]) -> No
 
 
 def _check_same(what: str, began_with: dict[str, Any], found: dict[str, Any]) -> None:
-    if began_with.get("sha256") != found.get("sha256"):
+    sha256 = found.get("sha256")
+    if began_with.get("sha256") not in (sha256, found.get("former_sha256", sha256)):
         then, now = (counted.get("pictures", "none") for counted in (began_with, found))
         raise ValueError(
             f"the {what} are not those that the run began with ({then} then, {now} now), or this version of artmodels "
@@ -182,8 +183,13 @@ def _check_test(test: ArtDataset, dataset: ArtDataset, unconditional: bool, sour
 
 
 def _describe_data(data: str | None, dataset: ArtDataset) -> dict[str, Any]:
-    counts = dataset.style_counts()
-    return {"source": data, "pictures": len(dataset), "style_counts": counts, "sha256": dataset.digest}
+    return {"source": data, "pictures": len(dataset), "style_counts": dataset.style_counts(), **_digests(dataset)}
+
+
+def _digests(dataset: ArtDataset) -> dict[str, str]:
+    """By which a run knows its pictures again, also one that an older version began."""
+    former = {"former_sha256": dataset.former_digest} if dataset.former_digest != dataset.digest else {}
+    return {"sha256": dataset.digest, **former}
 
 
 def put_beside(companion: Path, model: Path, settle: Callable[[Path], None] | None = None) -> None:

@@ -424,3 +424,22 @@ def test_presets_are_consistent_and_survive_json(name):
     config = PRESETS[name]()
     assert config.preset == name
     assert TrainConfig(**json.loads(json.dumps(config.to_json()))) == config
+
+
+def test_a_run_goes_on_without_a_picture_that_it_left_out_and_where_an_older_version_began_it(tmp_path):
+    data = draw_pictures(tmp_path / "data")
+
+    def described() -> dict[str, Any]:
+        return launch.open_pictures(str(data), None, 32, lambda styles: None)[2]
+
+    without = described()
+    (data / "mosaic" / "broken.png").write_bytes(b"no")
+    with_it = described()
+    begun_before = {**with_it, "sha256": with_it["former_sha256"]}
+    launch.check_same_pictures(with_it, without)
+    launch.check_same_pictures(begun_before, with_it)
+    for other in (begun_before, {**with_it, "sha256": "0" * 64}):
+        with pytest.raises(ValueError, match="the pictures are not those"):
+            launch.check_same_pictures(other, without)
+    with pytest.raises(ValueError, match="the test pictures are not those"):
+        launch.check_same_pictures(without, {**without, "test": without})

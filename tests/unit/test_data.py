@@ -1,5 +1,6 @@
 """Reading folders and zips: what becomes of each kind of file, and what of bad ones."""
 
+import hashlib
 import io
 import json
 import os
@@ -175,6 +176,24 @@ def test_the_digest_is_that_of_the_pictures_wherever_they_lie(tmp_path, pictures
     assert load_dataset(moved, 32).digest == before
     (moved / "mosaic" / "0.png").write_bytes((moved / "mosaic" / "1.png").read_bytes())
     assert load_dataset(moved, 32).digest != before
+
+
+def test_a_picture_that_was_left_out_can_be_taken_away_without_changing_the_digest(pictures):
+    (pictures / "mosaic" / "broken.png").write_bytes(b"no")
+    with_it = load_dataset(pictures, 32)
+    (pictures / "mosaic" / "broken.png").unlink()
+    without = load_dataset(pictures, 32)
+    assert [name for name, _ in with_it.skipped] == ["mosaic/broken.png"] and with_it.folder != without.folder
+    assert with_it.digest == without.digest == without.former_digest
+    assert [(each.folder / "pictures.npy").stat().st_size for each in (with_it, without)] == [
+        128 + 18 * 32 * 32 * 3
+    ] * 2
+    assert np.array_equal(with_it.pictures, without.pictures)
+
+    file = io.BytesIO()  # as older versions wrote it, and knew it by
+    np.save(file, np.concatenate([without.pictures, np.zeros((1, 32, 32, 3), np.uint8)]))
+    told = [hashlib.sha256(file.getvalue()).hexdigest(), without.labels.tolist(), list(without.styles)]
+    assert with_it.former_digest == hashlib.sha256(repr(told).encode()).hexdigest()
 
 
 def test_metadata_that_is_no_json_is_named_by_line(tmp_path):
