@@ -103,7 +103,8 @@ def load_dataset(source: str | Path | None, resolution: int, cache: Path | None 
     Raises:
         FileNotFoundError: there is no such folder or file.
         ValueError: neither folder nor zip, damaged metadata, or no picture that can be used.
-        OSError: the cache cannot be written, or the Hub does not give the data set.
+        OSError: the cache cannot be written, the Hub does not give the data set, or a picture cannot be read by a
+            fault of the machine, not of the file.
     """
     cache = cache or default_cache()
     try:
@@ -252,7 +253,17 @@ def _decode_all(
             return str(error)
 
     def decode_chunk(chunk: tuple[Entry, ...]) -> list[tuple[np.ndarray, str] | str]:
-        return [decode(content) for _, content in collection.read([entry.name for entry in chunk])]
+        names, results = [entry.name for entry in chunk], []
+        try:
+            for _, content in collection.read(names):
+                results.append(decode(content))
+        except (OSError, MemoryError) as error:  # not of the file: it would be left out for ever
+            why = "out of memory" if isinstance(error, MemoryError) else getattr(error, "strerror", None) or error
+            raise OSError(
+                f"{collection.source}: {names[len(results)]} cannot be read at this moment ({why}): mend that, or take "
+                "it away, and start again"
+            ) from error
+        return results
 
     pictures = _create_array(path, (len(entries), resolution, resolution, 3))
     with (

@@ -44,6 +44,7 @@ def decode_picture(content: bytes, resolution: int, most: int = MAX_PIXELS) -> n
 
     Raises:
         ValueError: not a picture, truncated, too small or too large; the message is the reason.
+        MemoryError: there is not enough, at this moment.
     """
     return _decode(content, resolution, lambda width, height: (resolution, resolution), most)
 
@@ -54,7 +55,7 @@ def decode_whole(content: bytes, longest: int, multiple: int = 8, most: int = MA
     What is longer than twice its width is cropped to that.
 
     Raises:
-        ValueError: see `decode_picture`.
+        ValueError, MemoryError: see `decode_picture`.
     """
 
     def size(width: int, height: int) -> tuple[int, int]:
@@ -83,7 +84,7 @@ def _decode(content: bytes, resolution: int, size: Callable[[int, int], tuple[in
             turn = None if picture.format == "TIFF" else turn  # which Pillow sets upright as it reads it
             fitted = ImageOps.fit(reduced_rgb(picture, factor), size(width, height), Image.Resampling.LANCZOS)
             return np.asarray(fitted if turn is None else fitted.transpose(turn))
-    except ValueError:
+    except (ValueError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
         raise ValueError(f"too large: at most {most // 10**6} megapixels") from error

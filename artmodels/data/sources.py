@@ -1,5 +1,6 @@
 """The files of a folder or a zip, maybe a stranger's: names, stamps that change when a file does, and bytes."""
 
+import errno
 import hashlib
 import os
 import stat
@@ -14,6 +15,7 @@ SYSTEM_FOLDERS = frozenset(("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume
 METHODS = {9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "Zstandard", 95: "XZ", 98: "PPMd", 99: "AES encryption"}
 UTF8_NAME = 0x800  # of a zip member's flag bits
 ENCRYPTED = 0x1
+FORBIDDEN = "unreadable: permission denied"  # also the stamp of such a file, which changes when it may be read
 
 Refusals = list[tuple[str, str]]  # a file, and why it is left out
 
@@ -54,13 +56,14 @@ class FolderSource:
                     self.refused.append((name, "a link to nowhere"))
                     continue
                 if stat.S_ISREG(found.st_mode):
-                    self.stamps[name] = f"{found.st_size} {found.st_mtime_ns}"
+                    readable = os.access(file, os.R_OK)
+                    self.stamps[name] = f"{found.st_size} {found.st_mtime_ns}" if readable else FORBIDDEN
                 else:
                     self.refused.append((name, "no regular file"))
 
     def read(self, names: list[str], limit: int) -> Iterator[tuple[str, bytes | str]]:
         for name in names:
-            yield name, read_file(self.path / name, limit)
+            yield name, FORBIDDEN if self.stamps[name] == FORBIDDEN else read_file(self.path / name, limit)
 
 
 class ZipSource:
@@ -114,19 +117,25 @@ def zip_name(member: zipfile.ZipInfo) -> tuple[str, bool]:
 
 
 def read_file(path: Path, limit: int) -> bytes | str:
-    """A regular file's bytes, or the reason why it cannot be read; no more than the limit is ever taken."""
-    try:
-        with path.open("rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return "no regular file"
-            content = file.read(limit + 1)
-    except OSError as error:
-        return f"unreadable: {error.strerror or error}"
+    """A regular file's bytes, or the reason why it is none to read; no more than the limit is ever taken.
+
+    Raises:
+        OSError, MemoryError: the machine cannot read it, at this moment.
+    """
+    with path.open("rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            return "no regular file"
+        content = file.read(min(found.st_size, limit) + 1)  # for as much as is asked for, memory is taken
     return content if len(content) <= limit else f"larger than {limit} bytes"
 
 
 def read_zip_member(archive: zipfile.ZipFile, member: str | zipfile.ZipInfo, limit: int) -> bytes | str:
-    """A file's bytes out of a zip, or the reason why it cannot be read."""
+    """A file's bytes out of a zip, or the reason why it is none to read.
+
+    Raises:
+        OSError, MemoryError: the machine cannot read it, at this moment.
+    """
     try:
         info = archive.getinfo(member) if isinstance(member, str) else member
         if info.file_size > limit:
@@ -144,7 +153,11 @@ def read_zip_member(archive: zipfile.ZipFile, member: str | zipfile.ZipInfo, lim
             return content if not file.read(1) else "damaged in the zip: it holds more than it says"
     except NotImplementedError as error:
         return f"compressed in a way that is not read ({error}): zip it anew, or give the folder"
+    except MemoryError:
+        raise
     except Exception as error:  # zipfile passes on what zlib, bz2 and lzma raise, which share no base
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # a place that is in no file
+            raise
         return f"damaged in the zip: {error or type(error).__name__}"
 
 

@@ -231,7 +231,10 @@ def read_input(path: Path, most: int = MAX_PIXELS) -> Input:
     """
     if not path.is_file():
         raise FileNotFoundError(f"no file {path}: expected a picture")
-    content = read_file(path, MAX_FILE_BYTES)
+    try:
+        content = read_file(path, MAX_FILE_BYTES)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror})") from error
     if isinstance(content, str):
         raise ValueError(f"{path} is {content}")
     return Input(content, hashlib.sha256(content).hexdigest(), path.name[:100], most)

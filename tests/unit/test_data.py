@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import resource
 import struct
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -739,6 +741,53 @@ def test_what_is_no_regular_file_is_counted_and_never_read(tmp_path):
         "no-suffix": "no suffix: if it is a picture, give it one, like .jpg",
         "old.tga": "this format is not read: save it as PNG or JPEG",
     }
+
+
+def test_a_fault_of_the_machine_leaves_no_picture_out_for_ever(tmp_path, pictures):
+    """Too many open files, in the middle of a collection: nothing is kept, and another time all are read."""
+    collection, folder = open_collection(pictures), tmp_path / "cache" / "built"
+
+    def read(names: list[str]) -> Iterator[tuple[str, bytes | str]]:
+        few, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        for number, name in enumerate(names):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (3 if number == 5 else few, most))
+            try:
+                yield from collection.read([name])
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (few, most))
+
+    with pytest.raises(OSError, match=r"flow-field/5\.png cannot be read at this moment \(Too many open files\): mend"):
+        dataset_module._build(replace(collection, read=read), 32, folder)
+    assert not list(folder.parent.iterdir())
+    dataset_module._build(collection, 32, folder)
+    assert not dataset_module._open_built(folder).skipped
+
+
+@pytest.mark.slow
+def test_a_picture_for_which_memory_is_short_is_named_and_nothing_is_kept(tmp_path):
+    (tmp_path / "art").mkdir()
+    large = Image.new("RGB", (10_000, 10_000))
+    large.putpixel((0, 0), (255, 0, 0))
+    large.save(tmp_path / "art" / "large.png", compress_level=1)
+    script = (
+        "import resource, sys; from pathlib import Path; from artmodels.data.dataset import load_dataset\n"
+        "from artmodels.io.errors import main_with_clear_errors\n"
+        "pages = int(Path('/proc/self/statm').read_text().split()[0])\n"
+        "resource.setrlimit(resource.RLIMIT_AS, [pages * resource.getpagesize() + 350_000_000] * 2)\n"
+        f"load = lambda: load_dataset({str(tmp_path / 'art')!r}, 32, Path({str(tmp_path / 'cache')!r}))\n"
+        "sys.exit(main_with_clear_errors(load))"
+    )
+    assert_one_clear_line(run("-c", script), "large.png cannot be read at this moment (out of memory)")
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
+def test_a_picture_that_may_not_be_read_is_counted_until_it_may(tmp_path):
+    opened(tmp_path, ["a/1.png", "b/2.png"])
+    (tmp_path / "art" / "b" / "2.png").chmod(0)
+    assert load_dataset(tmp_path / "art", 32).skipped == (("b/2.png", "unreadable: permission denied"),)
+    (tmp_path / "art" / "b" / "2.png").chmod(0o644)
+    assert not load_dataset(tmp_path / "art", 32).skipped
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
