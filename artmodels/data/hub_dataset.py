@@ -184,7 +184,12 @@ def _content(record: dict[str, Any] | None) -> bytes | str:
     caches = (constants.HF_HUB_CACHE, config.HF_DATASETS_CACHE)
     if not any(Path(os.path.realpath(container)).is_relative_to(os.path.realpath(cache)) for cache in caches):
         return "its bytes are not in the data set, only a path of somebody's machine"
-    if not inside:
-        return read_file(Path(container), MAX_FILE_BYTES)
-    with zipfile.ZipFile(container) as archive:
-        return read_zip_member(archive, inside.removeprefix("zip://"), MAX_FILE_BYTES)
+    try:
+        if not inside:
+            return read_file(Path(container), MAX_FILE_BYTES)
+        with zipfile.ZipFile(container) as archive:
+            return read_zip_member(archive, inside.removeprefix("zip://"), MAX_FILE_BYTES)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return "its bytes are not in the data set, and its file is not in the cache"
+    except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        return f"its zip in the cache is damaged: {error}"

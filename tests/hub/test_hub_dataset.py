@@ -11,7 +11,7 @@ from helpers import ROOT, STYLES, assert_one_clear_line, hub_environment, run
 from PIL import Image
 
 from artmodels.data import procedural
-from artmodels.data.hub_dataset import HubSource, parse_source
+from artmodels.data.hub_dataset import HubSource, _content, parse_source
 from artmodels.training.checkpoint import list_checkpoints
 
 
@@ -155,6 +155,21 @@ def test_a_table_that_points_at_somebodys_files_reads_none_of_them(hub, load, tm
     hub.add("user/thief", {"data/train-00000-of-00001.parquet": table}, "datasets")
     ((counts, _, _, skipped),) = load("user/thief")
     assert counts == {"thief": 1} and "only a path of somebody's machine" in skipped[0][1]
+
+
+def test_a_file_of_the_cache_that_is_damaged_or_gone_is_a_reason(tmp_path, monkeypatch):
+    pytest.importorskip("datasets")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    (tmp_path / "torn.zip").write_bytes(b"PK\3\4 and no more")
+    (tmp_path / "folder").mkdir()
+    found = {
+        path: _content({"bytes": None, "path": path.format(tmp_path)})
+        for path in ("zip://a.png::{}/torn.zip", "zip://a.png::{}/gone.zip", "{}/gone.png", "{}/folder")
+    }
+    assert [found.pop("zip://a.png::{}/torn.zip"), *set(found.values())] == [
+        "its zip in the cache is damaged: File is not a zip file",
+        "its bytes are not in the data set, and its file is not in the cache",
+    ]
 
 
 @pytest.mark.slow
