@@ -39,9 +39,8 @@ _WORD = re.compile(r"[぀-ヿ㐀-鿿]|(?:(?![぀-ヿ㐀-鿿])[^\W\d_]){2,}")
 
 def split_words(text: str) -> list[str]:
     """The words of a text in lower case without accents, numbers and single letters; `"Vétheuil 1901"` is one word."""
-    plain = "".join(
-        letter for letter in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(letter)
-    )
+    apart = unicodedata.normalize("NFKD", text.lower()).lower()  # № is No when it is taken apart
+    plain = "".join(letter for letter in apart if not unicodedata.combining(letter))
     return [word for word in _WORD.findall(plain) if len(word) <= MAX_WORD]
 
 

@@ -3,6 +3,7 @@
 import itertools
 import json
 import shutil
+import sys
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -135,6 +136,13 @@ def test_words_are_letters_in_lower_case_without_accents_and_chinese_letters_are
     assert split_words("Vétheuil 1901(1), l'Été: an UKIYO-E") == ["vetheuil", "ete", "an", "ukiyo"]
     assert split_words("夜の海 at night") == ["夜", "の", "海", "at", "night"]
     assert split_words("x" * (MAX_WORD + 1)) == []
+    assert split_words("№ 5, Brand™") == ["no", "brandtm"]
+
+
+def test_words_of_all_letters_that_there_are_stay_what_they_are_when_split_again():
+    words = split_words(" ".join(2 * chr(code) for code in range(sys.maxunicode + 1)))
+    assert len(words) > 100_000 and split_words(" ".join(words)) == words
+    assert PromptConfig(tuple(dict.fromkeys(words))[:MAX_VOCABULARY], ("a style",))
 
 
 def flat(red: float, green: float, blue: float) -> torch.Tensor:
