@@ -50,21 +50,6 @@ def save_weights(
         raise OSError(f"could not write {path}: {error}; is the disk full?") from error
 
 
-def save_companion(folder: Path, name: str, state: Mapping[str, Tensor], metadata: Mapping[str, Any]) -> None:
-    """Write a file beside a model, whole or not at all: tensors in half precision, `metadata` as JSON.
-
-    Raises:
-        OSError: the disk is full or not writable, or there is no such folder.
-    """
-    texts = {key: json.dumps(value, ensure_ascii=False, sort_keys=True) for key, value in metadata.items()}
-    building = folder / f".{name}.new"
-    try:
-        save_weights(state, building, torch.float16, texts)
-        building.replace(folder / name)
-    finally:
-        building.unlink(missing_ok=True)
-
-
 def read_header(path: Path) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     """Names, types and shapes of a safetensors file, and its metadata, without reading its tensors.
 

@@ -25,9 +25,9 @@ from artmodels.hub.model_files import (
 from artmodels.hub.pretrained import ArtGenerator, load_generator
 from artmodels.hub.statement import Statement
 from artmodels.io.device import describe_machine
-from artmodels.io.files import replacing, write_json
+from artmodels.io.files import json_bytes, replacing, write_json
 from artmodels.io.random import seeded_generator
-from artmodels.io.safetensors_io import read_json
+from artmodels.io.safetensors_io import MAX_JSON_BYTES, read_json
 from artmodels.training.checkpoint import RunProgress
 from artmodels.training.config import TrainConfig
 from artmodels.training.monitor import Monitor
@@ -125,6 +125,15 @@ def steer_model(output: Path, config: TrainConfig, device: torch.device) -> None
         rewrite_card(folder, load_generator(folder), {})
 
 
+def thinned(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A run's records, as many as a published file has room for: every second one that tells of no evaluation goes."""
+    while len(json_bytes(history)) > MAX_JSON_BYTES:
+        plain = [place for place, record in enumerate(history) if "evaluation" not in record]
+        going = set((plain if len(plain) > 1 else list(range(len(history))))[:-1:2])
+        history = [record for place, record in enumerate(history) if place not in going]
+    return history
+
+
 def write_model_folder(
     folder: Path,
     generator: ArtGenerator,
@@ -139,5 +148,5 @@ def write_model_folder(
     generator._save_pretrained(folder)
     style_sheet(generator, SHEET_SEEDS, SHEET_TRUNCATION).save(folder / "samples.png")
     write_json(folder / METRICS_NAME, {"training": training, **({"evaluation": metrics} if metrics else {})})
-    write_json(folder / HISTORY_NAME, history)
+    write_json(folder / HISTORY_NAME, thinned(history))
     (folder / CARD_NAME).write_text(model_card(generator, training, metrics, Statement()), "utf-8")

@@ -75,6 +75,7 @@ def start_run(
         check_run_folder(output, resume)  # another run may have come and gone while the pictures were decoded
         clear_leftovers(output, OUR_NAMES)
         clear_leftovers(output / "samples", SAMPLE_NAMES)
+        clear_leftovers(output / "model", re.compile(re.escape(task.companion)))
         trained_on, held_out = keep_split(output, dataset, config.hold_out, write=False)
         if task.companion and len(held_out) < FEWEST:
             raise ValueError(

@@ -2,7 +2,11 @@
 
 import json
 import shutil
+import string
+from dataclasses import replace
+from itertools import islice, product
 
+import numpy as np
 import pytest
 import torch
 from helpers import folder_files
@@ -13,13 +17,30 @@ from artmodels.data.dataset import load_dataset
 from artmodels.hub.card import rewrite_card
 from artmodels.hub.companion import Companion
 from artmodels.hub.companions import COMPANIONS, files_beside
+from artmodels.hub.companions.classifier import load_classifier, save_classifier
 from artmodels.hub.companions.curated import CURATED_NAME, Curated, load_curated, save_curated
-from artmodels.hub.companions.neighbours import NEIGHBOURS_NAME
+from artmodels.hub.companions.neighbours import (
+    DIMENSIONS,
+    MAX_PICTURES,
+    NEIGHBOURS_NAME,
+    find_neighbours,
+    load_neighbours,
+    save_neighbours,
+)
+from artmodels.hub.companions.prompt import MAX_REFERENCE, load_prompt, save_prompt
+from artmodels.hub.companions.style_statistics import SIZES, load_style_statistics, save_style_statistics
+from artmodels.hub.companions.upscaler import load_upscaler, save_upscaler
 from artmodels.hub.load import load_model
-from artmodels.hub.model_files import METRICS_NAME
+from artmodels.hub.model_files import HISTORY_NAME, METRICS_NAME
 from artmodels.hub.publish import is_ours, publication, publish
 from artmodels.hub.statement import Statement
-from artmodels.training.export import write_model_folder
+from artmodels.io.safetensors_io import MAX_STYLES, read_json
+from artmodels.metrics.classification import classification_figures
+from artmodels.models.classifier import ClassifierConfig, StyleClassifier
+from artmodels.models.efficientnet import POOLED_DIM
+from artmodels.models.prompt import MAX_DIM, MAX_VOCABULARY, PromptConfig, PromptModel, PromptNetwork
+from artmodels.models.upscaler import Upscaler, UpscalerConfig
+from artmodels.training.export import thinned, write_model_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")  # the client's own, of uploads
 
@@ -181,3 +202,71 @@ def test_a_strangers_curated_seeds_are_checked(whole_folder, tmp_path, change, t
     with pytest.raises(ValueError, match=told) as error:
         load_curated(tmp_path, load_model(whole_folder).generator.config.styles)
     assert "\n" not in str(error.value) and "evaluate --curate" in str(error.value)
+
+
+# --- what is saved is read again --------------------------------------------------------------------------------------
+
+MANY_STYLES = tuple(f"{number:04}" + "画" * 96 for number in range(MAX_STYLES))
+
+
+def test_the_largest_networks_that_can_be_trained_are_read_again(tmp_path):
+    classifier = StyleClassifier(ClassifierConfig(256, MANY_STYLES, width=96, blocks=4))
+    guesses = torch.rand(3000, MAX_STYLES, generator=torch.Generator().manual_seed(0)).softmax(dim=1)
+    figures = classification_figures(guesses, torch.arange(3000) % MAX_STYLES, MANY_STYLES)
+    save_classifier(tmp_path, classifier, {"measured_by": "test pictures", **figures})
+    assert load_classifier(tmp_path).config == classifier.config
+    upscaler = Upscaler(UpscalerConfig(64, 16))
+    save_upscaler(tmp_path, upscaler, {})
+    assert load_upscaler(tmp_path).config == upscaler.config
+    letters = product(string.ascii_lowercase, repeat=3)
+    words = tuple("".join(three) + "ж" * 37 for three in islice(letters, MAX_VOCABULARY))
+    network = PromptNetwork(PromptConfig(words, MANY_STYLES, MAX_DIM, MAX_DIM, MAX_DIM, MAX_DIM))
+    unmeasured = {"pictures": 0, "recall": {}}
+    save_prompt(tmp_path, PromptModel(network, unmeasured, torch.zeros(MAX_REFERENCE, MAX_DIM), ""))
+    assert load_prompt(tmp_path, MANY_STYLES).config == network.config
+
+
+def test_statistics_of_as_many_styles_as_a_model_has_are_read_again(tmp_path, whole_folder):
+    styles = load_model(whole_folder).generator.config.styles
+    (one, *_), *_ = load_style_statistics(whole_folder, styles).representations
+    save_style_statistics(tmp_path, MANY_STYLES, [[one] * len(SIZES)] * MAX_STYLES)
+    assert load_style_statistics(tmp_path, MANY_STYLES).styles == MANY_STYLES
+
+
+@pytest.mark.parametrize(("letter", "length"), [("a", 193), ("画", 67), ('"', 52)])
+def test_labels_are_as_long_as_their_file_has_room_for(tmp_path, letter, length):
+    labels = tuple(f"{number:05}" + 300 * letter for number in range(MAX_PICTURES))
+    noise = np.random.default_rng(0).integers(256, size=(2, 48, 48, 3), dtype=np.uint8)  # its JPEGs are the largest
+    features = torch.randn(MAX_PICTURES, 4)
+    small = find_neighbours(features[:2], features[:2], ("", ""), 2, 128, noise).thumbnails
+    saved = replace(
+        find_neighbours(features, features[:5], labels, 2, 128),
+        points=torch.zeros(MAX_PICTURES, DIMENSIONS),
+        mean=torch.zeros(POOLED_DIM),
+        axes=torch.zeros(POOLED_DIM, DIMENSIONS),
+        thumbnails=small[:1] * MAX_PICTURES,
+    )
+    save_neighbours(tmp_path, saved)
+    found = load_neighbours(tmp_path).labels
+    assert found == saved.labels and len(set(found)) == MAX_PICTURES
+    assert {len(label) for label in found} == {length}
+
+
+def test_what_would_not_be_read_again_does_not_replace_what_is(whole_folder, tmp_path):
+    shutil.copy2(whole_folder / "classifier.safetensors", tmp_path)
+    before = folder_files(tmp_path)
+    classifier = load_classifier(tmp_path)
+    with pytest.raises(ValueError, match=r"classifier\.safetensors would have 4,0.* bytes where 4,000,000 are read"):
+        save_classifier(tmp_path, classifier, {"padding": "x" * 4_000_000})
+    assert folder_files(tmp_path) == before
+
+
+def test_a_long_story_is_thinned_to_what_is_read_again(generator, tmp_path):
+    told = {"generator_loss": 0.12345, "discriminator_loss": 1.0}
+    measured = {images: {"evaluation": {"kernel_distance": 0.5}} for images in (1000, 1003)}
+    history = [{"images": images, **told, **measured.get(images, {})} for images in range(80_000)]
+    write_model_folder(tmp_path, generator, TRAINING, history, FIGURES)
+    kept = read_json(tmp_path / HISTORY_NAME)
+    assert 1000 < len(kept) < len(history) and kept[-1] == history[-1]
+    assert [record["images"] for record in kept if "evaluation" in record] == [1000, 1003]
+    assert thinned(history[:100]) == history[:100]

@@ -425,7 +425,7 @@ def assert_refused(folder: Path, expected: str) -> None:
         (lambda told: told["figures"]["styles"].update(mosaic=3), "figures.styles.mosaic should be an object, found 3"),
         (lambda told: told["figures"].update(reference="good"), "reference should be an object"),
         (lambda told: told["figures"]["reference"].update(name="a\n# b"), "printable"),
-        (lambda told: told["figures"].update(padding="x" * 300_000), "text of at most 200000"),
+        (lambda told: told["figures"].update(padding="x" * 4_100_000), "text of at most 4000000"),
     ],
 )
 def test_configs_and_figures_that_lie(folder, change, expected):

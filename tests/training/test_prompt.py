@@ -459,7 +459,7 @@ def test_prompt_models_of_strangers_are_checked(tmp_path, change, expected):
         (lambda tensors: {**tensors, REFERENCE: torch.zeros(())}, "0 to 4096 rows"),
         (lambda tensors: {**tensors, "surplus": torch.zeros(1)}, "surplus"),
         (lambda tensors: {name: tensors[name] for name in tensors if name != "text_out.bias"}, "lacks text_out.bias"),
-        (lambda tensors: {**tensors, "surplus": torch.zeros(2 * 1024**2)}, "larger than"),
+        (lambda tensors: {**tensors, "surplus": torch.zeros(13 * 1024**2)}, "larger than"),
     ],
 )
 def test_tensors_of_strangers_are_checked(tmp_path, attack, expected):
@@ -475,7 +475,7 @@ def test_tensors_of_strangers_are_checked(tmp_path, attack, expected):
         load_prompt(tmp_path, STYLES)
 
 
-@pytest.mark.parametrize("text", [None, "{", "[1]", "{}", '{"config": NaN}', "x" * 1_000_001])
+@pytest.mark.parametrize("text", [None, "{", "[1]", "{}", '{"config": NaN}', "x" * 4_000_001])
 def test_what_is_said_of_a_strangers_prompt_model_is_checked(tmp_path, text):
     save_file({REFERENCE: torch.zeros(1, 4)}, tmp_path / PROMPT_NAME, {METADATA_KEY: text} if text else None)
     with pytest.raises(ValueError, match="train the prompt model anew"):

@@ -240,7 +240,7 @@ def test_a_round_trip_keeps_all_but_half_precision(folder):
             lambda told: told["figures"].update(perceptual_distance="small"),
             "figures.perceptual_distance should be an object",
         ),
-        (lambda told: told["figures"].update(padding="x" * 30_000), "text of at most 20000"),
+        (lambda told: told["figures"].update(padding="x" * 4_100_000), "text of at most 4000000"),
     ],
 )
 def test_configs_and_figures_that_lie(folder, change, expected):

@@ -29,11 +29,13 @@ from artmodels.generate.recipe import (
     parse_recipe_data,
     parse_recipes,
 )
+from artmodels.hub.companion import MOST_TOLD
 from artmodels.hub.companions import classifier, directions, prompt, upscaler
 from artmodels.hub.download import leads_out, parse_hub_id
 from artmodels.hub.load import load_model
 from artmodels.hub.model_cache import ModelCache
 from artmodels.hub.pretrained import read_config
+from artmodels.io.safetensors_io import parse_metadata
 from artmodels.models.generator import GeneratorConfig
 from artmodels.optimize.provenance import parse_provenance
 from artmodels.studio import handlers
@@ -223,14 +225,14 @@ DIRECTIONS = {
 def test_figures_of_companions(of_classifier, of_upscaler, of_directions, anything):
     classifier.check_figures(CLASSIFIER, ("a", "b"))
     upscaler.check_figures(UPSCALER)
-    assert directions._read_metadata(as_json(DIRECTIONS), 1)
+    assert directions._read_told(DIRECTIONS, 1)
     for value in (of_classifier, anything):
         survives(lambda value: classifier.check_figures(value, ("a", "b")), value)
     for value in (of_upscaler, anything):
         survives(upscaler.check_figures, value)
     for value in (of_directions, anything):
-        survives(lambda value: directions._read_metadata(as_json(value), 1), value)
-        survives(lambda value: prompt._read_metadata(as_json(value)), value)
+        survives(lambda value: directions._read_told(parse_metadata(as_json(value), MOST_TOLD, "it"), 1), value)
+        survives(lambda value: prompt._read_told(parse_metadata(as_json(value), MOST_TOLD, "it")), value)
 
 
 @MANY

@@ -8,21 +8,13 @@ from torch import nn
 
 from artmodels.hub.companion import Companion
 from artmodels.hub.model_files import escape_markdown
-from artmodels.io.safetensors_io import (
-    load_weights,
-    parse_metadata,
-    read_header,
-    save_companion,
-    shapes_only,
-    to_config,
-)
+from artmodels.io.safetensors_io import load_weights, shapes_only, to_config
 from artmodels.io.schema import Count, Name, Schema, Share, parse
 from artmodels.models.classifier import ClassifierConfig, StyleClassifier
 from artmodels.models.generator import GeneratorConfig
 from artmodels.models.layers import channels_last
 
 CLASSIFIER_NAME = "classifier.safetensors"
-MAX_METADATA = 200_000  # characters of JSON
 REMEDY = "train the classifier anew, or delete the file"
 COLDEST, HOTTEST = 0.05, 20.0  # temperatures that a file may hold
 
@@ -31,11 +23,9 @@ def save_classifier(folder: Path, network: StyleClassifier, figures: dict[str, A
     """Write `classifier.safetensors` into a folder, whole or not at all: weights in half precision, config, figures.
 
     Raises:
-        OSError: the disk is full or not writable, or there is no such folder.
+        ValueError, OSError: those of `Companion.save`.
     """
-    save_companion(
-        folder, CLASSIFIER_NAME, network.state_dict(), {"config": asdict(network.config), "figures": figures}
-    )
+    COMPANION.save(folder, network.state_dict(), {"config": asdict(network.config), "figures": figures})
 
 
 def load_classifier(folder: Path) -> StyleClassifier | None:
@@ -49,9 +39,8 @@ def load_classifier(folder: Path) -> StyleClassifier | None:
     path = COMPANION.find(folder)
     if path is None:
         return None
-    _, metadata = read_header(path)
-    config = to_config(_read_metadata(path, metadata, "config"), ClassifierConfig, path)
-    figures = _read_metadata(path, metadata, "figures")
+    _, (config, figures) = COMPANION.read(path, "config", "figures")
+    config = to_config(config, ClassifierConfig, path)
     try:
         check_figures(figures, config.styles)
     except ValueError as error:
@@ -66,14 +55,6 @@ def load_classifier(folder: Path) -> StyleClassifier | None:
         raise ValueError(f"{path}: a variance is below 0: {REMEDY}")
     network.figures = figures
     return channels_last(network.requires_grad_(False)).eval()
-
-
-def _read_metadata(path: Path, metadata: Any, name: str) -> Any:
-    """What the file's metadata says under a name, from JSON."""
-    try:
-        return parse_metadata(metadata.get(name) if isinstance(metadata, dict) else None, MAX_METADATA, name)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}: {REMEDY}") from error
 
 
 class Recognised(Schema):
@@ -174,8 +155,9 @@ def _share(value: float | None) -> str:
 COMPANION = Companion(
     "classifier",
     CLASSIFIER_NAME,
-    8 * 1024**2,
+    32 * 1024**2,
     lambda folder, config: load_classifier(folder),
     section=_section,
     tensors=lambda found: found.state_dict().values(),
+    remedy=REMEDY,
 )

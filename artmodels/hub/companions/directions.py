@@ -1,7 +1,6 @@
 """Directions of `w` that change one thing that can be named: a companion of a published model."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,12 @@ from torch import Tensor
 
 from artmodels.hub.companion import Companion
 from artmodels.hub.model_files import escape_markdown
-from artmodels.io.safetensors_io import load_weights, parse_metadata, read_header, save_weights, shapes_only
+from artmodels.io.safetensors_io import load_weights, shapes_only
 from artmodels.io.schema import Name, Number, Schema, parse
 from artmodels.models.generator import GeneratorConfig
 
 DIRECTIONS_NAME = "directions.safetensors"
 MAX_DIRECTIONS = 32
-MAX_FIGURES = 100_000  # characters of JSON
 MAX_STEP = 1000.0  # of one number of w, by an amount of 1
 VECTORS, METADATA_KEY = "vectors", "directions"  # the tensor's name, and that of what is said of it
 REMEDY = "find them anew, or delete the file"
@@ -50,9 +48,12 @@ def save_directions(folder: Path, names: Sequence[str], vectors: Tensor, figures
     """Write `directions.safetensors`: `vectors: [K, layers + 1, latent_dim]`, and as JSON their names and figures.
 
     The same directions make the same bytes, so that recipes made with them stay good.
+
+    Raises:
+        ValueError, OSError: those of `Companion.save`.
     """
-    content = json.dumps({"names": list(names), "figures": figures}, ensure_ascii=False, sort_keys=True)
-    save_weights({VECTORS: vectors}, folder / DIRECTIONS_NAME, metadata={METADATA_KEY: content})
+    told = {"names": list(names), "figures": figures}
+    COMPANION.save(folder, {VECTORS: vectors}, {METADATA_KEY: told}, torch.float32)
 
 
 def load_directions(folder: Path, config: GeneratorConfig) -> Directions | None:
@@ -64,7 +65,7 @@ def load_directions(folder: Path, config: GeneratorConfig) -> Directions | None:
     path = COMPANION.find(folder)
     if path is None:
         return None
-    header, metadata = read_header(path)
+    header, (told,) = COMPANION.read(path, METADATA_KEY)
     shape = header.get(VECTORS, {}).get("shape")  # the rest of the header is compared below
     count = shape[0] if isinstance(shape, list) and shape else None
     if not isinstance(count, int) or isinstance(count, bool) or not 0 < count <= MAX_DIRECTIONS:
@@ -75,7 +76,7 @@ def load_directions(folder: Path, config: GeneratorConfig) -> Directions | None:
     if vectors.abs().max() > MAX_STEP:
         raise ValueError(f"{path}: {VECTORS} holds values beyond {MAX_STEP:g}, which no picture bears: {REMEDY}")
     try:
-        names, figures = _read_metadata(metadata.get(METADATA_KEY), count)
+        names, figures = _read_told(told, count)
     except ValueError as error:
         raise ValueError(f"{path}: {error}: {REMEDY}") from error
     return Directions(names, vectors, hashlib.sha256(path.read_bytes()).hexdigest(), figures)
@@ -101,13 +102,12 @@ class Told(Schema):
     figures: Figures
 
 
-def _read_metadata(text: Any, count: int) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """Names and figures of `count` directions, from the JSON beside them.
+def _read_told(content: Any, count: int) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Names and figures of `count` directions, from what is told beside them.
 
     Raises:
-        ValueError: too long, not JSON, or not of the form that `generate.find_directions` gives.
+        ValueError: not of the form that `generate.find_directions` gives.
     """
-    content = parse_metadata(text, MAX_FIGURES, "names and figures")
     told = parse(Told, content, "what is said of them")
     names, of_each = told.names, told.figures.directions
     if len(names) != count or len(set(names)) != count:
@@ -148,4 +148,5 @@ COMPANION = Companion(
     section=_section,
     tensors=lambda found: [found.vectors],
     outlives=False,  # they are those of the very weights
+    remedy=REMEDY,
 )

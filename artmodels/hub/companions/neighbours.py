@@ -1,7 +1,7 @@
 """The training pictures nearest to a picture: what the judge saw in each, in few numbers, beside a published model."""
 
+import bisect
 import io
-import json
 import warnings
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -14,18 +14,18 @@ from PIL import Image
 from pydantic import AfterValidator, Field
 from torch import Tensor
 
-from artmodels.hub.companion import Companion
-from artmodels.io.safetensors_io import load_weights, parse_metadata, read_header, save_weights, shapes_only
+from artmodels.hub.companion import MOST_TOLD, Companion, bytes_told
+from artmodels.io.safetensors_io import load_weights, shapes_only
 from artmodels.io.schema import Schema, parse, printable
 from artmodels.models.efficientnet import POOLED_DIM
 
 NEIGHBOURS_NAME = "neighbours.safetensors"
 MAX_PICTURES = 20_000
-MAX_METADATA = 3_900_000  # characters of JSON, below the largest header
 DIMENSIONS = 128  # of the 1,280 that the judge gives
 THUMBNAIL, THUMBNAIL_QUALITY = 48, 60  # px, JPEG
 MAX_THUMBNAIL_BYTES = 8_000  # of one JPEG
 MAX_LABEL = 200  # characters
+MAX_LABELS = MOST_TOLD - 1000  # bytes of all of them, which leaves room for what else is told
 Label = Annotated[str, Field(max_length=MAX_LABEL), AfterValidator(printable)]
 REMEDY = "build them anew with `evaluate --neighbours`, or delete the file"
 
@@ -88,7 +88,7 @@ def find_neighbours(
     """What is kept of training features `[N, D]`, at most 20,000 of them, and of held-out ones `[M, D]`.
 
     With `pictures`, `uint8 [N, H, W, 3]`, small pictures are kept too. Distances are those in the space of the 128
-    principal axes of the training features.
+    principal axes of the training features. Labels are made so short that a file has room for them all.
 
     Raises:
         ValueError: more labels than features, or fewer than 2 pictures on a side.
@@ -103,10 +103,19 @@ def find_neighbours(
     axes = torch.linalg.svd((features - mean).double(), full_matrices=False).Vh[:DIMENSIONS].T.float()
     points, mean, axes = (tensor.half().float() for tensor in ((features - mean) @ axes, mean, axes))  # as kept
     thumbnails = None if pictures is None else tuple(_jpeg(picture) for picture in pictures)
-    labels = tuple("".join(letter for letter in label if letter.isprintable())[:MAX_LABEL] for label in labels)
-    found = Neighbours(points, mean, axes, torch.zeros(1), labels, judge, judge_resolution, thumbnails)
+    found = Neighbours(points, mean, axes, torch.zeros(1), _short(labels), judge, judge_resolution, thumbnails)
     distances, _ = zip(*(found.nearest(part, 1) for part in held_out.split(16)), strict=True)
     return replace(found, held_out=torch.cat(distances).flatten().sort().values)
+
+
+def _short(labels: tuple[str, ...]) -> tuple[str, ...]:
+    """The labels' printable letters, as many from the start of each as fit into `MAX_LABELS` together."""
+    printed = ["".join(letter for letter in label if letter.isprintable()) for label in labels]
+
+    def cut(length: int) -> tuple[str, ...]:
+        return tuple(text[:length] for text in printed)
+
+    return cut(bisect.bisect_right(range(1, MAX_LABEL + 1), MAX_LABELS, key=lambda length: bytes_told(cut(length))))
 
 
 def _jpeg(picture: np.ndarray) -> bytes:
@@ -120,18 +129,15 @@ def save_neighbours(folder: Path, neighbours: Neighbours) -> None:
     """Write `neighbours.safetensors`: half precision, the labels as JSON beside it.
 
     Raises:
-        ValueError: the labels are too long in sum.
+        ValueError, OSError: those of `Companion.save`.
     """
-    content = {key: getattr(neighbours, key) for key in ("labels", "judge", "judge_resolution")}
-    text = json.dumps(content, ensure_ascii=False)
-    if len(text.encode()) > MAX_METADATA:
-        raise ValueError("the pictures' names are too long in sum for neighbours.safetensors: shorten the captions")
+    told = {key: getattr(neighbours, key) for key in ("labels", "judge", "judge_resolution")}
     state = {key: getattr(neighbours, key) for key in ("points", "mean", "axes", "held_out")}
     if neighbours.thumbnails is not None:
         sizes = torch.tensor([len(content) for content in neighbours.thumbnails])
         state["thumbnails"] = torch.frombuffer(bytearray(b"".join(neighbours.thumbnails)), dtype=torch.uint8)
         state["thumbnail_ends"] = sizes.cumsum(0)
-    save_weights(state, folder / NEIGHBOURS_NAME, torch.float16, {"neighbours": text})
+    COMPANION.save(folder, state, {"neighbours": told})
 
 
 class Told(Schema):
@@ -151,9 +157,9 @@ def load_neighbours(folder: Path) -> Neighbours | None:
     path = COMPANION.find(folder)
     if path is None:
         return None
-    header, metadata = read_header(path)
+    header, (content,) = COMPANION.read(path, "neighbours")
     try:
-        told = parse(Told, parse_metadata(metadata.get("neighbours"), MAX_METADATA, "labels"), "what is told")
+        told = parse(Told, content, "what is told")
     except ValueError as error:
         raise ValueError(f"{path}: {error}: {REMEDY}") from error
     pictures, wide, axes, held_out = (
@@ -205,7 +211,8 @@ def _split(path: Path, content: Tensor, ends: Tensor) -> tuple[bytes, ...]:
 COMPANION = Companion(
     "neighbours",
     NEIGHBOURS_NAME,
-    32 * 1024**2,
+    48 * 1024**2,
     lambda folder, config: load_neighbours(folder),
     tensors=lambda found: [found.points, found.axes],
+    remedy=REMEDY,
 )

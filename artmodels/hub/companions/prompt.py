@@ -1,6 +1,5 @@
 """The prompt model's file beside a model: weights, vocabulary, figures, and how the model's own pictures look to it."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,7 +11,7 @@ from pydantic import Field
 
 from artmodels.hub.companion import Companion
 from artmodels.hub.model_files import escape_markdown
-from artmodels.io.safetensors_io import load_weights, parse_metadata, read_header, save_weights, shapes_only
+from artmodels.io.safetensors_io import load_weights, shapes_only
 from artmodels.io.schema import Count, Name, Schema, Share, parse
 from artmodels.models.generator import GeneratorConfig
 from artmodels.models.prompt import PromptConfig, PromptModel, PromptNetwork
@@ -20,7 +19,6 @@ from artmodels.models.prompt import PromptConfig, PromptModel, PromptNetwork
 PROMPT_NAME = "prompt.safetensors"
 MAX_REFERENCE = 4096  # pictures that a match is compared with
 MAX_PHRASES = 40
-MAX_METADATA = 1_000_000  # characters of JSON
 REFERENCE, METADATA_KEY = "reference", "prompt"  # the tensor's name, and that of the JSON beside the tensors
 REMEDY = "train the prompt model anew (train.py --task prompt), or delete the file"
 
@@ -29,15 +27,17 @@ def save_prompt(folder: Path, prompt_model: PromptModel) -> None:
     """Write `prompt.safetensors`: the weights in half precision, and as JSON the config, vocabulary and figures.
 
     The feature network is not in it: it comes with its own package.
+
+    Raises:
+        ValueError, OSError: those of `Companion.save`.
     """
     content = {
         "config": asdict(prompt_model.config),
         "figures": prompt_model.figures,
         "reference_sha256": prompt_model.reference_sha256,
     }
-    text = json.dumps(content, ensure_ascii=False, sort_keys=True)
     tensors = {**prompt_model.network.state_dict(), REFERENCE: prompt_model.reference}
-    save_weights(tensors, folder / PROMPT_NAME, torch.float16, {METADATA_KEY: text})
+    COMPANION.save(folder, tensors, {METADATA_KEY: content})
 
 
 def load_prompt(folder: Path, styles: Sequence[str]) -> PromptModel | None:
@@ -49,9 +49,9 @@ def load_prompt(folder: Path, styles: Sequence[str]) -> PromptModel | None:
     path = COMPANION.find(folder)
     if path is None:
         return None
-    header, metadata = read_header(path)
+    header, (told,) = COMPANION.read(path, METADATA_KEY)
     try:
-        config, figures, sha256 = _read_metadata(metadata.get(METADATA_KEY) if isinstance(metadata, dict) else None)
+        config, figures, sha256 = _read_told(told)
     except ValueError as error:
         raise ValueError(f"{path}: {error}: {REMEDY}") from error
     if config.styles != tuple(styles):
@@ -77,13 +77,12 @@ class Figures(Schema):
     phrases: Annotated[tuple[Name, ...], Field(max_length=MAX_PHRASES)] = ()  # that were seen to move pictures
 
 
-def _read_metadata(text: Any) -> tuple[PromptConfig, dict[str, Any], str]:
-    """Config, figures, and the checksum of the reference's model, from the JSON beside the tensors.
+def _read_told(content: Any) -> tuple[PromptConfig, dict[str, Any], str]:
+    """Config, figures, and the checksum of the reference's model, from what is told beside the tensors.
 
     Raises:
-        ValueError: too long, not JSON, or not of the form that `save_prompt` gives.
+        ValueError: not of the form that `save_prompt` gives.
     """
-    content = parse_metadata(text, MAX_METADATA, "what is said of the prompt model")
     if not isinstance(content, dict) or content.keys() != {"config", "figures", "reference_sha256"}:
         raise ValueError("what is said of the prompt model should be config, figures and reference_sha256")
     config, figures, sha256 = content["config"], content["figures"], content["reference_sha256"]
@@ -128,8 +127,9 @@ finds latents whose pictures match: `python -m artmodels generate --prompt "..."
 COMPANION = Companion(
     "prompt",
     PROMPT_NAME,
-    6 * 1024**2,
+    52 * 1024**2,
     lambda folder, config: load_prompt(folder, config.styles),
     section=_section,
     tensors=lambda found: [*found.network.state_dict().values(), found.reference],
+    remedy=REMEDY,
 )

@@ -1,7 +1,6 @@
 """What pictures of a style have in common, as a frozen network's layers see it: a companion of a published model."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from artmodels.hub.companion import Companion
-from artmodels.io.safetensors_io import load_weights, read_header, save_weights, shapes_only
+from artmodels.io.safetensors_io import load_weights, shapes_only
 from artmodels.models.efficientnet import texture_channels
 
 STATISTICS_NAME = "style_statistics.safetensors"
@@ -60,15 +59,18 @@ class StyleStatistics:
 def save_style_statistics(
     folder: Path, styles: Sequence[str], representations: Sequence[Sequence[StyleRepresentation]]
 ) -> None:
-    """Write `style_statistics.safetensors`, in half precision. The same representations make the same bytes."""
+    """Write `style_statistics.safetensors`, in half precision. The same representations make the same bytes.
+
+    Raises:
+        ValueError, OSError: those of `Companion.save`.
+    """
     flat = [representation for of_style in representations for representation in of_style]
     tensors = {"palette": torch.stack([representation.palette for representation in flat])}
     for kind in ("means", "scales", "quantiles"):
         for layer in range(len(texture_channels())):
             tensors[f"{kind}.{layer}"] = torch.stack([getattr(representation, kind)[layer] for representation in flat])
     tensors = {name: tensor.unflatten(0, (len(styles), len(SIZES))) for name, tensor in tensors.items()}
-    content = json.dumps({"format": FORMAT, "styles": list(styles)}, ensure_ascii=False, sort_keys=True)
-    save_weights(tensors, folder / STATISTICS_NAME, torch.float16, metadata={METADATA_KEY: content})
+    COMPANION.save(folder, tensors, {METADATA_KEY: {"format": FORMAT, "styles": list(styles)}})
 
 
 def load_style_statistics(folder: Path, styles: Sequence[str]) -> StyleStatistics | None:
@@ -80,12 +82,8 @@ def load_style_statistics(folder: Path, styles: Sequence[str]) -> StyleStatistic
     path = COMPANION.find(folder)
     if path is None:
         return None
-    _, metadata = read_header(path)
-    try:
-        content = json.loads(metadata.get(METADATA_KEY, ""))
-    except (AttributeError, TypeError, ValueError, RecursionError):
-        content = None
-    if content != {"format": FORMAT, "styles": list(styles)}:
+    _, (told,) = COMPANION.read(path, METADATA_KEY)
+    if told != {"format": FORMAT, "styles": list(styles)}:
         raise ValueError(f"{path} is of another format, or of a model with other styles: {REMEDY}")
     lead = len(styles), len(SIZES)
     with shapes_only():
@@ -122,7 +120,8 @@ def _tensors(found: StyleStatistics) -> list[Tensor]:
 COMPANION = Companion(
     "style_statistics",
     STATISTICS_NAME,
-    16 * 1024**2,
+    92 * 1024**2,
     lambda folder, config: load_style_statistics(folder, config.styles),
     tensors=_tensors,
+    remedy=REMEDY,
 )

@@ -7,21 +7,13 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from artmodels.hub.companion import Companion
-from artmodels.io.safetensors_io import (
-    load_weights,
-    parse_metadata,
-    read_header,
-    save_companion,
-    shapes_only,
-    to_config,
-)
+from artmodels.io.safetensors_io import load_weights, shapes_only, to_config
 from artmodels.io.schema import Number, Schema, parse
 from artmodels.models.generator import GeneratorConfig
 from artmodels.models.layers import channels_last
 from artmodels.models.upscaler import Upscaler, UpscalerConfig, is_nearer
 
 UPSCALER_NAME = "upscaler.safetensors"
-MAX_METADATA = 20_000  # characters of JSON
 REMEDY = "train the upscaler anew, or delete the file"
 
 
@@ -29,9 +21,9 @@ def save_upscaler(folder: Path, network: Upscaler, figures: dict[str, Any]) -> N
     """Write `upscaler.safetensors` into a folder, whole or not at all: weights in half precision, config, figures.
 
     Raises:
-        OSError: the disk is full or not writable, or there is no such folder.
+        ValueError, OSError: those of `Companion.save`.
     """
-    save_companion(folder, UPSCALER_NAME, network.state_dict(), {"config": asdict(network.config), "figures": figures})
+    COMPANION.save(folder, network.state_dict(), {"config": asdict(network.config), "figures": figures})
 
 
 def load_upscaler(folder: Path) -> Upscaler | None:
@@ -45,11 +37,9 @@ def load_upscaler(folder: Path) -> Upscaler | None:
     path = COMPANION.find(folder)
     if path is None:
         return None
-    _, metadata = read_header(path)
-    texts = metadata if isinstance(metadata, dict) else {}
+    _, (config, figures) = COMPANION.read(path, "config", "figures")
+    config = to_config(config, UpscalerConfig, path)
     try:
-        config = to_config(parse_metadata(texts.get("config"), MAX_METADATA, "config"), UpscalerConfig, path)
-        figures = parse_metadata(texts.get("figures"), MAX_METADATA, "figures")
         check_figures(figures)
     except ValueError as error:
         raise ValueError(f"{path}: {error}: {REMEDY}") from error
@@ -115,4 +105,5 @@ COMPANION = Companion(
     lambda folder, config: load_upscaler(folder),
     section=_section,
     tensors=lambda found: found.state_dict().values(),
+    remedy=REMEDY,
 )
