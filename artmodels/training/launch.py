@@ -12,6 +12,7 @@ from typing import Any
 from artmodels.data.dataset import ArtDataset, divided, load_dataset
 from artmodels.data.split import FEWEST, SPLIT_NAME, keep_split, near_copies_between
 from artmodels.hub.card import at_rest, check_card_target, rewrite_card
+from artmodels.hub.companions import files_beside
 from artmodels.hub.pretrained import load_generator
 from artmodels.hub.publish import RunPublisher, check_push_target
 from artmodels.io.files import LOCK_NAME, clear_leftovers, only_one, replacing, write_json
@@ -27,6 +28,7 @@ OUR_NAMES = re.compile(
     re.ASCII,
 )
 SAMPLE_NAMES = re.compile(r"images-\d+\.png|film\.webp", re.ASCII)
+NAMES_BESIDE = re.compile("|".join(map(re.escape, files_beside())))
 
 
 def start_run(
@@ -75,7 +77,7 @@ def start_run(
         check_run_folder(output, resume)  # another run may have come and gone while the pictures were decoded
         clear_leftovers(output, OUR_NAMES)
         clear_leftovers(output / "samples", SAMPLE_NAMES)
-        clear_leftovers(output / "model", re.compile(re.escape(task.companion)))
+        clear_leftovers(output / "model", NAMES_BESIDE)
         trained_on, held_out = keep_split(output, dataset, config.hold_out, write=False)
         if task.companion and len(held_out) < FEWEST:
             raise ValueError(

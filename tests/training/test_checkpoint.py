@@ -22,7 +22,7 @@ from artmodels.training.checkpoint import (
     retain_checkpoints,
     save_checkpoint,
 )
-from artmodels.training.launch import OUR_NAMES
+from artmodels.training.launch import NAMES_BESIDE, OUR_NAMES
 from artmodels.training.run_log import RunLog
 
 
@@ -87,6 +87,13 @@ def test_what_killed_processes_left_is_cleared_and_nothing_else(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == kept
     assert (tmp_path / "model" / "file").read_text() == ".model.old"  # killed between two renames: it is put back
     assert load_latest(tmp_path)[0] == 100
+
+
+def test_what_killed_savers_left_beside_a_model_is_cleared(tmp_path):
+    for name in (".classifier.safetensors.abcd1234", "classifier.safetensors", ".abcdefgh", ".notes.abcd1234"):
+        (tmp_path / name).write_text(name)
+    clear_leftovers(tmp_path, NAMES_BESIDE)
+    assert {path.name for path in tmp_path.iterdir()} == {"classifier.safetensors", ".abcdefgh", ".notes.abcd1234"}
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "delete", "progress", "state", "state-json", "state-keys"])
