@@ -10,7 +10,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData, constants, hf_
 from jinja2 import UndefinedError
 
 from artmodels import __version__
-from artmodels.hub.companions import COMPANIONS
+from artmodels.hub.companions import COMPANIONS, load_beside
 from artmodels.hub.model_files import CARD_DATA, CARD_NAME, METRICS_NAME, escape_markdown
 from artmodels.hub.pretrained import ArtGenerator
 from artmodels.hub.statement import Statement
@@ -180,27 +180,34 @@ def at_rest(model: Path) -> Iterator[None]:
         yield
 
 
-def rewrite_card(folder: Path, generator: ArtGenerator, additions: dict[str, Any]) -> None:
-    """Add to `metrics.json` (`evaluation`, or more of `training` or `descents`) and write the card anew."""
+def rewrite_card(folder: Path, generator: ArtGenerator, additions: dict[str, Any], place: Path | None = None) -> None:
+    """Add to `metrics.json` (`evaluation`, or more of `training` or `descents`) and write the card anew.
+
+    What lies beside the model and does not load is not on the card: a warning says so, of the folder as it is known,
+    which is `place` where this one is to take its place.
+    """
     path = folder / METRICS_NAME
     metrics = read_json(path)
     for key, value in additions.items():
         metrics[key] = {**metrics.get(key, {}), **value} if key in ("training", "descents") else value
-    card = card_of(folder, generator, metrics, Statement.of(metrics))
+    beside = load_beside(folder, generator.config, bearable=place or folder)
+    card = card_of(generator, metrics, Statement.of(metrics), beside)
     write_json(path, metrics)
     write_atomically(folder / CARD_NAME, card.encode())
 
 
 def card_of(
-    folder: Path, generator: ArtGenerator, metrics: dict[str, Any], statement: Statement, wheel: str | None = None
+    generator: ArtGenerator,
+    metrics: dict[str, Any],
+    statement: Statement,
+    companions: Mapping[str, Any],
+    wheel: str | None = None,
 ) -> str:
-    """The card of a model folder, which tells of all that lies beside the model too; see `card.model_card`.
+    """The card of a folder with these `metrics.json`; see `card.model_card`.
 
     Raises:
-        ValueError: something beside the model is not whole.
         LookupError, TypeError, AttributeError: `metrics` are not those that training wrote.
     """
-    companions = {each.name: each.load(folder, generator.config) for each in COMPANIONS}
     return model_card(
         generator,
         metrics["training"],

@@ -2,7 +2,6 @@
 
 import copy
 import os
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,7 @@ from typing import Any
 
 import torch
 
-from artmodels.hub.companions import COMPANIONS
+from artmodels.hub.companions import COMPANIONS, load_beside
 from artmodels.hub.companions.curated import Curated
 from artmodels.hub.companions.directions import Directions
 from artmodels.hub.companions.neighbours import Neighbours
@@ -139,15 +138,8 @@ def load_hub_model(
 def _open(name: str, folder: Path, revision: str | None, device: torch.device | str) -> LoadedModel:
     generator = load_generator(folder).to(device)
     digest, statement = sha256(folder / WEIGHTS_NAME), Statement.of(read_metrics(folder))
-    companions: dict[str, Any] = dict.fromkeys(companion.name for companion in COMPANIONS)
-    for companion in COMPANIONS:
-        try:
-            companions[companion.name] = companion.load(folder, generator.config)
-        except ValueError as error:
-            if revision is None:
-                raise
-            # Whoever names a model of the Hub cannot mend it, and it paints without them.
-            print(f"warning: {name} is used without its {companion.name}: {error}", file=sys.stderr)
+    # Whoever names a model of the Hub cannot mend it, and it paints without what does not load.
+    companions = load_beside(folder, generator.config, bearable=name if revision else None)
     return LoadedModel(name, folder, generator, digest, revision, statement, companions)
 
 

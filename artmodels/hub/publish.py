@@ -16,7 +16,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from tqdm import tqdm
 
 from artmodels.hub.card import card_of
-from artmodels.hub.companions import files_beside
+from artmodels.hub.companions import files_beside, load_beside
 from artmodels.hub.companions.directions import DIRECTIONS_NAME
 from artmodels.hub.download import Unreachable, clear_hub_errors, parse_hub_id
 from artmodels.hub.load import METRICS_NAME, read_metrics
@@ -55,8 +55,9 @@ def publication(folder: Path, statement: Statement, onnx: bool = True) -> dict[s
         FileNotFoundError, ValueError: the model is not whole.
     """
     generator, metrics = load_generator(folder), read_metrics(folder)
+    beside = load_beside(folder, generator.config)
     try:
-        card = card_of(folder, generator, metrics, statement, WHEEL_NAME)
+        card = card_of(generator, metrics, statement, beside, WHEEL_NAME)
     except (LookupError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{folder / METRICS_NAME} does not tell what the card needs ({type(error).__name__}: {error}): "

@@ -2,7 +2,6 @@
 
 import copy
 import shutil
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from artmodels.generate.sampling import style_sheet
 from artmodels.hub.card import SHEET_SEEDS, SHEET_TRUNCATION, model_card, rewrite_card
 from artmodels.hub.companions import COMPANIONS
 from artmodels.hub.companions.directions import DIRECTIONS_NAME
+from artmodels.hub.load import read_metrics
 from artmodels.hub.model_files import (
     CARD_NAME,
     HISTORY_NAME,
@@ -94,13 +94,11 @@ def publish_model(
     }
     if training["init"]:
         del training["init"]["source"]  # where it lay on this machine is nobody else's business
-    said = None
     strip = progress_strip(output, len(SAMPLE_SEEDS), len(painter.config.styles), images)
     if strip:
         training["progress"] = strip[1]
     before = output / "model"
-    with suppress(OSError, ValueError):  # what the publisher said of the average before holds for this one
-        said = read_json(before / METRICS_NAME).get("publication")
+    said = read_metrics(before).get("publication")  # what the publisher said of the average before holds for this one
     with replacing(before) as folder:
         history = [record for record in read_history(output) if record["images"] <= images]
         write_model_folder(folder, painter, training, history, progress.evaluation)
@@ -110,7 +108,7 @@ def publish_model(
         for companion in kept:
             shutil.copy2(companion, folder / companion.name)
         if kept or said:
-            rewrite_card(folder, painter, {"publication": said} if said else {})
+            rewrite_card(folder, painter, {"publication": said} if said else {}, before)
 
 
 def steer_model(output: Path, config: TrainConfig, device: torch.device) -> None:
@@ -122,7 +120,7 @@ def steer_model(output: Path, config: TrainConfig, device: torch.device) -> None
     with replacing(model) as folder:
         shutil.copytree(model, folder, dirs_exist_ok=True)
         add_directions(folder, device, pictures)
-        rewrite_card(folder, load_generator(folder), {})
+        rewrite_card(folder, load_generator(folder), {}, model)
 
 
 def thinned(history: list[dict[str, Any]]) -> list[dict[str, Any]]:

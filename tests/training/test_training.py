@@ -307,6 +307,17 @@ def test_what_the_publisher_said_stays_when_a_better_average_comes(tmp_path, pic
 
 
 @pytest.mark.slow
+def test_what_does_not_load_beside_the_model_costs_a_run_a_warning(tmp_path, pictures):
+    flags = ("--data", str(pictures), "--preset", "tiny", *UNMEASURED, "--images", "32")
+    assert train(tmp_path / "run", *flags).returncode == 0
+    torn, card = (tmp_path / "run" / "model" / name for name in ("prompt.safetensors", "README.md"))
+    torn.write_bytes(b"torn")
+    result = train(tmp_path / "run", "--resume", "--images", "64")
+    assert result.returncode == 0 and f"is used without its prompt: {torn} is not a safe" in result.stderr
+    assert torn.read_bytes() == b"torn" and "64 images" in card.read_text() and "## Prompts" not in card.read_text()
+
+
+@pytest.mark.slow
 def test_styles_of_a_folder_become_the_models(tmp_path, pictures):
     flags = ("--data", str(pictures), "--preset", "tiny", *UNMEASURED, "--images", "32")
     assert train(tmp_path / "run", *flags).returncode == 0
