@@ -16,14 +16,16 @@ def add_styles(verbs: argparse._SubParsersAction) -> None:
 
 def _styles(chosen: argparse.Namespace) -> None:
     from artmodels.data.dataset import divided, load_dataset
+    from artmodels.hub.card import at_rest
     from artmodels.hub.companions.style_statistics import STATISTICS_NAME, save_style_statistics
     from artmodels.hub.pretrained import load_generator
     from artmodels.models.efficientnet import load_efficientnet
     from artmodels.optimize.style_transfer import find_style_representations
 
     styles = load_generator(chosen.model).config.styles
-    pictures, _ = divided(load_dataset(chosen.data, 128))
-    representations = find_style_representations(load_efficientnet(0), pictures, styles)
-    save_style_statistics(chosen.model, styles, representations)
+    with at_rest(chosen.model):
+        pictures, _ = divided(load_dataset(chosen.data, 128))
+        representations = find_style_representations(load_efficientnet(0), pictures, styles)
+        save_style_statistics(chosen.model, styles, representations)
     path = chosen.model / STATISTICS_NAME
     print(f"{path}: statistics of {len(styles)} styles, {path.stat().st_size:,} bytes")

@@ -1,11 +1,13 @@
 """The card of a published model, `README.md` of its folder: only what is known, measured, or said by its publisher."""
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from huggingface_hub import EvalResult, ModelCard, ModelCardData, constants, hf_hub_url
 from jinja2 import UndefinedError
 
@@ -170,14 +172,28 @@ def check_card_target(name: str, flag: str) -> None:
 
 @contextmanager
 def at_rest(model: Path) -> Iterator[None]:
-    """Hold the lock of the run that a model folder belongs to, if it does, so that no average is published meanwhile.
+    """Hold a model folder, and the run that it belongs to if it does: no other process writes there meanwhile.
+
+    One that does is waited for, unless it is a run that is training. The lock lies beside the folder, and goes when it
+    is let go, since filelock holds none that is gone.
 
     Raises:
-        OSError: the run is training.
+        OSError: the run is training, or the folder that the model lies in cannot be written.
     """
-    run = model.resolve().parent
-    with only_one(run) if (run / LOCK_NAME).is_file() else nullcontext():
-        yield
+    model = model.resolve()
+    run, lock = model.parent, FileLock(model.with_name(f".{model.name}.lock"), mode=0o666, fallback_to_soft=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"waiting for another process that writes into {model}", file=sys.stderr)
+        lock.acquire()
+    try:
+        with only_one(run) if (run / LOCK_NAME).is_file() else nullcontext():
+            yield
+    finally:
+        with suppress(OSError):  # Windows removes no file that is open
+            Path(lock.lock_file).unlink()
+        lock.release()
 
 
 def rewrite_card(folder: Path, generator: ArtGenerator, additions: dict[str, Any], place: Path | None = None) -> None:

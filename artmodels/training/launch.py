@@ -200,7 +200,7 @@ def put_beside(companion: Path, model: Path, settle: Callable[[Path], None] | No
 
     Raises:
         FileNotFoundError, ValueError: no model folder, or the companion does not fit it.
-        OSError: the folder cannot be written, or its run is training.
+        OSError: the folder cannot be written, or its run is training; another process that writes is waited for.
     """
     model = model.resolve()
     with at_rest(model), replacing(model) as folder:
@@ -208,4 +208,4 @@ def put_beside(companion: Path, model: Path, settle: Callable[[Path], None] | No
         shutil.copyfile(companion, folder / companion.name)
         if settle:
             settle(folder)
-        rewrite_card(folder, load_generator(folder), {})
+        rewrite_card(folder, load_generator(folder), {}, model)

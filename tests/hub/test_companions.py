@@ -3,8 +3,11 @@
 import json
 import shutil
 import string
+import threading
+import time
 from dataclasses import replace
 from itertools import islice, product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,7 +30,7 @@ from artmodels.hub.companions.neighbours import (
     load_neighbours,
     save_neighbours,
 )
-from artmodels.hub.companions.prompt import MAX_REFERENCE, load_prompt, save_prompt
+from artmodels.hub.companions.prompt import MAX_REFERENCE, PROMPT_NAME, load_prompt, save_prompt
 from artmodels.hub.companions.style_statistics import SIZES, load_style_statistics, save_style_statistics
 from artmodels.hub.companions.upscaler import load_upscaler, save_upscaler
 from artmodels.hub.load import load_model
@@ -41,6 +44,7 @@ from artmodels.models.efficientnet import POOLED_DIM
 from artmodels.models.prompt import MAX_DIM, MAX_VOCABULARY, PromptConfig, PromptModel, PromptNetwork
 from artmodels.models.upscaler import Upscaler, UpscalerConfig
 from artmodels.training.export import thinned, write_model_folder
+from artmodels.training.launch import put_beside
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")  # the client's own, of uploads
 
@@ -149,6 +153,27 @@ def test_a_made_up_companion_is_its_file_and_one_line(hub, whole_folder, tmp_pat
 def test_the_card_tells_of_classifier_and_prompt_model(whole_folder):
     card = (whole_folder / "README.md").read_text()
     assert "\n## The classifier\n" in card and "\n## Prompts\n" in card
+
+
+def test_two_that_are_put_beside_a_model_at_once_are_both_there(whole_folder, tmp_path, capsys):
+    model = shutil.copytree(whole_folder, tmp_path / "painter")
+    first, second = (Path(shutil.move(model / name, tmp_path)) for name in ("classifier.safetensors", PROMPT_NAME))
+    settling = threading.Event()
+
+    def settle(folder):
+        settling.set()
+        time.sleep(1)
+
+    other = threading.Thread(target=put_beside, args=(first, model, settle))
+    other.start()
+    settling.wait()
+    put_beside(second, model)
+    other.join()
+    card = (model / "README.md").read_text()
+    assert "\n## The classifier\n" in card and "\n## Prompts\n" in card
+    assert folder_files(model).keys() == folder_files(whole_folder).keys()
+    assert f"waiting for another process that writes into {model}" in capsys.readouterr().err
+    assert not list(tmp_path.glob(".*"))
 
 
 @pytest.mark.slow
