@@ -45,11 +45,11 @@ def pick_device(name: str) -> torch.device:
     """A device by PyTorch's name for it.
 
     Raises:
-        ValueError: no such device on this machine.
+        ValueError: no such device on this machine, or one that only has shapes, like "meta".
     """
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        torch.ones(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(f"no device {name!r} on this machine: try --device cpu") from error
     return device

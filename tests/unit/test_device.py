@@ -6,7 +6,7 @@ import pytest
 import torch
 from helpers import run
 
-from artmodels.io.device import describe_machine, usable_cores
+from artmodels.io.device import describe_machine, pick_device, usable_cores
 
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -60,3 +60,10 @@ def test_what_apples_gpus_lack_the_cpu_does():
     code = "import sys, os, artmodels; print('torch' in sys.modules, os.environ['PYTORCH_ENABLE_MPS_FALLBACK'])"
     environment = {name: value for name, value in os.environ.items() if name != "PYTORCH_ENABLE_MPS_FALLBACK"}
     assert run("-c", code, env=environment).stdout.split() == ["False", "1"]
+
+
+@pytest.mark.parametrize("name", ["meta", "cuda:99", "quantum"])
+def test_a_device_that_computes_nothing_here_is_refused(name):
+    assert pick_device("cpu") == torch.device("cpu")
+    with pytest.raises(ValueError, match=f"no device '{name}' on this machine: try --device cpu"):
+        pick_device(name)
