@@ -13,8 +13,9 @@ from jinja2 import UndefinedError
 
 from artmodels import __version__
 from artmodels.hub.companions import COMPANIONS, load_beside
+from artmodels.hub.load import read_metrics
 from artmodels.hub.model_files import CARD_DATA, CARD_NAME, METRICS_NAME, escape_markdown
-from artmodels.hub.pretrained import ArtGenerator
+from artmodels.hub.pretrained import ArtGenerator, load_generator
 from artmodels.hub.statement import Statement
 from artmodels.io.files import LOCK_NAME, only_one, write_atomically, write_json
 from artmodels.io.safetensors_io import read_json
@@ -164,10 +165,32 @@ def check_card_target(name: str, flag: str) -> None:
     """Refuse, for a flag, what is no model folder of one's own whose card can be written anew.
 
     Raises:
-        ValueError: see above.
+        ValueError: see above; or the model, or what lies beside it, is damaged.
     """
-    if not (Path(name) / METRICS_NAME).is_file():
+    folder = Path(name)
+    if not (folder / METRICS_NAME).is_file():
         raise ValueError(f"{flag} needs a model folder that training wrote, with {METRICS_NAME}; found {name}")
+    try:
+        checked_card(folder, Statement.of(read_metrics(folder)))
+    except (FileNotFoundError, ValueError) as error:
+        raise ValueError(f"{flag}: {error}") from error
+
+
+def checked_card(folder: Path, statement: Statement, wheel: str | None = None) -> str:
+    """The card of a model folder, for which it is loaded as strictly as anybody will load it.
+
+    Raises:
+        FileNotFoundError, ValueError: the model, what lies beside it, or its `metrics.json`, is not whole.
+    """
+    generator = load_generator(folder)
+    beside = load_beside(folder, generator.config)
+    try:
+        return card_of(generator, read_metrics(folder), statement, beside, wheel)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{folder / METRICS_NAME} does not tell what the card needs ({type(error).__name__}: {error}): "
+            "restore the folder as training wrote it"
+        ) from error
 
 
 @contextmanager

@@ -15,14 +15,13 @@ from pathlib import Path
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from tqdm import tqdm
 
-from artmodels.hub.card import card_of
-from artmodels.hub.companions import files_beside, load_beside
+from artmodels.hub.card import checked_card
+from artmodels.hub.companions import files_beside
 from artmodels.hub.companions.directions import DIRECTIONS_NAME
 from artmodels.hub.download import Unreachable, clear_hub_errors, parse_hub_id
 from artmodels.hub.load import METRICS_NAME, read_metrics
 from artmodels.hub.model_files import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
 from artmodels.hub.onnx_files import onnx_names, onnx_of
-from artmodels.hub.pretrained import load_generator
 from artmodels.hub.space import make_repository
 from artmodels.hub.statement import Statement
 from artmodels.hub.wheel import WHEEL_NAME, build_wheel
@@ -54,20 +53,12 @@ def publication(folder: Path, statement: Statement, onnx: bool = True) -> dict[s
     Raises:
         FileNotFoundError, ValueError: the model is not whole.
     """
-    generator, metrics = load_generator(folder), read_metrics(folder)
-    beside = load_beside(folder, generator.config)
-    try:
-        card = card_of(generator, metrics, statement, beside, WHEEL_NAME)
-    except (LookupError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{folder / METRICS_NAME} does not tell what the card needs ({type(error).__name__}: {error}): "
-            "publish the folder as training wrote it"
-        ) from error
+    card = checked_card(folder, statement, WHEEL_NAME)
     files: dict[str, Path | bytes] = {name: folder / name for name in copied_files() if (folder / name).exists()}
     for name in files:
         if (folder / name).is_symlink() or not (folder / name).is_file():
             raise ValueError(f"{folder / name} is no regular file: put the file itself there, or take it away")
-    said = json_bytes({**metrics, "publication": asdict(statement)})
+    said = json_bytes({**read_metrics(folder), "publication": asdict(statement)})
     files |= onnx_of(folder) if onnx else {}
     return {**files, METRICS_NAME: said, CARD_NAME: card.encode(), WHEEL_NAME: build_wheel()}
 

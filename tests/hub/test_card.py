@@ -6,7 +6,7 @@ import shutil
 import pytest
 from sample_models import FIGURES, TRAINING, make_generator
 
-from artmodels.hub.card import rewrite_card
+from artmodels.hub.card import check_card_target, rewrite_card
 from artmodels.hub.load import load_model
 from artmodels.training.export import write_model_folder
 
@@ -97,3 +97,11 @@ def test_names_stay_text_on_the_card(tmp_path, monkeypatch):
     assert "<b>" not in before_code.replace("\\<b\\>", "") and "[x](" not in before_code
     monkeypatch.chdir(tmp_path)
     exec(compile(code.split("```")[0], "card", "exec"), {})
+
+
+@pytest.mark.parametrize("told", ["{}", "[]", '{"training": 3}', '{"training": {"style_counts": {}}}', "torn"])
+def test_a_folder_whose_card_cannot_be_written_is_refused_before_anything_is_begun(folder, told):
+    check_card_target(str(folder), "--beside")
+    (folder / "metrics.json").write_text(told)
+    with pytest.raises(ValueError, match=r"^--beside: .*metrics\.json does not tell what the card needs .*: restore"):
+        check_card_target(str(folder), "--beside")
