@@ -28,6 +28,7 @@ from artmodels.hub.wheel import WHEEL_NAME, build_wheel
 from artmodels.io.files import json_bytes, write_atomically
 
 WAITS = (5, 20, 60)  # seconds between the attempts at the end of a run
+SNAPSHOT_TRIES = 20  # half a second apart
 
 
 def find_model_folder(path: Path) -> Path:
@@ -95,8 +96,7 @@ def publish(
         raise ValueError(f"publish to {repo_id}, without @{revision}; --tag {revision} names what is pushed")
     folder = find_model_folder(path)
     with tempfile.TemporaryDirectory(prefix="artmodels-") as temporary:
-        # a run may replace its model at any moment; links stay links, and are refused
-        copy = shutil.copytree(folder, Path(temporary) / "model", symlinks=True)
+        copy = snapshot(folder, Path(temporary) / "model")
         if prepare:
             prepare(copy)
         files = publication(copy, statement_for(copy, repo_id, statement), onnx)
@@ -120,6 +120,31 @@ def publish(
         except OSError as error:
             raise OSError(f"{repo_id} is pushed ({commit.oid[:12]}), but not tagged {tag}: {error}") from error
     return f"{api.endpoint}/{repo_id}" + (f"/tree/{tag}" if tag else "")
+
+
+def snapshot(folder: Path, copy: Path) -> Path:
+    """A copy of a model folder as it is at one moment, though a run may replace it at any; links stay links.
+
+    Raises:
+        OSError: the folder cannot be read, or changes again and again.
+    """
+    for _ in range(SNAPSHOT_TRIES):
+        before = _stamps(folder)
+        shutil.rmtree(copy, ignore_errors=True)
+        with suppress(FileNotFoundError, shutil.Error):  # of a folder that is replaced at this moment
+            shutil.copytree(folder, copy, symlinks=True)
+            if before and before == _stamps(folder):
+                return copy
+        time.sleep(0.5)
+    raise OSError(f"{folder} changes while it is copied: try again when nothing writes there")
+
+
+def _stamps(folder: Path) -> list[tuple[Path, int, int]]:
+    """What tells two states of a folder's files apart; nothing while it is not there."""
+    with suppress(FileNotFoundError):
+        found = [(path, path.lstat()) for path in sorted(folder.rglob("*"))]
+        return [(path, status.st_ino, status.st_mtime_ns) for path, status in found]
+    return []
 
 
 def say_the_same(folder: Path, files: dict[str, Path | bytes]) -> None:
@@ -171,10 +196,13 @@ class RunPublisher:
         if not due or busy or _state_of(model) == self.pushed:
             return
         self.offered = images
+        copy = None
         try:  # here, since training will replace the folder
             copy = Path(tempfile.mkdtemp(prefix="artmodels-"))
             shutil.copytree(model, copy / "model")
         except OSError as error:
+            if copy:
+                shutil.rmtree(copy, ignore_errors=True)
             _say(f"warning: not pushed to {self.repo_id}, training goes on: {error}")
             return
         self.thread = threading.Thread(target=self._push_copy, args=(copy,), daemon=True)

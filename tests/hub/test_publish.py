@@ -1,12 +1,14 @@
 """From a run to the Hub and back: what is pushed, what the card says, and what happens when the Hub fails."""
 
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 
 import pytest
 import torch
-from helpers import ROOT, STYLES, assert_one_clear_line, hub_environment, image_array, run, run_here
+from helpers import ROOT, STYLES, assert_one_clear_line, folder_files, hub_environment, image_array, run, run_here
 from hub_server import READ_TOKEN
 from sample_models import FIGURES, TRAINING, make_generator
 
@@ -16,9 +18,10 @@ from artmodels.hub import download as remote
 from artmodels.hub import publish as publishing
 from artmodels.hub.load import load_model
 from artmodels.hub.onnx_files import onnx_names
-from artmodels.hub.publish import RunPublisher, check_push_target, find_model_folder, publish
+from artmodels.hub.publish import RunPublisher, check_push_target, find_model_folder, publish, snapshot
 from artmodels.hub.statement import Statement
 from artmodels.hub.wheel import WHEEL_NAME
+from artmodels.io.files import replacing
 from artmodels.training.export import write_model_folder
 from artmodels.web.export_onnx import add_onnx
 
@@ -105,6 +108,33 @@ def test_what_was_said_once_is_kept(hub, folder):
     assert "license: cc0-1.0" in card and "my own drawings" in card
     assert (folder / "README.md").read_bytes() == pushed(hub)["README.md"]
     assert (folder / "metrics.json").read_bytes() == pushed(hub)["metrics.json"]
+
+
+def test_what_a_run_replaces_at_the_moment_is_copied_of_one_average(folder, tmp_path, monkeypatch):
+    """The folder is replaced in the middle of the first copying: no figures go with another average's weights."""
+    better = shutil.copytree(folder, tmp_path / "better")
+    for name in ("model.safetensors", "metrics.json"):
+        (better / name).write_bytes(b"of the better one")
+    copying, seen = shutil.copy2, []
+
+    def copy(source, target, **options):
+        seen.append(source)
+        if len(seen) == 4:
+            with replacing(folder) as newer:
+                shutil.copytree(better, newer, dirs_exist_ok=True, copy_function=copying)
+        return copying(source, target, **options)
+
+    monkeypatch.setattr(shutil.copytree, "__defaults__", (False, None, copy, False, False))
+    assert folder_files(snapshot(folder, tmp_path / "copy")) == folder_files(better)
+    assert len(seen) > 4
+
+
+def test_what_cannot_be_copied_leaves_nothing_behind(folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    (folder / "dangling").symlink_to(tmp_path / "nowhere")
+    RunPublisher(REPO, SAID, private=True, every=100).offer(folder, 100)
+    assert "warning: not pushed" in capsys.readouterr().err and not list((tmp_path / "temporary").iterdir())
 
 
 @pytest.mark.parametrize(
