@@ -7,7 +7,9 @@ import pytest
 from sample_models import FIGURES, TRAINING, make_generator
 
 from artmodels.hub.card import check_card_target, rewrite_card
+from artmodels.hub.companions.curated import COMPANION, Curated
 from artmodels.hub.load import load_model
+from artmodels.hub.model_files import escape_markdown
 from artmodels.training.export import write_model_folder
 
 
@@ -105,3 +107,10 @@ def test_a_folder_whose_card_cannot_be_written_is_refused_before_anything_is_beg
     (folder / "metrics.json").write_text(told)
     with pytest.raises(ValueError, match=r"^--beside: .*metrics\.json does not tell what the card needs .*: restore"):
         check_card_target(str(folder), "--beside")
+
+
+def test_curated_seeds_of_a_style_that_is_no_markdown_stay_text():
+    style = "[x](http://evil) | <b>"
+    curated = Curated(seeds={style: (7,)}, drawn=16, truncation=0.8, judge="EfficientNet-Lite2")
+    section = COMPANION.section(curated, make_generator((style,)).config, {})
+    assert f"| {escape_markdown(style)} | 7 |" in section and style not in section

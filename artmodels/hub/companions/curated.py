@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from artmodels.hub.companion import Companion
+from artmodels.hub.model_files import escape_markdown
 from artmodels.io.files import write_json
 from artmodels.io.safetensors_io import read_json
 from artmodels.io.schema import Name, Schema, parse
@@ -55,7 +56,9 @@ def _section(curated: Curated | None, config: GeneratorConfig, evaluation: dict[
     """The card's section on how the studio's first wall was chosen, if it was."""
     if not curated:
         return ""
-    lines = "\n".join(f"| {style} | {', '.join(map(str, curated.seeds[style][:SHOWN]))} |" for style in config.styles)
+    lines = "\n".join(
+        f"| {escape_markdown(style)} | {', '.join(map(str, curated.seeds[style][:SHOWN]))} |" for style in config.styles
+    )
     return f"""
 ## Curated seeds
 
