@@ -34,7 +34,10 @@ class Statement:
                 "cc-by-nc-4.0, apache-2.0, or other"
             )
         if self.dataset:
-            parse_hub_id(self.dataset)
+            dataset, revision = parse_hub_id(self.dataset)
+            if revision:
+                raise ValueError(f"--dataset {dataset}@{revision}: the card links to its page, leave out @{revision}")
+            object.__setattr__(self, "dataset", dataset)
 
     @classmethod
     def of(cls, metrics: Mapping[str, Any]) -> "Statement":
@@ -43,6 +46,8 @@ class Statement:
         found = {name: said.get(name) for name in cls.__dataclass_fields__} if isinstance(said, dict) else {}
         if isinstance(training := metrics.get("training"), dict):
             found["provenance"] = found.get("provenance") or training.get("provenance")
+        if isinstance(dataset := found.get("dataset"), str):
+            found["dataset"] = dataset.partition("@")[0] or None  # what was once published may have a revision
         try:
             return cls(**found)
         except ValueError:

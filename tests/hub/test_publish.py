@@ -137,6 +137,14 @@ def test_what_cannot_be_copied_leaves_nothing_behind(folder, tmp_path, monkeypat
     assert "warning: not pushed" in capsys.readouterr().err and not list((tmp_path / "temporary").iterdir())
 
 
+def test_a_data_set_is_named_as_its_page_is():
+    assert Statement(dataset=" user/paintings ").dataset == "user/paintings"
+    with pytest.raises(ValueError, match="leave out @v1"):
+        Statement(dataset="user/paintings@v1")
+    before = {"publication": {"license": "cc-by-4.0", "dataset": " user/paintings@v1 "}}
+    assert Statement.of(before) == Statement(license="cc-by-4.0", dataset="user/paintings")
+
+
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
