@@ -130,8 +130,8 @@ def fetch_generator(
     """The cached snapshot folder of a model on the Hub, with config and weights of one and the same commit.
 
     The config is fetched and checked first; the weights only if their size fits it, and if the generator needs at most
-    `largest` bytes of memory. `metrics.json` and `directions.safetensors` come too, if they are there; one that cannot
-    be had costs a warning. `options` are those of `pull`.
+    `largest` bytes of memory. What `files_beside` lists comes too, as far as it is there; what cannot be had costs a
+    warning. `options` are those of `pull`.
 
     Raises:
         FileNotFoundError: the repository holds no such model.
