@@ -30,7 +30,7 @@ from artmodels.models.classifier import StyleClassifier
 from artmodels.models.efficientnet import load_efficientnet
 from artmodels.models.layers import channels_last
 from artmodels.training.augment import jitter_colour
-from artmodels.training.supervised import FIGURES_NAME, cost_of, train_supervised
+from artmodels.training.supervised import FIGURES_NAME, cost_of, keep_best, train_supervised
 from artmodels.training.supervised_config import ClassifierTrainConfig
 
 SMALLEST_CROP = 0.5  # share of a picture's area that a crop shows at least
@@ -73,8 +73,7 @@ def train_classifier(
         return {"score": accuracy, "cross_entropy": F.cross_entropy(logits.float(), held_out_labels).item()}
 
     def keep(network: StyleClassifier, figures: dict[str, float]) -> None:
-        model.mkdir(exist_ok=True)
-        save_classifier(model, network, {})
+        keep_best(output, network, lambda: load_classifier(model), lambda: save_classifier(model, network, {}))
 
     sampler = PictureSampler(train.labels, config.seed, config.balance)
     finished = train_supervised(network, loss, measure, keep, sampler, config, output, resume, tracker)

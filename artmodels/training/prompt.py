@@ -35,7 +35,7 @@ from artmodels.training.captions import (
     tone_thresholds,
     training_text,
 )
-from artmodels.training.supervised import train_supervised
+from artmodels.training.supervised import keep_best, train_supervised
 from artmodels.training.supervised_config import PromptTrainConfig
 
 NOISE = 0.5  # on standardised features while training
@@ -109,9 +109,13 @@ def train_prompt_model(
         return {"score": sum(found.values()) / max(1, len(found)), **found}
 
     def keep(network: PromptNetwork, figures: dict[str, float]) -> None:
-        model.mkdir(exist_ok=True)
-        nothing = torch.zeros(0, config.joint_dim)
-        save_prompt(model, PromptModel(network, NOT_MEASURED, nothing, ""))
+        best = PromptModel(network, NOT_MEASURED, torch.zeros(0, config.joint_dim), "")
+
+        def load() -> PromptNetwork | None:
+            found = load_prompt(model, styles)
+            return found.network if found else None
+
+        keep_best(output, network, load, lambda: save_prompt(model, best))
 
     sampler = PictureSampler(train.labels, config.seed, config.balance)
     finished = train_supervised(network, loss, measure, keep, sampler, config, output, resume, tracker)

@@ -3,8 +3,8 @@
 import copy
 import math
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sized
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -14,7 +14,6 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from artmodels.data.dataset import ArtDataset
 from artmodels.data.sampler import PictureSampler
 from artmodels.io.device import describe_machine
 from artmodels.io.random import seeded_generator
@@ -193,13 +192,29 @@ def is_best(score: float, best: dict[str, Any] | None) -> bool:
     return math.isfinite(score) and (best is None or score > best["figures"]["score"])
 
 
-def cost_of(output: Path, train: ArtDataset) -> dict[str, Any]:
+def keep_best(output: Path, network: nn.Module, load: Callable[[], nn.Module | None], save: Callable[[], None]) -> None:
+    """Save the best so far into a run's `model/`, unless it lies there already: then what was measured of it holds."""
+    with suppress(ValueError):
+        if (kept := load()) is not None and _same_parameters(kept, network):
+            return
+    (output / FIGURES_NAME).unlink(missing_ok=True)
+    (output / "model").mkdir(exist_ok=True)
+    save()
+
+
+def _same_parameters(kept: nn.Module, network: nn.Module) -> bool:
+    """Whether a network that was read from a file is another one, in half precision."""
+    pairs = zip(kept.parameters(), network.parameters(), strict=True)
+    return all(torch.equal(ours, theirs.detach().cpu().half().float()) for ours, theirs in pairs)
+
+
+def cost_of(output: Path, train: Sized) -> dict[str, Any]:
     """What the network that a run kept has cost: pictures, images seen, the run's seconds, and where."""
     history = read_history(output)
     kept = [record for record in history if record.get("best")]
     return {
         "pictures": len(train),
         "images": kept[-1]["images"] if kept else 0,
-        "seconds": history[-1]["seconds"],
+        "seconds": history[-1]["seconds"] if history else 0,  # somebody may have deleted it
         "machine": describe_machine(),
     }

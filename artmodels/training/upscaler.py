@@ -24,7 +24,7 @@ from artmodels.models.layers import channels_last
 from artmodels.models.upscaler import FACTOR, MEASURES, METHODS, Upscaler
 from artmodels.training.augment import mirror_half
 from artmodels.training.losses import discriminator_loss, generator_loss
-from artmodels.training.supervised import FIGURES_NAME, cost_of, train_supervised
+from artmodels.training.supervised import FIGURES_NAME, cost_of, keep_best, train_supervised
 from artmodels.training.supervised_config import UpscalerTrainConfig
 
 HEAD_CHANNELS = (64, 128, 256, 256)
@@ -102,8 +102,8 @@ def train_upscaler(
         return {"score": -of_us["perceptual_distance"], **of_us}
 
     def keep(network: UpscalerWithHeads, figures: dict[str, float]) -> None:
-        model.mkdir(exist_ok=True)
-        save_upscaler(model, network.upscaler, {})
+        upscaler = network.upscaler
+        keep_best(output, upscaler, lambda: load_upscaler(model), lambda: save_upscaler(model, upscaler, {}))
 
     sampler = PictureSampler(train.labels, config.seed, config.balance)
     finished = train_supervised(network, loss, measure, keep, sampler, config, output, resume, tracker)

@@ -11,14 +11,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import ROOT, read_jsonl
+from helpers import ROOT, STYLES, read_jsonl
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from artmodels.data.sampler import PictureSampler
+from artmodels.hub.companions.classifier import CLASSIFIER_NAME, load_classifier, save_classifier
 from artmodels.io.errors import Stopped
+from artmodels.models.classifier import ClassifierConfig, StyleClassifier
 from artmodels.training.checkpoint import list_checkpoints
-from artmodels.training.supervised import make_optimizer, set_learning_rate, train_supervised
+from artmodels.training.supervised import (
+    FIGURES_NAME,
+    cost_of,
+    keep_best,
+    make_optimizer,
+    set_learning_rate,
+    train_supervised,
+)
 from artmodels.training.supervised_config import SupervisedConfig
 
 CONFIG = SupervisedConfig(
@@ -154,6 +163,32 @@ def test_a_finished_run_says_so_and_a_larger_budget_extends_it(tmp_path, capsys)
     assert "this run is finished: 64 images seen" in capsys.readouterr().out
     assert teach(output, True, replace(CONFIG, images=96))
     assert log(output)[-1]["images"] == 96
+
+
+def test_the_best_that_is_kept_already_keeps_what_was_measured_of_it(tmp_path):
+    """As where a finished run is extended: it has its calibration until there is a better one."""
+    best, model, figures = StyleClassifier(ClassifierConfig(32, STYLES, 8)), tmp_path / "model", tmp_path / FIGURES_NAME
+
+    def keep() -> StyleClassifier:
+        keep_best(tmp_path, best, lambda: load_classifier(model), lambda: save_classifier(model, best, {}))
+        return load_classifier(model)
+
+    measured = keep()
+    measured.temperature.fill_(2.0)
+    save_classifier(model, measured, {})
+    figures.write_text("{}")
+    assert keep().temperature == 2 and figures.exists()
+    (model / CLASSIFIER_NAME).write_bytes(b"torn")
+    assert keep().temperature == 1 and not figures.exists()
+    save_classifier(model, measured, {})
+    figures.write_text("{}")
+    nn.init.normal_(best.head.bias)
+    assert keep().temperature == 1 and not figures.exists()
+
+
+def test_a_run_whose_log_was_deleted_is_finished_all_the_same(tmp_path):
+    (tmp_path / "metrics.jsonl").touch()
+    assert cost_of(tmp_path, range(60)).items() >= {"pictures": 60, "images": 0, "seconds": 0}.items()
 
 
 def test_a_wish_to_stop_ends_with_a_checkpoint_and_the_rest_is_the_same(whole, tmp_path):
