@@ -7,19 +7,20 @@ import shutil
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 from huggingface_hub import try_to_load_from_cache
 from tqdm import tqdm
 
 from artmodels.hub.companions import files_beside
 from artmodels.hub.download import COMMIT, Unreachable, parse_hub_id
 from artmodels.hub.load import LoadedModel, load_hub_model
-from artmodels.io.files import default_cache
+from artmodels.io.files import LOCK_NAME, default_cache
 
 MEGABYTE = 10**6
 ARRIVAL_TIMEOUT = 120  # seconds for a visitor's model to arrive
@@ -46,7 +47,7 @@ class ModelCache:
 
     A visitor's model must be public, is fetched into a cache of its own that stays within `disk` bytes, and is kept in
     memory while all of them fit into `memory` bytes; those used longest ago go first. None may need more than
-    `largest` bytes.
+    `largest` bytes, with the files beside it. Several studios may share the cache.
     """
 
     def __init__(
@@ -71,7 +72,6 @@ class ModelCache:
         self.cache_dir = cache_dir or default_cache() / "visitors"
         self.visiting: OrderedDict[str, LoadedModel] = OrderedDict()
         self.lock = threading.Lock()
-        self.arrival_lock = threading.Lock()  # one model comes in at a time, so that budgets hold
 
     @property
     def names(self) -> list[str]:
@@ -112,18 +112,32 @@ class ModelCache:
         if name in self.start:
             return self.start[name]
         repo_id, revision = parse_hub_id(name)  # a visitor names no folder of this machine
-        with suppress(Unreachable):
+        with suppress(Unreachable, FileNotFoundError):  # another studio may delete it at this moment
             if revision and self._lies_here(repo_id, revision):  # nobody need wait for the door
                 return self._keep(used_now(self._open(repo_id, revision, local_files_only=True)))
-        if not self.arrival_lock.acquire(timeout=ARRIVAL_TIMEOUT):
-            raise OSError("other models are coming in at this moment: try again in a minute")
-        try:
+        with self._door():
             self._make_room()
             reporter = _reporter(tell, time.monotonic() + ARRIVAL_TIMEOUT)
             model = used_now(self._open(repo_id, revision, tqdm_class=reporter))
-        finally:
-            self.arrival_lock.release()
         return self._keep(model)
+
+    @contextmanager
+    def _door(self) -> Iterator[None]:
+        """One model comes in at a time, of all studios that share the cache, so that budgets hold.
+
+        Raises:
+            OSError: too many come in.
+        """
+        self.cache_dir.mkdir(parents=True, exist_ok=True)
+        door = FileLock(self.cache_dir / LOCK_NAME, timeout=ARRIVAL_TIMEOUT, mode=0o666)
+        try:
+            door.acquire()
+        except Timeout as error:
+            raise OSError("other models are coming in at this moment: try again in a minute") from error
+        try:
+            yield
+        finally:
+            door.release()
 
     def _lies_here(self, repo_id: str, revision: str) -> bool:
         """Whether a commit's files are on the disk, with all that its repository has beside the model."""
@@ -158,7 +172,7 @@ class ModelCache:
 
     def _make_room(self) -> None:
         """Delete what visitors used longest ago from the disk, until the largest model would fit."""
-        repositories = sorted(self.cache_dir.glob("models--*"), key=lambda folder: folder.stat().st_mtime)
+        repositories = sorted(self.cache_dir.glob("models--*"), key=_last_used)
         sizes = {folder: _size_on_disk(folder) for folder in repositories}
         while repositories and sum(sizes.values()) > self.disk - self.largest:
             oldest = repositories.pop(0)
@@ -166,8 +180,20 @@ class ModelCache:
             shutil.rmtree(oldest, ignore_errors=True)
 
 
+def _last_used(folder: Path) -> float:
+    with suppress(FileNotFoundError):
+        return folder.stat().st_mtime
+    return 0.0  # somebody has deleted it since
+
+
 def _size_on_disk(folder: Path) -> int:
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    size = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = Path(place, name)
+            with suppress(FileNotFoundError):
+                size += 0 if path.is_symlink() else path.lstat().st_size
+    return size
 
 
 def _reporter(tell: Tell | None, deadline: float) -> type[tqdm]:

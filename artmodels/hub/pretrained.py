@@ -130,8 +130,8 @@ def fetch_generator(
     """The cached snapshot folder of a model on the Hub, with config and weights of one and the same commit.
 
     The config is fetched and checked first; the weights only if their size fits it, and if the generator needs at most
-    `largest` bytes of memory. What `files_beside` lists comes too, as far as it is there; what cannot be had costs a
-    warning. `options` are those of `pull`.
+    `largest` bytes of memory. What `files_beside` lists comes too, if it is there and `largest` leaves room; what
+    cannot be had costs a warning. `options` are those of `pull`.
 
     Raises:
         FileNotFoundError: the repository holds no such model.
@@ -149,23 +149,26 @@ def fetch_generator(
     config = read_config(config_path)
     generator = _empty_generator(config)
     memory = sum(tensor.numel() * tensor.element_size() for tensor in generator.state_dict().values())
-    if largest and memory + config.working_memory > largest:
-        memory += config.working_memory
+    room = (largest or sys.maxsize) - memory - config.working_memory
+    if largest and room < 0:
         raise ValueError(
-            f"{repo_id} needs {memory / 1e6:,.0f} MB of memory, and {largest / 1e6:,.0f} MB is the limit here: "
-            "it was not fetched"
+            f"{repo_id} needs {(largest - room) / 1e6:,.0f} MB of memory, and {largest / 1e6:,.0f} MB is the limit "
+            "here: it was not fetched"
         )
     commit = config_path.parent.name
     for name, limit in files_beside().items():
-        if try_to_load_from_cache(repo_id, name, cache_dir, commit) is None:  # neither there nor known to be missing
+        found = try_to_load_from_cache(repo_id, name, cache_dir, commit)
+        if found is None:  # neither there nor known to be missing
             try:
-                pull(repo_id, name, limit, revision=commit, **options)
+                found = str(pull(repo_id, name, max(0, min(limit, room)), revision=commit, **options))
             except FileNotFoundError:  # a model paints without what is said of it
                 continue
             except (OSError, ValueError) as error:
                 if isinstance(error, Unreachable) and not reached:
                     continue  # it is known that there is no Hub
                 print(f"warning: {error}", file=sys.stderr)
+        if isinstance(found, str):
+            room -= Path(found).stat().st_size
     weights_path = pull(
         repo_id,
         WEIGHTS_NAME,

@@ -4,6 +4,7 @@ import itertools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from helpers import folder_files
@@ -94,6 +95,33 @@ def test_too_large_for_visitors(hub, model, several, tmp_path):
     cache = ModelCache([model], largest=1000, cache_dir=tmp_path / "visitors")
     with pytest.raises(ValueError, match="is the limit here"):
         cache.load(several[0])
+
+
+def test_files_beside_a_model_count_as_it_does(hub, model, several, tmp_path, capsys):
+    story = {"history.json": b"[" + b" " * 10**6 + b"]"}
+    hub.add(several[0], {**folder_files(tmp_path / "model-0"), **story})
+    needed = model.memory + model.generator.config.working_memory
+    for largest, there in ((needed + 10**5, False), (needed + 2 * 10**6, True)):
+        cache = ModelCache([model], largest=largest, cache_dir=tmp_path / str(there))
+        assert (cache.load(several[0]).folder / "history.json").exists() == there
+        assert ("history.json has 1.0 MB" in capsys.readouterr().err) != there
+
+
+def test_two_studios_that_share_a_cache_let_models_in_one_at_a_time(hub, model, several, tmp_path, monkeypatch):
+    size = (tmp_path / "model-0" / "model.safetensors").stat().st_size
+    budgets: dict[str, Any] = {"disk": 2 * model.memory + 2 * size, "largest": 2 * model.memory}
+    studios = [ModelCache([model], **budgets, cache_dir=tmp_path / "visitors") for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        rounds = [pool.submit(lambda own: [own.load(name) for name in several * 3], studio) for studio in studios]
+        assert all(len(found.result()) == 3 * len(several) for found in rounds)
+    assert cache_module._size_on_disk(tmp_path / "visitors") <= budgets["disk"]
+    monkeypatch.setattr(cache_module, "ARRIVAL_TIMEOUT", 0.1)
+    with studios[0]._door(), pytest.raises(OSError, match="other models are coming in"):
+        studios[1].load(several[0])
+
+
+def test_a_folder_that_somebody_has_deleted_takes_no_room(tmp_path):
+    assert cache_module._size_on_disk(tmp_path / "gone") == cache_module._last_used(tmp_path / "gone") == 0
 
 
 def test_many_visitors_at_once(cache, several):
