@@ -17,14 +17,16 @@ from artmodels.signals.audio_file import RATE, Sound
 
 HOP = 240
 FRAMES_PER_SECOND = RATE // HOP
-WINDOW, LONG_WINDOW = 512, 4096  # samples: 21 ms for what happens when, 171 ms for what sounds
+WINDOW, LONG_WINDOW = 512, 4096  # samples: 21 ms for how loud it is, 171 ms for what sounds
+ONSET_WINDOW = 1024  # samples: 43 ms for what begins, as in SuperFlux; a shorter one hears chords throb
 HANN_BANDWIDTH = 1.5  # bins, of the noise that one bin of a Hann window lets through (Harris 1978)
 CHUNK = 512  # frames that are transformed at once, so that memory does not grow with the sound
 
 BANDS = {"low": (30.0, 200.0), "mid": (200.0, 2_000.0), "high": (2_000.0, 12_000.0)}  # Hz
 FILTERS_PER_BAND = 8
 COMPRESSION = 1_000.0  # of powers, before differences are taken: as loud is to soft
-FLUX_LAG = 2  # frames
+RISE, MEMORY = 2, 6  # frames: how long a rise takes, and how long what was there before counts
+LEAST_FLUX = 0.04  # of what begins: the tones of a held chord beat by less
 
 SILENCE = -60.0  # LUFS, below which nothing is heard
 TEMPI = (50.0, 210.0)  # beats per minute
@@ -154,9 +156,9 @@ def band_powers(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     The centroid is the mean frequency, weighted by magnitudes (Peeters 2004); 0 Hz where there is silence.
     """
-    hertz, filters = frequencies(WINDOW), filter_bank(frequencies(WINDOW))
+    hertz, filters = frequencies(ONSET_WINDOW), filter_bank(frequencies(ONSET_WINDOW))
     powers, centroids = [], []
-    for part in spectra(samples, WINDOW):
+    for part in spectra(samples, ONSET_WINDOW):
         powers.append(np.log1p(COMPRESSION * part @ filters))
         magnitudes = np.sqrt(part)
         centroids.append(magnitudes @ hertz / np.maximum(magnitudes.sum(axis=1), 1e-6))
@@ -183,12 +185,14 @@ def onset_strength(bands: np.ndarray) -> np.ndarray:
     """How strongly something begins, `[bands, N]` in [0, 1], of compressed powers `[N, bands, filters]`.
 
     Spectral flux: the rises of the filters' powers, against the neighbouring filters' loudest shortly before, so that
-    vibrato is no onset (SuperFlux, Böck and Widmer 2013). The 99.5th percentile of a band becomes 1, or less in a band
-    that is far below the others.
+    vibrato is no onset (SuperFlux, Böck and Widmer 2013); against the loudest of the `MEMORY` before, so that the tones
+    of a chord, which beat together faster than that, are none either. Before the first frame there is silence. The
+    99.5th percentile of a band becomes 1, or less in a band that is far below the others.
     """
-    before = np.maximum(bands, np.maximum(shifted(bands, 1), shifted(bands, -1)))
-    flux = np.zeros(bands.shape[:2])
-    flux[FLUX_LAG:] = (bands[FLUX_LAG:] - before[:-FLUX_LAG]).clip(0).mean(axis=2)
+    after_silence = np.pad(bands, ((MEMORY, 0), (0, 0), (0, 0)))
+    before = np.maximum(after_silence, np.maximum(shifted(after_silence, 1), shifted(after_silence, -1)))
+    loudest_before = sliding_window_view(before, MEMORY - RISE + 1, axis=0)[: len(bands)].max(axis=-1)
+    flux = ((bands - loudest_before).clip(0).mean(axis=2) - LEAST_FLUX).clip(0)
     loudest = np.percentile(flux.max(axis=1), 99.5)
     each = np.maximum(np.percentile(flux, 99.5, axis=0), 0.2 * loudest)
     return (flux / np.maximum(each, 0.05)).clip(0, 1).T

@@ -20,7 +20,7 @@ from artmodels.signals.listening import (
     tempo_of,
     waveform,
 )
-from artmodels.signals.synthesis import click, hiss, kick, our_song, place
+from artmodels.signals.synthesis import PROGRESSION, click, hiss, kick, our_song, place
 
 TOLERANCE = 0.02  # seconds
 
@@ -61,6 +61,22 @@ def test_bars_begin_where_the_drum_is(meter):
     hearing = heard(samples)
     assert_same_times(hearing.bars, first)
     assert hearing.bar_confidence > 0.5
+
+
+def test_what_begins_at_the_beginning_is_the_first_beat_and_the_first_bar():
+    beats = np.arange(0, 20, 0.5)
+    hearing = heard(place(20, beats, kick(), np.where(np.arange(40) % 4 == 0, 0.9, 0.5)))
+    assert_same_times(hearing.beats, beats)
+    assert_same_times(hearing.bars, beats[::4])
+    assert pick_onsets(hearing.onsets[0])[0] == 0
+
+
+@pytest.mark.parametrize("notes", [(60, 64, 67), (45, 52), (45, 48, 52), (60, 61, 62), (72, 76, 79), *PROGRESSION])
+def test_a_held_chord_begins_and_has_no_pulse(notes):
+    tones = [0.1 / k * sine(k * 440 * 2 ** ((note - 69) / 12), 12) for note in notes for k in range(1, 6)]
+    hearing = heard(np.sum(tones, axis=0))
+    assert hearing.tempo == 0 and len(hearing.beats) == 0
+    assert hearing.onset[:5].max() > 0 and all(len(pick_onsets(onsets[20:-20])) == 0 for onsets in hearing.onsets[1:])
 
 
 def test_silence_has_no_pulse_and_no_harmony():

@@ -1,9 +1,9 @@
 // What begins in a sound, while it sounds: the strength of onsets in three bands, after artmodels/signals/listening.py.
 //
 // Spectral flux: the rises of the filters' powers against the neighbouring filters' loudest shortly before, so that
-// vibrato is no onset (SuperFlux, Böck and Widmer 2013). It knows nothing of what is still to come: each frame ends where
-// it is heard, and is measured by the strongest of the last seconds instead of a percentile of the whole piece. What
-// stands out from the mean before it is an onset (Böck, Krebs and Schedl 2012).
+// neither vibrato nor a held chord is an onset (after SuperFlux, Böck and Widmer 2013). It knows nothing of what is
+// still to come: each frame ends where it is heard, and is measured by the strongest of the last seconds instead of a
+// percentile of the whole piece. What stands out from the mean before it is an onset (Böck, Krebs and Schedl 2012).
 
 export const BANDS = [
   [30, 200],
@@ -12,9 +12,11 @@ export const BANDS = [
 ]; // Hz: low, mid, high
 const FILTERS = 8, // in each band
   FRAMES_PER_SECOND = 100,
-  WINDOW = 512 / 24_000, // seconds
+  WINDOW = 1_024 / 24_000, // seconds
   COMPRESSION = 1_000, // of powers, before differences are taken: as loud is to soft
-  FLUX_LAG = 2; // frames
+  RISE = 2, // frames that a rise takes
+  MEMORY = 6, // frames by which what was there before counts
+  LEAST_FLUX = 0.04; // of what begins: the tones of a held chord beat by less
 const SILENCE = 1e-6, // mean square below which nothing is heard: -60 dB of full scale
   LEAST_PEAK = 0.05,
   LEAST_SHARE = 0.2, // of the loudest band's peak, for a band that is far below it
@@ -33,7 +35,7 @@ export class Hearing {
     this.filters = filterBank(rate, this.window);
     this.recent = new Float32Array(this.window);
     this.since = 0; // samples after the last frame
-    this.past = Array.from({ length: FLUX_LAG }, () => BANDS.map(() => Array(FILTERS).fill(0)));
+    this.past = Array.from({ length: MEMORY }, () => BANDS.map(() => Array(FILTERS).fill(0)));
     this.peaks = BANDS.map(() => 0);
     this.means = BANDS.map(() => 0);
   }
@@ -61,9 +63,9 @@ export class Hearing {
         return Math.log1p(COMPRESSION * power);
       }),
     );
-    const before = this.past.shift();
-    this.past.push(bands);
-    return this.measure(bands.map((band, number) => flux(band, before[number])));
+    const before = this.past.slice(0, MEMORY - RISE + 1);
+    this.past = [...this.past.slice(1), bands];
+    return this.measure(bands.map((band, number) => flux(band, before.map((frame) => frame[number]))));
   }
 
   /** Fluxes; their strengths, 0 to 1, by the peaks of late; and the strengths of onsets, 0 elsewhere. */
@@ -81,13 +83,13 @@ export class Hearing {
   }
 }
 
-/** The mean rise of a band's filters. */
+/** The mean rise of a band's filters above what they and their neighbours had in the frames before. */
 function flux(band, before) {
   const rises = band.map((power, place) => {
-    const loudest = Math.max(before[Math.max(0, place - 1)], before[place], before[Math.min(FILTERS - 1, place + 1)]);
-    return Math.max(0, power - loudest);
+    const near = before.flatMap((filters) => filters.slice(Math.max(0, place - 1), place + 2));
+    return Math.max(0, power - Math.max(...near));
   });
-  return rises.reduce((sum, rise) => sum + rise, 0) / FILTERS;
+  return Math.max(0, rises.reduce((sum, rise) => sum + rise, 0) / FILTERS - LEAST_FLUX);
 }
 
 /** A window that sums to 1. */
