@@ -32,7 +32,8 @@ SILENCE = -60.0  # LUFS, below which nothing is heard
 TEMPI = (50.0, 210.0)  # beats per minute
 USUAL_TEMPO, TEMPO_SPREAD = 120.0, 1.2  # bpm and octaves: Ellis 2007
 TIGHTNESS = 400.0  # of beats: how much an uneven one costs
-BEATS_TOLD = 0.15  # confidence from which on there is a pulse to speak of
+BEATS_TOLD = 0.15  # confidence from which on there is a pulse to speak of, and more in a short sound:
+CHANCE = 7.0  # confidence, times the root of the frames, that what does not repeat has by chance at its best lag
 HALVED = 0.8  # of a period's correlation that half of it must reach to be the period
 METERS = (4, 3)  # beats in a bar, the likelier first
 TUNING = 440.0  # Hz
@@ -78,8 +79,10 @@ def hear(sound: Sound) -> Hearing:
     chroma = chroma_of(samples)
     heard = loudness > SILENCE
     onsets, chroma = onsets * heard, chroma * heard[:, None]
-    tempo, confidence = tempo_of(onsets.mean(axis=0))
-    beats = beats_of(onsets.mean(axis=0), tempo) if confidence >= BEATS_TOLD else np.zeros(0)
+    onset = onsets.mean(axis=0)
+    tempo, confidence = tempo_of(onset)
+    told = confidence >= max(BEATS_TOLD, CHANCE / math.sqrt(len(onset)))
+    beats = beats_of(onset, tempo) if told else np.zeros(0)
     bars, sure = bars_of(beats, onsets, chroma)
     seconds = len(samples) / RATE
     sections = sections_of(seconds, bars, [chroma, onsets.T, loudness[:, None] / 60])

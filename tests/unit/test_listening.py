@@ -79,6 +79,16 @@ def test_a_held_chord_begins_and_has_no_pulse(notes):
     assert hearing.onset[:5].max() > 0 and all(len(pick_onsets(onsets[20:-20])) == 0 for onsets in hearing.onsets[1:])
 
 
+@pytest.mark.parametrize("seconds", [2.5, 3, 5, 20])
+def test_what_does_not_repeat_has_no_pulse_however_short(seconds):
+    random, told = np.random.default_rng(0), 0
+    for _ in range(20):
+        noise = 0.3 * random.standard_normal(round(seconds * RATE))
+        clicks = place(seconds, random.uniform(0, seconds, round(2.5 * seconds)), click())
+        told += sum(heard(samples).tempo > 0 for samples in (noise.clip(-1, 1), clicks))
+    assert told <= 4  # of 40
+
+
 def test_silence_has_no_pulse_and_no_harmony():
     hearing = heard(np.zeros(5 * RATE))
     assert hearing.is_silent and hearing.tempo == hearing.confidence == 0
