@@ -252,8 +252,8 @@ def tempo_of(onset: np.ndarray) -> tuple[float, float]:
     octaves = np.log2(60 * FRAMES_PER_SECOND / lags / USUAL_TEMPO)
     weighted = correlation[lags] * np.exp(-0.5 * (octaves / TEMPO_SPREAD) ** 2)
     lag = int(lags[weighted.argmax()])
-    while lag // 2 - 1 >= shortest:
-        half = max(range(lag // 2 - 1, lag // 2 + 3), key=lambda each: correlation[each])
+    while (lag + 1) // 2 >= shortest:
+        half = max(range(max(shortest, lag // 2 - 1), lag // 2 + 3), key=lambda each: correlation[each])
         if correlation[half] < HALVED * correlation[lag]:
             break
         lag = half

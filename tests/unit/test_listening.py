@@ -34,7 +34,7 @@ def assert_same_times(found: np.ndarray, expected: np.ndarray) -> None:
     assert np.abs(found - expected).max() < TOLERANCE
 
 
-@pytest.mark.parametrize("tempo", [60, 77, 100, 120, 137, 165, 180])
+@pytest.mark.parametrize("tempo", [60, 77, 100, 120, 137, 165, 180, 206, 210])
 @pytest.mark.parametrize("swing", [False, True])
 def test_beats_of_a_click_track(tempo, swing):
     samples, beats = click_track(tempo, swing=swing)
