@@ -55,5 +55,5 @@ def _dance(chosen: argparse.Namespace) -> None:
     if chosen.out:
         sound = chosen.clip if clip.has_sound and not chosen.alone else None
         beside = None if chosen.alone else clip_pictures(chosen.clip, score.frames_per_second, score.size)
-        render_score(model, score, chosen.out, sound, beside)
+        render_score(model, score, chosen.out, sound, beside, clip.begins)
         print(f"{score.frames} frames of {score.size} px in {chosen.out}")

@@ -227,20 +227,24 @@ def write_video(
     text: str = "",
     sound: Path | None = None,
     count: int | None = None,
+    begins: float | None = None,
 ) -> None:
     """Encode frames of one even size as they come: an MP4 that every browser plays before all is loaded, or a WebM.
 
     `text` becomes its comment. With `sound`, a file with a sound that plays from the first of the `count` frames on and
-    ends with them. An error among the frames, or in between, leaves no file.
+    ends with them; it plays from `begins` on, in seconds by the file's clock, or else from its own beginning on. An
+    error among the frames, or in between, leaves no file.
 
     Raises:
         ModuleNotFoundError: the package av is not installed.
-        ValueError: the sound cannot be read.
+        ValueError: the sound cannot be read, or it comes without a count.
         OSError: the file cannot be written.
     """
     import av
     from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
+    if sound and count is None:
+        raise ValueError(f"{path}: a film with a sound ends with its frames: expected their count")
     kind = VIDEO_KINDS[path.suffix.lower()]
     with (
         replacing_file(path) as temporary,
@@ -254,8 +258,7 @@ def write_video(
         codec = stream.codec_context
         codec.colorspace, codec.color_range = AVCOL_SPACE_BT709, ColorRange.MPEG
         codec.color_primaries, codec.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
-        seconds = count / frames_per_second if count else math.inf
-        track = Soundtrack(container, kind.audio, sound, seconds) if sound else None
+        track = Soundtrack(container, kind.audio, sound, (count or 0) / frames_per_second, begins) if sound else None
         for number, image in enumerate(frames):
             if number == 0:  # the first frame opens the codec
                 stream.width, stream.height = image.size

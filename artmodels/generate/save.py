@@ -188,11 +188,17 @@ def repaint_as_film(
 
 
 def render_score(
-    model: LoadedModel, score: Score, path: Path, sound: Path | None, beside: Iterator[Image.Image] | None = None
+    model: LoadedModel,
+    score: Score,
+    path: Path,
+    sound: Path | None,
+    beside: Iterator[Image.Image] | None = None,
+    begins: float | None = None,
 ) -> None:
     """Paint a score into an MP4 or a WebM, with the sound of a file, if one is given; the film carries the score.
 
-    Of `beside`, each picture stands on the left of a painted one.
+    Of `beside`, each picture stands on the left of a painted one. `begins` is when by the sound's clock; see
+    `write_video`.
 
     Raises:
         ValueError: another suffix; the model cannot paint the score; or the sound cannot be read.
@@ -202,7 +208,7 @@ def render_score(
     frames = score_frames(ScoreRows(model, score), partial(paint_rows, model.generator))
     if beside is not None:
         frames = side_by_side(beside, frames)
-    write_video(frames, path, score.frames_per_second, score.to_json(), sound, score.frames)
+    write_video(frames, path, score.frames_per_second, score.to_json(), sound, score.frames, begins)
 
 
 def rows_of_recipes(recipes: Sequence[Recipe], model_name: str | None, anyway: bool) -> tuple[LoadedModel, Tensor]:

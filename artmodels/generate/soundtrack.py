@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from artmodels.signals.media import audio_stream, decoded_audio, opened_media, resampled
+import numpy as np
+
+from artmodels.signals.media import audio_stream, decoded_audio, opened_media, resampled, silence
 
 if TYPE_CHECKING:
     import av
@@ -18,10 +21,16 @@ AHEAD = 0.5  # seconds by which the sound is encoded before the frames, so that 
 
 
 class Soundtrack:
-    """The sound of a file from its beginning on, in stereo or mono as it is, until the film ends."""
+    """The sound of a file, in stereo or mono as it is, until the film ends.
 
-    def __init__(self, container: "OutputContainer", codec: str, path: Path, seconds: float):
-        self.seconds, self.encoded = seconds, 0.0
+    The film begins with the sound, or at `begins`, in seconds by the file's clock: silence leads where the sound comes
+    later than that, and what comes earlier is left out.
+    """
+
+    def __init__(
+        self, container: "OutputContainer", codec: str, path: Path, seconds: float, begins: float | None = None
+    ):
+        self.seconds, self.begins, self.encoded = seconds, begins, 0.0
         self.stream = cast("AudioStream", container.add_stream(codec, rate=RATE))
         self.stream.bit_rate = BIT_RATE
         with opened_media(path) as source:
@@ -46,14 +55,21 @@ class Soundtrack:
         """Frames of `RATE`, cut at the film's end, whose times count samples."""
         import av
 
-        layout, left, done = self.stream.layout.name, round(self.seconds * RATE), 0
+        layout, done, whole = self.stream.layout.name, 0, round(self.seconds * RATE)
         with opened_media(path) as source:
             frames = decoded_audio(source, audio_stream(source, path), path)
-            for part in resampled(frames, "fltp", layout, RATE):
-                samples = part.to_ndarray()[:, :left]
-                part = av.AudioFrame.from_ndarray(samples, "fltp", layout)
+            first = next(frames, None)
+            late = 0 if first is None or first.time is None or self.begins is None else first.time - self.begins
+            lead, early = round(max(0, late) * RATE), round(max(0, -late) * RATE)
+            heard = resampled(chain([first] if first else [], frames), layout, RATE)
+            for samples in chain(silence(lead, layout, RATE), heard):
+                kept = samples[:, early:][:, : whole - done]
+                early -= min(early, samples.shape[1])
+                if not kept.size:
+                    continue
+                part = av.AudioFrame.from_ndarray(np.ascontiguousarray(kept), "fltp", layout)
                 part.rate, part.pts, part.time_base = RATE, done, Fraction(1, RATE)
-                left, done = left - samples.shape[1], done + samples.shape[1]
+                done += kept.shape[1]
                 yield part
-                if not left:
+                if done == whole:
                     return

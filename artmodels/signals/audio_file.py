@@ -70,8 +70,8 @@ def too_long(path: Path, seconds: float | None, most: float) -> str:
 
 def _resampled(container: "InputContainer", stream: "AudioStream", path: Path) -> Iterator[np.ndarray]:
     """Samples as they come, `[n]` float32, one channel, `RATE` a second."""
-    for part in resampled(decoded_audio(container, stream, path), "flt", "mono", RATE):
-        yield part.to_ndarray()[0]
+    for part in resampled(decoded_audio(container, stream, path), "mono", RATE):
+        yield part[0]
 
 
 def wav_bytes(samples: np.ndarray) -> bytes:

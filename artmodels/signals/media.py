@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+import numpy as np
+
 if TYPE_CHECKING:
     from av import AudioFrame, AudioStream, VideoStream
     from av.container import InputContainer
@@ -17,6 +19,7 @@ MAX_FILE_BYTES = 200 * 10**6
 ESTIMATED = {"mp3", "aac"}  # files that do not say how long they last: FFmpeg guesses it from their size
 ENCRYPTED = {"drms", "drmi", "enca", "encv"}  # sample entries of ISO/IEC 14496-12 that are encrypted
 MAX_DAMAGED = 0.5  # share of the packets that may be unreadable
+LEAST_GAP = 0.1  # seconds between two frames that are more than clocks which run apart
 UNREADABLE = "is no sound or clip that can be read: perhaps it is protected (DRM), damaged, or another kind of file"
 
 
@@ -105,23 +108,38 @@ def check_whole(container: "InputContainer", path: Path, declared: float | None,
         raise ValueError(f"{path} ends after {found:.1f} of its {declared:.1f} seconds: is it a part of a file?")
 
 
-def resampled(frames: Iterable["AudioFrame"], kind: str, layout: str, rate: int) -> Iterator["AudioFrame"]:
-    """Frames in one format, layout and rate, whatever theirs are, also where these change on the way."""
+def resampled(frames: Iterable["AudioFrame"], layout: str, rate: int) -> Iterator[np.ndarray]:
+    """Samples `[channels, n]` float32, mono or stereo, of frames one after the other, also where their kind changes.
+
+    Where their times leave a gap there is silence, so that what comes after it stays in time.
+    """
     import av
 
-    resampler, before = None, None
+    resampler, before, end = None, None, None
     for frame in frames:
+        time, frame.pts = frame.time, None
         found = (frame.format.name, frame.layout.name, frame.rate)
-        if found != before:
-            yield from resampler.resample(None) if resampler else ()
-            resampler, before = av.AudioResampler(format=kind, layout=layout, rate=rate), found
-        assert resampler
-        yield from resampler.resample(frame)
-    yield from resampler.resample(None) if resampler else ()
+        gap = time - end if time is not None and end is not None else 0.0
+        if resampler and (found != before or gap > LEAST_GAP):
+            yield from (part.to_ndarray() for part in resampler.resample(None))
+            resampler = None
+        if gap > LEAST_GAP:
+            yield from silence(round(gap * rate), layout, rate)
+            end = time
+        resampler = resampler or av.AudioResampler(format="fltp", layout=layout, rate=rate)
+        before, end = found, (end or time or 0.0) + frame.samples / frame.rate
+        yield from (part.to_ndarray() for part in resampler.resample(frame))
+    yield from (part.to_ndarray() for part in resampler.resample(None)) if resampler else ()
+
+
+def silence(samples: int, layout: str, rate: int) -> Iterator[np.ndarray]:
+    """So many samples as `resampled` gives them, at most a second at once."""
+    for done in range(0, samples, rate):
+        yield np.zeros((1 if layout == "mono" else 2, min(rate, samples - done)), np.float32)
 
 
 def decoded_audio(container: "InputContainer", stream: "AudioStream", path: Path) -> Iterator["AudioFrame"]:
-    """Frames without times, so that a resampler takes them one after the other; unreadable packets are left out.
+    """Frames as they come; unreadable packets are left out.
 
     Raises:
         ValueError: more than half of the packets are unreadable, which is told at the end.
@@ -136,8 +154,6 @@ def decoded_audio(container: "InputContainer", stream: "AudioStream", path: Path
         except (av.error.FFmpegError, ValueError):
             damaged += 1
             continue
-        for frame in frames:
-            frame.pts = None
-            yield frame
+        yield from frames
     if packets < 2 or damaged > MAX_DAMAGED * packets:
         raise ValueError(f"{path}: {damaged} of {packets} parts cannot be read: is it protected (DRM) or damaged?")

@@ -26,6 +26,7 @@ class Clip:
     frames: np.ndarray
     sha256: str  # of its file
     has_sound: bool
+    begins: float = 0.0  # seconds by the file's clock, which its sound follows, too
 
     @property
     def seconds(self) -> float:
@@ -41,10 +42,14 @@ def read_clip(path: Path, most: float = MAX_SECONDS) -> Clip:
     """
     with opened_media(path) as container:
         has_sound = bool(container.streams.audio)
-    grey = [np.asarray(upright(frame, WIDTH, HEIGHT, "gray")) for frame in at_rate(path, RATE, most)]
+    grey: list[np.ndarray] = []
+    begins = 0.0
+    for frame in at_rate(path, RATE, most):
+        begins = begins if grey else frame.time or 0.0
+        grey.append(np.asarray(upright(frame, WIDTH, HEIGHT, "gray")))
     if len(grey) < MIN_FRAMES or (len(grey) / RATE < 1):
         raise ValueError(f"{path} lasts {len(grey) / RATE:.2f} seconds: expected a clip of 1 to {most:g} seconds")
-    return Clip(np.stack(grey), sha256(path), has_sound)
+    return Clip(np.stack(grey), sha256(path), has_sound, begins)
 
 
 def clip_pictures(path: Path, rate: int, size: int, most: float = MAX_SECONDS) -> Iterator[Image.Image]:

@@ -111,7 +111,9 @@ def build_api(context: StudioContext, first: LoadedModel) -> None:
             file, seen = take_clip(context.files, clip)
             score = choreograph(computed(watch, seen), found, **values)
             sound, pictures = file if seen.has_sound else None, clip_pictures(file, score.frames_per_second, score.size)
-            for step in performed(context, found, score, sound, "artmodels-dance.mp4", clip=pictures):
+            for step in performed(
+                context, found, score, sound, "artmodels-dance.mp4", clip=pictures, begins=seen.begins
+            ):
                 path = str(step)
             return path, context.save(score_bytes(score), "score.json")
 

@@ -90,11 +90,13 @@ def performed(
     stop: int | None = None,
     rough: bool = False,
     clip: Iterator[Image.Image] | None = None,
+    begins: float | None = None,
 ) -> Iterator[float | Path]:
     """How far the film of a score is, again and again, and at last its path; see `filmed`.
 
     `stop` is the number of frames after which it ends. Those of a `rough` film are painted as previews, where these
-    come sooner. With `clip`, its pictures stand beside the painted ones.
+    come sooner. With `clip`, its pictures stand beside the painted ones; `begins` is when they begin by the
+    sound's clock.
 
     Raises:
         ValueError: the model cannot paint the score.
@@ -111,7 +113,7 @@ def performed(
         frames,
         count,
         name,
-        lambda frames, path: write_video(frames, path, rate, text, sound, count),
+        lambda frames, path: write_video(frames, path, rate, text, sound, count, begins),
     )
 
 

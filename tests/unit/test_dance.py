@@ -3,6 +3,7 @@
 import io
 import json
 import struct
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -14,9 +15,10 @@ from sounds import click_track, decoded_sound, write_clip, write_encoded
 
 from artmodels.cli.main import main
 from artmodels.generate.choreograph import choreograph, lively
-from artmodels.generate.film import side_by_side
+from artmodels.generate.film import side_by_side, write_video
 from artmodels.generate.score import ScoreRows, parse_score, read_score
 from artmodels.hub.load import LoadedModel, load_model
+from artmodels.signals.audio_file import RATE as SOUND_RATE
 from artmodels.signals.audio_file import read_sound
 from artmodels.signals.motion import Motion, smoothed, watch
 from artmodels.signals.synthesis import moving_disc
@@ -128,6 +130,43 @@ def test_a_cover_is_no_clip(tmp_path):
         container.mux(sound.encode(frame))
         container.mux(sound.encode(None))
     refused(cover, "no moving pictures")
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.webm"])
+@pytest.mark.parametrize(("late", "gap"), [(0.0, 0.0), (0.6, 0.0), (-0.6, 0.0), (0.0, 0.5)])
+def test_the_sound_of_a_clip_stays_with_its_pictures(tmp_path, name, late, gap):
+    """Where it begins later or earlier than they do, and where a part of it is missing: flash and click at once."""
+    flash, clip, film = 2.0, tmp_path / name, tmp_path / "film.mp4"
+    pictures, sound = max(0.0, -late), max(0.0, late)  # when they begin
+    with av.open(str(clip), "w") as container:
+        video = container.add_stream("libx264" if name.endswith("4") else "libvpx-vp9", rate=24)
+        audio = container.add_stream("aac" if name.endswith("4") else "libopus", rate=48_000)
+        video.width, video.height, video.pix_fmt, audio.layout = 64, 64, "yuv420p", "mono"
+        for number in range(72):
+            level = 255 if number == 24 * flash else 20
+            frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), level, np.uint8), "rgb24")
+            frame.pts, frame.time_base = number + round(24 * pictures), Fraction(1, 24)
+            container.mux(video.encode(frame))
+        container.mux(video.encode())
+        samples = np.zeros(round(48_000 * (pictures + 3 - sound)), np.float32)
+        samples[round(48_000 * (pictures + flash - sound)) :][:480] = 0.9
+        for start in range(0, len(samples), 960):
+            if not 0.5 <= start / 48_000 < 0.5 + gap:
+                part = av.AudioFrame.from_ndarray(samples[None, start : start + 960], "fltp", "mono")
+                part.rate, part.time_base = 48_000, Fraction(1, 48_000)
+                part.pts = start + round(48_000 * sound)
+                container.mux(audio.encode(part))
+        container.mux(audio.encode())
+    seen, shown = read_clip(clip), list(clip_pictures(clip, 24, 64))
+    write_video(shown, film, 24, sound=clip, count=len(shown), begins=seen.begins)
+    with av.open(str(film)) as container:
+        lit = [frame.time for frame in container.decode(video=0) if frame.to_ndarray(format="gray").mean() > 150]
+    heard = decoded_sound(film)
+    assert lit[0] == pytest.approx(flash, abs=0.01)
+    assert np.abs(heard).argmax() / SOUND_RATE == pytest.approx(flash, abs=0.03)
+    if gap:  # whoever listens to it alone hears it, too
+        alone = read_sound(clip).samples
+        assert np.abs(alone).argmax() / SOUND_RATE == pytest.approx(flash, abs=0.03)
 
 
 # Motion

@@ -144,6 +144,11 @@ def test_a_sound_stays_in_time_with_the_frames(tmp_path):
         assert np.abs(found - beats).max() < 1 / RATE_OF_FRAMES
 
 
+def test_a_film_with_a_sound_needs_its_count_of_frames(tmp_path):
+    with pytest.raises(ValueError, match=r"film\.mp4: a film with a sound ends with its frames: expected their count"):
+        write_video([Image.new("RGB", (32, 32))], tmp_path / "film.mp4", 24, sound=tmp_path / "a.wav")
+
+
 # Composing
 
 

@@ -54,6 +54,7 @@ class DancePage:
                 None if whole else PREVIEW_SECONDS * score.frames_per_second,
                 rough=not whole,
                 clip=clip_pictures(file, score.frames_per_second, score.size),
+                begins=seen.begins,
             )
             yield from self.shown.followed(steps, language, "filming" if whole else "previewing")
             saved = self.context.save(score_bytes(score), "score.json")
