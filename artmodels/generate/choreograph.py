@@ -13,12 +13,12 @@ from artmodels.generate.compose import check_choices, styles_in_play
 from artmodels.generate.recipe import SEED_LIMIT
 from artmodels.generate.score import DIGITS, Keyframe, Pulse, Score, ScoreLatent
 from artmodels.hub.load import LoadedModel
-from artmodels.signals.motion import Motion, smoothed
+from artmodels.signals.motion import STILL, Motion, smoothed
 from artmodels.signals.video_file import RATE
 
 STEP = 2  # frames of the clip from one keyframe to the next
 SPEED = 3.0  # pictures a second, of lively motion with a strength of 1
-LIVELY = 95  # percentile of the energy
+LIVELY = 95  # percentile of the energy of what moves
 SMOOTHING = 0.3  # seconds, by a smoothness of 1
 DRAWN = 0.5  # weight of the pictures at the sides, by a strength of 1
 STEERED = {"warmth": (0, 1.0), "brightness": (1, -1.0)}  # direction -> which part of the motion's, and its sign
@@ -83,10 +83,11 @@ def choreograph(
 
 
 def lively(motion: Motion) -> np.ndarray:
-    """The energy `[N]`, where lively motion has 1; 0 where nothing moves."""
+    """The energy `[N]`, where lively motion has 1, by the frames in which something moves; 0 in all others."""
     if motion.is_still:
         return np.zeros_like(motion.energy)
-    return (motion.energy / max(np.percentile(motion.energy, LIVELY), 1e-6)).clip(0, 1.5)
+    moves = motion.energy >= STILL
+    return np.where(moves, motion.energy / np.percentile(motion.energy[moves], LIVELY), 0).clip(0, 1.5)
 
 
 def _latents(turned: float, drawn: float, seed: int) -> list[ScoreLatent]:

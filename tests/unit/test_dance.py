@@ -227,6 +227,18 @@ def test_a_still_clip_has_no_accents(steered):
     assert not lively(motion).any() and not choreograph(motion, steered).pulses
 
 
+def test_a_short_gesture_in_a_still_clip_is_all_that_moves_the_picture(steered):
+    frames = np.full((240, HEIGHT, WIDTH), 100, np.uint8)
+    frames[::2, 20, 20] += 20  # one pixel flickers, far below what is said to move
+    frames[100:108] = np.random.default_rng(0).integers(0, 255, (8, HEIGHT, WIDTH))
+    motion = watch(Clip(frames, "0" * 64, False))
+    liveliness = lively(motion)
+    assert not liveliness[:100].any() and not liveliness[110:].any() and liveliness[100:109].min() > 0.7
+    keyframes = choreograph(motion, steered).keyframes
+    assert keyframes[48].latents == keyframes[0].latents != keyframes[-1].latents
+    assert max(latent.seed for latent in keyframes[-1].latents) <= keyframes[0].latents[0].seed + 1
+
+
 def test_strength_is_speed(steered):
     motion = disc(np.full(72, 3.0))
     calm, wild = (choreograph(motion, steered, strength=value) for value in (0.2, 1.0))
