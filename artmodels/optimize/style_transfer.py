@@ -39,6 +39,8 @@ JITTER = 8  # px by which the picture is shifted at random, so that no grid of t
 MOST_POSITIONS = 4096  # of a layer's map that are compared, or so
 FAINT = 0.02  # scale of a feature that hardly varies
 BATCH = 32  # paintings looked at at once
+STEPS_A_LEVEL = 4  # of 255, to tell one colour from another
+COLOUR_KEY = torch.tensor([1, 2**12, 2**24])  # of its steps, to one number
 TYPICAL = 4  # paintings of a style that its representation is taken from
 
 
@@ -277,22 +279,28 @@ def recolour(picture: Tensor, representation: StyleRepresentation, rounds: int =
     """A picture `[1, 3, H, W]` in the palette of a style: its colours moved along each direction in turn.
 
     Iterative distribution transfer (Pitié et al., 2007), which leaves the order of the values along a direction alone.
+    Pixels of one colour keep one: their rank is the mean of their ranks, so that a plain ground stays plain.
     """
-    colours = picture[0].flatten(1).clone()  # [3, pixels]
+    start = picture[0].flatten(1)  # [3, pixels]
+    steps = ((start + 1) * 127.5 * STEPS_A_LEVEL).round().long()
+    _, which, counts = torch.unique(steps.T @ COLOUR_KEY, return_inverse=True, return_counts=True)
+    palette = torch.zeros(3, len(counts)).index_add(1, which, start) / counts  # [3, colours]
+    colours = palette.clone()
     directions = _directions(PALETTE_DIRECTIONS, 3)
-    places = torch.linspace(0, 1, QUANTILES)
     for _ in range(rounds):
         moves = torch.zeros_like(colours)
         for direction, wanted in zip(directions, representation.palette, strict=True):
             along = direction @ colours
+            order = along.argsort(stable=True)
             rank = torch.empty_like(along)
-            rank[along.argsort(stable=True)] = torch.linspace(0, 1, len(along))
-            moves += direction[:, None] * (_interpolated(rank, places, wanted) - along)[None]
+            rank[order] = (counts[order].cumsum(0) - counts[order] / 2) / counts.sum()
+            moves += direction[:, None] * (_at_rank(rank, wanted) - along)[None]
         colours += 3 * moves / len(directions)  # in three dimensions, a third of a move shows along any one direction
-    return colours.view_as(picture[0])[None].clamp(-1, 1)
+    return (start + (colours - palette)[:, which]).view_as(picture).clamp(-1, 1)
 
 
-def _interpolated(at: Tensor, places: Tensor, values: Tensor) -> Tensor:
-    place = (at * (len(places) - 1)).clamp(0, len(places) - 1)
-    low = place.floor().long().clamp(max=len(places) - 2)
-    return torch.lerp(values[low], values[low + 1], place - low)
+def _at_rank(rank: Tensor, quantiles: Tensor) -> Tensor:
+    """The values at ranks in [0, 1] between the means of equal shares, each of which stands at its share's middle."""
+    place = rank * len(quantiles) - 0.5
+    low = place.floor().long().clamp(0, len(quantiles) - 2)
+    return torch.lerp(quantiles[low], quantiles[low + 1], place - low)

@@ -141,6 +141,16 @@ def test_recolouring_brings_the_palette_and_leaves_shapes(network):
         assert after < 0.3 * before
 
 
+def test_recolouring_leaves_a_plain_ground_plain_and_a_picture_in_its_own_palette_alone(network):
+    plain, painting = torch.ones(1, 3, 96, 96), drawn("stained-glass", 1)
+    plain[:, :, 30:70, 30:70] = -0.8
+    for ground in (plain, 1e-6 * torch.rand(plain.shape) + 0.9 * plain):  # as shrunk ones are, too
+        found = recolour(ground, style_representation(network, painting))
+        assert found[0, :, :30].std(dim=(1, 2)).max() < 1e-5 and (found - ground).abs().max() > 0.1
+    own = recolour(painting, style_representation(network, painting))
+    assert (own - painting).abs().mean() < 0.01 and own.std() == pytest.approx(painting.std().item(), rel=0.005)
+
+
 def test_the_typical_are_those_farthest_towards_their_style(tmp_path):
     data = load_dataset(draw_pictures(tmp_path / "drawn", 3), 32).select(np.arange(8))
     features = torch.zeros(8, 2)
