@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -30,7 +29,7 @@ from artmodels.hub.load import load_model
 from artmodels.hub.model_files import METRICS_NAME
 from artmodels.hub.pretrained import ArtGenerator
 from artmodels.io.errors import main_with_clear_errors
-from artmodels.io.safetensors_io import read_json
+from artmodels.io.safetensors_io import load_tensors, read_json
 from artmodels.training.checkpoint import list_checkpoints
 from artmodels.training.config import RUN_CONFIG_NAME, TrainConfig
 from artmodels.training.export import export_generator, write_model_folder
@@ -47,7 +46,7 @@ def average(chosen: argparse.Namespace) -> None:
         raise ValueError(f"--share is {chosen.share}: expected 0, the --init model, to 1, the run")
     config = TrainConfig(**read_json(chosen.run / RUN_CONFIG_NAME)["train"])
     generator = ArtGenerator.from_pretrained(str(chosen.run / "model"))
-    state = mean([load_file(folder / "ema.safetensors") for folder in folders])
+    state = mean([load_tensors(folder / "ema.safetensors") for folder in folders])
     told = read_json(chosen.run / "model" / METRICS_NAME)["training"]
     if chosen.init:
         state = between(initial_state(chosen.init, generator, told), state, chosen.share)

@@ -77,6 +77,15 @@ def read_header(path: Path) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
     return header, metadata
 
 
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file, in memory: mapped to the file, they would change and end with it.
+
+    Raises:
+        FileNotFoundError, SafetensorError: there is no such file, or it is damaged.
+    """
+    return load_file(path, backend="pread")
+
+
 def load_weights(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Tensors of a safetensors file, in the expected dtypes, after its header was found to fit `expected` exactly.
 
@@ -105,7 +114,7 @@ def load_weights(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor
             types = ", ".join(FLOAT_TYPES)
             raise ValueError(f"{path}: {name} has type {_shown(dtype)}, expected one of {types} or an integer")
     try:
-        loaded = load_file(path)
+        loaded = load_tensors(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise ValueError(f"{path} is damaged ({error}): download the file again") from error
     weights = {name: loaded[name].to(tensor.dtype) for name, tensor in expected.items()}

@@ -11,11 +11,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from artmodels.io.files import replacing, sha256, write_json
-from artmodels.io.safetensors_io import read_json, save_weights
+from artmodels.io.safetensors_io import load_tensors, read_json, save_weights
 from artmodels.training.augment import AugmentShare
 
 STATE_NAME, RUN_PROGRESS_NAME = "state.json", "progress.json"
@@ -89,7 +88,7 @@ def load_checkpoint(folder: Path) -> tuple[int, dict[str, dict[str, Tensor]], di
     for name, expected in checksums.items():
         if sha256(folder / name) != expected:
             raise ValueError(f"{name} has another checksum than when it was written")
-    tensors = {Path(name).stem: load_file(folder / name) for name in checksums if name != RUN_PROGRESS_NAME}
+    tensors = {Path(name).stem: load_tensors(folder / name) for name in checksums if name != RUN_PROGRESS_NAME}
     return int(state["images"]), tensors, read_json(folder / RUN_PROGRESS_NAME)
 
 

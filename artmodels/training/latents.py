@@ -18,7 +18,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from artmodels.data.dataset import ArtDataset
-from artmodels.io.files import replacing_file
 from artmodels.io.safetensors_io import save_weights
 from artmodels.models.discriminator import FeatureProjector
 
@@ -187,11 +186,10 @@ def keep_latents(
     """
     path = output / LATENTS_NAME
     of = f"{dataset.digest} {components} {projector.feature_resolution} {labels.max().item()} {flip}"
-    with suppress(SafetensorError, OSError, LookupError), safe_open(path, "pt") as file:
+    with suppress(SafetensorError, OSError, LookupError), safe_open(path, "pt", backend="pread") as file:
         if (file.metadata() or {}).get("of") == of:
             return PictureLatents(**{name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     found = latents_of(projector, dataset, labels, components, flip, quiet)
     tensors = {name: tensor for name, tensor in vars(found).items() if tensor is not None}
-    with replacing_file(path) as building:
-        save_weights(tensors, building, metadata={"of": of})
+    save_weights(tensors, path, metadata={"of": of})
     return found

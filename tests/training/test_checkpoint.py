@@ -14,8 +14,10 @@ from helpers import run
 from torch import nn
 
 from artmodels.io.files import clear_leftovers, flush_folder, replacing
+from artmodels.io.safetensors_io import load_weights
 from artmodels.training.checkpoint import (
     list_checkpoints,
+    load_checkpoint,
     load_latest,
     load_optimizer,
     optimizer_tensors,
@@ -117,6 +119,15 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(tmp_path, damage):
         state.write_text("{" if damage == "state-json" else "[1, 2]")
     with pytest.warns(UserWarning, match="images-00000200 is damaged"):
         assert load_latest(tmp_path)[0] == 100
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="the system does not tell what is mapped")
+def test_what_was_loaded_stays_whole_whatever_becomes_of_its_file(tmp_path):
+    folder = save(tmp_path, 100)
+    tensors = {"checkpoint": load_checkpoint(folder)[1]["weights"]}
+    tensors["weights"] = load_weights(folder / "weights.safetensors", tensors["checkpoint"])
+    assert str(folder) not in Path("/proc/self/maps").read_text()
+    assert all(torch.equal(tensors["weights"][name], value) for name, value in tensors["checkpoint"].items())
 
 
 def test_no_whole_checkpoint_says_so(tmp_path):
