@@ -1,9 +1,11 @@
-"""Modules that people were told to import and that have moved: the old names work for one release, with a warning."""
+"""Modules that people were told to import and that have moved: their old names work until `UNTIL`, with a warning."""
 
 import importlib
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
+
+UNTIL = "0.3"  # moved in 0.2, which keeps them
 
 
 def moved(old: str, new: Mapping[str, str]) -> Callable[[str], Any]:
@@ -15,7 +17,7 @@ def moved(old: str, new: Mapping[str, str]) -> Callable[[str], Any]:
         module, _, renamed = new[name].partition(":")
         current = renamed or name
         warnings.warn(
-            f"{old}.{name} is now {module}.{current}; the old name works until artmodels 0.2",
+            f"{old}.{name} is now {module}.{current}; the old name works until artmodels {UNTIL}",
             DeprecationWarning,
             stacklevel=2,
         )

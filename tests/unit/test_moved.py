@@ -1,11 +1,14 @@
 """The modules that people were told to import and that have moved: their old names work, and say where they are now."""
 
 import importlib
+import re
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+
+import artmodels
 
 OLD_NAMES = {
     "artmodels.editing": "Descent Input PATIENCE Progress Pyramid check_size draw_curve finish read_input resized "
@@ -29,6 +32,8 @@ def test_an_old_name_is_the_thing_itself_and_warns_with_the_new_one(module, name
     home, _, current = now.rpartition(".")
     assert home != module and found is getattr(importlib.import_module(home), current)
     assert told[0].filename == __file__  # it points at whoever asked
+    until = re.search(r"until artmodels (\d+)\.(\d+)$", str(told[0].message))
+    assert until and tuple(map(int, until.groups())) > tuple(map(int, artmodels.__version__.split(".")[:2]))
 
 
 @pytest.mark.parametrize("module", OLD_NAMES)
