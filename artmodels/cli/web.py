@@ -18,7 +18,8 @@ def add_web(verbs: argparse._SubParsersAction) -> None:
 
 def _web(chosen: argparse.Namespace) -> None:
     from artmodels.hub.download import parse_hub_id
-    from artmodels.hub.space import check_new, write_space
+    from artmodels.hub.space import write_space
+    from artmodels.io.files import check_new
     from artmodels.web.static_space import push_web, studio_address, web_files
 
     parse_hub_id(chosen.repo_id)

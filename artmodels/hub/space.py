@@ -13,7 +13,7 @@ from artmodels.hub.download import clear_hub_errors, parse_hub_id
 from artmodels.hub.model_files import CONFIG_NAME, METRICS_NAME, WEIGHTS_NAME, escape_markdown
 from artmodels.hub.pretrained import fetch_generator, read_config
 from artmodels.hub.wheel import PACKAGE, licence, requirements, source_files
-from artmodels.io.files import replacing
+from artmodels.io.files import check_new, replacing
 
 PYTHON_VERSION = "3.12"  # the newest that ZeroGPU offers
 HARDWARE = tuple(hardware.value for hardware in SpaceHardware)
@@ -102,14 +102,6 @@ are on the model's card.
 {secret}
 To run it anywhere: `pip install -r requirements.txt && python app.py`
 """
-
-
-def check_new(folder: Path) -> None:
-    """Raises:
-    ValueError: the folder holds something already.
-    """
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise ValueError(f"--dry-run {folder} is not an empty folder: name a new one")
 
 
 def write_space(folder: Path, files: dict[str, bytes]) -> None:

@@ -155,6 +155,14 @@ def replacing(folder: Path) -> Iterator[Path]:
         shutil.rmtree(building, ignore_errors=True)
 
 
+def check_new(folder: Path) -> None:
+    """Raises:
+    ValueError: the folder holds something already, or is a file.
+    """
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise ValueError(f"{folder} is not an empty folder: name a new one")
+
+
 def clear_leftovers(folder: Path, names: re.Pattern[str]) -> None:
     """Remove what killed processes left half-written of the files and folders so named; put back what was replaced."""
     for path in sorted(folder.glob(".*")):

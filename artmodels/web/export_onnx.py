@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from artmodels.generate.sampling import blend, draw_latents
 from artmodels.hub.load import LoadedModel, load_model
 from artmodels.hub.onnx_files import MANIFEST_FORMAT, MANIFEST_NAME, MAPPING_NAME, ONNX_FOLDER, SYNTHESIS_NAME
-from artmodels.io.files import replacing, sha256, write_json
+from artmodels.io.files import check_new, replacing, sha256, write_json
 from artmodels.models.generator import MAX_TRUNCATION, GeneratorNetwork
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ def export(name: str | Path, folder: Path) -> dict[str, Any]:
             network does not paint the same pictures.
         OSError: the model cannot be loaded, or the folder cannot be written.
     """
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise ValueError(f"{folder} is not an empty folder: name a new one")
+    check_new(folder)
     check_packages()
     return write_onnx(load_model(name), folder)
 
