@@ -124,16 +124,16 @@ class _Loss:
         generator: torch.Generator,
     ):
         self.network, self.representation, self.strength, self.generator = network, representation, strength, generator
-        with torch.no_grad():
-            self.content = network.textures(content)[1]
-            self.content_scale = self.content.var().clamp(min=FAINT)
+        self.photo = content
+        self.contents: dict[tuple[int, int], Tensor] = {}  # of the photo, by how it is shifted
+        self.content_scale = self._content((0, 0)).var().clamp(min=FAINT)
 
     def __call__(self, picture: Tensor) -> Tensor:
         inside = picture.clamp(-1, 1)
         overflow = (picture - inside).square().mean()
-        shift = torch.randint(JITTER, (2,), generator=self.generator).tolist()
-        maps, content = self.network.textures(inside.roll(shift, (2, 3)).contiguous())
-        content_loss = (content - self.content).square().mean() / self.content_scale
+        down, right = torch.randint(JITTER, (2,), generator=self.generator).tolist()
+        maps, content = self.network.textures(inside.roll((down, right), (2, 3)).contiguous())
+        content_loss = (content - self._content((down, right))).square().mean() / self.content_scale
         colours = inside - inside.mean(dim=1, keepdim=True)
         return (
             STYLE * self.strength * self._distance(maps)
@@ -143,6 +143,13 @@ class _Loss:
             + SMOOTH_COLOURS * total_variation(colours)
             + OVERFLOW * overflow
         )
+
+    @torch.no_grad()
+    def _content(self, shift: tuple[int, int]) -> Tensor:
+        """The photo's content under a shift, which is looked at once: it changes as the picture's does."""
+        if shift not in self.contents:
+            self.contents[shift] = self.network.textures(self.photo.roll(shift, (2, 3)).contiguous())[1]
+        return self.contents[shift]
 
     def _distance(self, maps: Sequence[Tensor]) -> Tensor:
         total = torch.zeros(())

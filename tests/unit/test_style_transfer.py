@@ -32,6 +32,7 @@ from artmodels.optimize.provenance import Provenance, parse_provenance
 from artmodels.optimize.style_transfer import (
     STEP_PIXELS,
     TransferSettings,
+    _Loss,
     content_distance,
     find_style_representations,
     recolour,
@@ -93,6 +94,13 @@ def test_a_transfer_comes_near_the_style_and_stays_near_the_content(network, rep
         network, photo, representations[1]
     )
     assert content_distance(network, picture, photo) < 0.6 * content_distance(network, other, photo)
+
+
+def test_a_photo_is_at_no_distance_from_its_own_content_however_it_is_shifted(network, representations):
+    photo = drawn("flow-field", 2)
+    loss = _Loss(network, photo, representations[-1], 1e-6, torch.Generator().manual_seed(0))
+    found = torch.stack([loss(photo) for _ in range(12)])
+    assert found.max() - found.min() < 1e-4 and len(loss.contents) > 6
 
 
 def test_more_strength_comes_nearer_the_style(network, representations):
