@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from artmodels.data.layout import drop_doubles, one_spelling, styles_and_splits
 from artmodels.data.metadata import METADATA_NAMES, Records, read_metadata
-from artmodels.data.sources import FolderSource, Refusals, ZipSource, fingerprint_of
+from artmodels.data.sources import FolderSource, Refusals, ZipSource, fingerprint_of, hiding_folder
 from artmodels.hub.download import HUB_ID
 
 PICTURE_SUFFIXES = frozenset(
@@ -76,6 +76,10 @@ def open_files(path: Path) -> Collection:
             refused.append((name, "this format is not read: save it as PNG or JPEG"))
         elif not _suffix(name):
             refused.append((name, "no suffix: if it is a picture, give it one, like .jpg"))
+    hidden = Counter(hiding_folder(name) for name in source.hidden if _suffix(name) in PICTURE_SUFFIXES)
+    for folder, count in hidden.items():
+        if folder:
+            refused.append((folder, f"its name begins with a dot, which hides it: its pictures ({count}) are left out"))
     if not pictures:
         raise ValueError(_nothing_found(path, names))
     found = [name for name in names if PurePosixPath(name).name in METADATA_NAMES]

@@ -24,12 +24,22 @@ def is_hidden(name: str) -> bool:
     return any(part.startswith(".") or part in SYSTEM_FOLDERS for part in PurePosixPath(name).parts)
 
 
+def hiding_folder(name: str) -> str:
+    """The outermost folder of a file that a dot hides; "" where the file or the system hides it, or nothing does."""
+    *folders, last = PurePosixPath(name).parts
+    for depth, folder in enumerate(folders, start=1):
+        if is_hidden(folder):
+            return "" if folder in SYSTEM_FOLDERS or is_hidden(last) else "/".join(folders[:depth])
+    return ""
+
+
 @dataclass
 class FolderSource:
     """The regular files below a folder; links are followed, but no folder is entered twice."""
 
     path: Path
     stamps: dict[str, str] = field(default_factory=dict)
+    hidden: list[str] = field(default_factory=list)
     refused: Refusals = field(default_factory=list)
 
     def __post_init__(self):
@@ -49,6 +59,7 @@ class FolderSource:
                 file = Path(parent, each)
                 name = file.relative_to(self.path).as_posix()
                 if is_hidden(name):
+                    self.hidden.append(name)
                     continue
                 try:
                     found = file.stat()
@@ -75,6 +86,7 @@ class ZipSource:
 
     def __init__(self, path: Path):
         self.path, self.refused = path, Refusals()
+        self.hidden: list[str] = []
         self.members: dict[str, zipfile.ZipInfo] = {}
         try:
             self.archive = zipfile.ZipFile(path)
@@ -90,7 +102,7 @@ class ZipSource:
             if not name or leads_out(member.filename) or leads_out(name):
                 self.refused.append((member.filename, "its path would leave the zip's folder"))
             elif is_hidden(name):
-                continue
+                self.hidden.append(name)
             elif not known and not PurePosixPath(name).parent.as_posix().isascii():
                 raise ValueError(
                     f"{path}: its folders have names of an unknown code page, like {name[:80]!r}: zip it anew with "

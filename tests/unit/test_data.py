@@ -29,6 +29,7 @@ from artmodels.data import procedural
 from artmodels.data.collection import Collection, Entry, open_files
 from artmodels.data.dataset import divided, load_dataset, open_collection
 from artmodels.data.decode import MAX_PIXELS, decode_picture, to_tensor
+from artmodels.io.files import in_turn
 
 
 def encode(image: Image.Image, format: str = "PNG", **options) -> bytes:
@@ -318,6 +319,20 @@ def test_system_folders_are_hidden_and_spellings_are_joined(tmp_path):
     collection = opened(tmp_path, names)
     assert sorted(set(styles_of(collection))) == sorted(["Ukiyo-e", composed])
     assert collection.notes == ("styles Ukiyo-e, ukiyo-e are one: Ukiyo-e",)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_folder_that_a_dot_hides_is_counted_if_it_holds_pictures(tmp_path, zipped):
+    names = ["a/1.png", "...and others/1.png", "...and others/b/2.png", "a/.x/3.png", "a/._1.png", ".git/config"]
+    names += ["__MACOSX/.x/1.png", "@eaDir/1.png"]
+    collection = opened(tmp_path, names)
+    if zipped:
+        collection = open_collection(zip_of(tmp_path / "art.zip", dict.fromkeys(names, PNG)))
+    assert [entry.name for entry in collection.entries] == ["a/1.png"]
+    assert dict(collection.refused) == {
+        "...and others": "its name begins with a dot, which hides it: its pictures (2) are left out",
+        "a/.x": "its name begins with a dot, which hides it: its pictures (1) are left out",
+    }
 
 
 # --- metadata --------------------------------------------------------------------------------------------------------
@@ -852,6 +867,23 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path, pictures):
     )
     assert_one_clear_line(run("-c", script), "File too large")
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
+
+
+def test_whoever_waits_for_another_process_to_decode_says_so(tmp_path, pictures, capsys):
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    with ThreadPoolExecutor() as pool:
+        with in_turn(cache, "unheard"):
+            waiting = pool.submit(load_dataset, pictures, 32, cache)
+            said, deadline = "", time.monotonic() + 60
+            while "waiting" not in said and time.monotonic() < deadline:
+                time.sleep(0.05)
+                said += capsys.readouterr().err
+            assert said == f"another process is decoding pictures into {cache}: waiting for its end\n"
+            assert not waiting.done()
+        assert len(waiting.result()) == 18
+    load_dataset(pictures, 64, cache)
+    assert "waiting" not in capsys.readouterr().err
 
 
 @pytest.mark.slow
