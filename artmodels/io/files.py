@@ -9,6 +9,7 @@ import re
 import secrets
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -211,10 +212,21 @@ def only_one(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def in_turn(folder: Path) -> Iterator[None]:
-    """Wait until no other process holds this folder, and hold it; the system frees it however the process ends."""
-    with _lock_of(folder, seconds=-1):  # however long it takes
+def in_turn(folder: Path, waiting: str) -> Iterator[None]:
+    """Wait until no other process holds this folder, and hold it; the system frees it however the process ends.
+
+    Where one does, `waiting` is said once, on standard error.
+    """
+    lock = _lock_of(folder, seconds=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        print(waiting, file=sys.stderr)
+        lock.acquire(timeout=-1)  # however long it takes
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _lock_of(folder: Path, seconds: float) -> BaseFileLock:
