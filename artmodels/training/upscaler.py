@@ -17,7 +17,7 @@ from artmodels.hub.companions.upscaler import UPSCALER_NAME, load_upscaler, save
 from artmodels.hub.model_files import MEASURED_BY
 from artmodels.io.files import sha256, write_json
 from artmodels.metrics.distances import perceptual_distances, signal_to_noise, unit_maps
-from artmodels.metrics.evaluate import JUDGE_VARIANT
+from artmodels.metrics.evaluate import JUDGE_VARIANT, spread
 from artmodels.models.discriminator import DiscriminatorHeads, FeatureProjector
 from artmodels.models.efficientnet import EfficientNetLite, load_efficientnet
 from artmodels.models.layers import channels_last
@@ -96,8 +96,7 @@ def train_upscaler(
         return network(halved(large), large, projector.to(device) if done >= config.pixels_only else None)
 
     def measure(network: UpscalerWithHeads) -> dict[str, float]:
-        checked = held_out.select(np.arange(min(CHECKED, len(held_out))))
-        found = measure_upscaler(network.upscaler, checked, judge, METHODS[:1])
+        found = measure_upscaler(network.upscaler, checked_of(held_out), judge, METHODS[:1])
         of_us = {measure: found[measure]["upscaler"] for measure in MEASURES}
         return {"score": -of_us["perceptual_distance"], **of_us}
 
@@ -110,6 +109,11 @@ def train_upscaler(
     if finished and (model / UPSCALER_NAME).is_file():
         _finish(output, config, train, test or held_out, MEASURED_BY[0] if test else MEASURED_BY[1], judge)
     return finished
+
+
+def checked_of(held_out: ArtDataset) -> ArtDataset:
+    """The pictures that each checkpoint is measured by, of all styles: they lie side by side in the order of these."""
+    return held_out.select(spread(len(held_out), CHECKED))
 
 
 def _finish(

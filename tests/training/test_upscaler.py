@@ -30,7 +30,7 @@ from artmodels.models.efficientnet import load_efficientnet
 from artmodels.models.upscaler import TILE, Upscaler, UpscalerConfig
 from artmodels.studio import handlers
 from artmodels.training.supervised_config import upscaler_train_config
-from artmodels.training.upscaler import UpscalerWithHeads, halved, measure_upscaler
+from artmodels.training.upscaler import UpscalerWithHeads, checked_of, halved, measure_upscaler
 
 FIGURES = {
     "measured_by": "test pictures",
@@ -122,6 +122,15 @@ def trained(tmp_path_factory) -> Path:
     result = train(output, "--task", "upscaler", *flags)
     assert result.returncode == 0, result.stderr
     return output
+
+
+def test_checkpoints_are_measured_by_pictures_of_all_styles(monkeypatch):
+    held_out = load_dataset(None, 32)
+    monkeypatch.setattr("artmodels.training.upscaler.CHECKED", 12)
+    checked = checked_of(held_out)
+    assert len(checked) == 12 and set(checked.labels) == set(held_out.labels)
+    monkeypatch.setattr("artmodels.training.upscaler.CHECKED", len(held_out) + 1)
+    assert checked_of(held_out).names == held_out.names
 
 
 def test_it_comes_nearer_to_held_out_pictures_than_lanczos(trained):
