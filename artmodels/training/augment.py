@@ -57,9 +57,9 @@ def diff_augment(pictures: Tensor, numbers: Tensor, share: float = 1.0) -> Tenso
 class AugmentShare:
     """The share of pictures that is augmented, kept as it is or adapted to how sure the discriminator is.
 
-    Adaptive augmentation (arXiv:2006.06676): where the discriminator knows more than the target share of the training
-    pictures to be real, measured by the mean sign of its logits, the share rises, else it falls; from 0 to 1 it takes
-    100,000 images. A target of 0 keeps the share as it is.
+    Adaptive augmentation (arXiv:2006.06676, r_t): where the mean sign of the discriminator's logits of training
+    pictures, from -1 to 1, is above the target, the share rises, else it falls; from 0 to 1 it takes 100,000 images. A
+    target of 0.6 is met where it takes 80 % of them for real; one of 0 keeps the share as it is.
     """
 
     share: float

@@ -165,7 +165,9 @@ class TrainConfig(RunConfig):
     flip: bool = hyperparameter("show half of the pictures mirrored")
     augment: float = hyperparameter("share of pictures that the discriminator sees changed, 0 to 1", least=0, most=1)
     augment_target: float = hyperparameter(
-        "adapt --augment until this share of the training pictures is recognised as real; 0: leave it", least=0, most=1
+        "adapt --augment until the mean sign of real logits is this: 0.6 where 4 of 5 pass as real; 0: leave it",
+        least=0,
+        most=1,
     )
     zoom: float = hyperparameter(
         "share of pictures of which the discriminator sees a random quarter, enlarged, instead",
