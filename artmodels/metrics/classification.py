@@ -35,14 +35,17 @@ def calibration_error(probabilities: Tensor, labels: Tensor, bins: int = BINS) -
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:
     """The temperature by which logits `[N, K]` must be divided for the least cross-entropy (arXiv:1706.04599).
 
-    The loss is convex in the inverse temperature, so its slope is bisected.
+    One picture in N + 2 counts as being of any style (after Laplace's rule of succession): a few that are all told
+    rightly are no proof of certainty. The loss is convex in the inverse temperature, so its slope is bisected.
     """
     logits = logits.double()
+    right, doubt = logits.gather(1, labels[:, None])[:, 0], 1 / (len(labels) + 2)
+    wanted = (1 - doubt) * right + doubt * logits.mean(dim=1)
     coldest, hottest = 1 / COLDEST, 1 / HOTTEST
     for _ in range(60):
         middle = (coldest * hottest) ** 0.5
         expected = ((logits * middle).softmax(dim=1) * logits).sum(dim=1)
-        slope = (expected - logits.gather(1, labels[:, None])[:, 0]).mean()
+        slope = (expected - wanted).mean()
         coldest, hottest = (middle, hottest) if slope > 0 else (coldest, middle)
     return 1 / middle
 
@@ -151,15 +154,15 @@ def adherence(
     shared = [style for style in generator.config.styles if style in classifier.config.styles]
     if not shared:
         return None
-    device = generator.mean_w.device
-    guesses_of_real = logits_of(classifier.to(device), test, device).argmax(dim=1)
+    device = classifier.temperature.device  # the generator's pictures come to the CPU, wherever it lives
+    guesses_of_real = logits_of(classifier, test, device).argmax(dim=1)
     real_styles = [test.styles[label] for label in test.labels]
     per_style: dict[str, dict[str, Any]] = {}
     for style in shared:
         target = classifier.config.styles.index(style)
         guesses = torch.cat(
             [
-                classifier(paint(generator, latents, one_hot(generator.config.styles, style), truncation))
+                classifier(paint(generator, latents, one_hot(generator.config.styles, style), truncation).to(device))
                 .argmax(dim=1)
                 .cpu()
                 for latents in draw_latents(range(seeds), generator.config.latent_dim).split(BATCH)

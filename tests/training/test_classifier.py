@@ -290,6 +290,13 @@ def test_a_temperature_that_was_multiplied_in_is_found():
     assert fit_temperature(-torch.eye(5)[labels], labels) == pytest.approx(10)
 
 
+def test_a_few_right_answers_are_no_certainty():
+    labels = torch.arange(16) % 9
+    logits = 2.0 * torch.eye(9)[labels]
+    found = (logits / fit_temperature(logits, labels)).softmax(dim=1).max(dim=1).values
+    assert found.tolist() == pytest.approx([1 - 1 / 18 * 8 / 9] * 16, abs=1e-4)
+
+
 def test_figures_of_known_guesses():
     labels = torch.tensor([0, 0, 0, 0, 1, 1, 3])
     guesses = torch.eye(4)[torch.tensor([0, 0, 0, 1, 1, 0, 1])]

@@ -11,6 +11,8 @@ from training_runs import as_if_alone
 
 from artmodels.data.dataset import load_dataset
 from artmodels.hub.pretrained import ArtGenerator
+from artmodels.metrics.classification import adherence
+from artmodels.models.classifier import ClassifierConfig, StyleClassifier
 from artmodels.models.generator import GeneratorConfig
 from artmodels.training.batches import BatchSource
 from artmodels.training.captured_step import ALIKE, WARM_UP, CapturedStep, check_alike, restore, snapshot
@@ -176,3 +178,12 @@ def test_a_run_on_a_gpu_starts_from_a_model_on_the_cpu():
         start_from(generator, model)
     for name, tensor in on_the_gpu.state_dict().items():
         assert tensor.device.type == "cuda" and torch.equal(tensor.cpu(), grown.state_dict()[name]), name
+
+
+@needs_gpu
+def test_a_classifier_on_the_cpu_judges_a_generator_on_a_gpu(dataset):
+    torch.manual_seed(0)
+    config = GeneratorConfig(resolution=32, styles=dataset.styles, latent_dim=16, width=16, max_channels=64)
+    classifier = StyleClassifier(ClassifierConfig(32, dataset.styles))
+    found = adherence(ArtGenerator(config).to("cuda"), classifier, dataset, seeds=4)
+    assert found and set(found["styles"]) == set(dataset.styles) and classifier.temperature.device.type == "cpu"
