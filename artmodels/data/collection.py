@@ -22,7 +22,8 @@ UNREAD_PICTURE_SUFFIXES = frozenset(
     )
 )
 MAX_FILE_BYTES = 400_000_000
-MAX_METADATA_BYTES = 500_000_000
+MAX_METADATA_BYTES = 20_000_000  # of a file: read, JSON takes up to 24 times as much
+MORE_METADATA_BYTES = 2000  # for each picture
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,8 @@ def open_files(path: Path) -> Collection:
     twice: Refusals = []
     if not found:  # what metadata speak of is all there on purpose
         pictures, twice = drop_doubles(pictures)
-    records, unmatched = read_metadata(path, source.read(found, MAX_METADATA_BYTES), pictures)
+    most = MAX_METADATA_BYTES + MORE_METADATA_BYTES * len(pictures)
+    records, unmatched = read_metadata(path, source.read(found, most), pictures)
     refused += [*unmatched, *twice]
     entries, notes = _entries(pictures, records, path.name if path.is_dir() else path.stem)
     reader = partial(source.read, limit=MAX_FILE_BYTES)

@@ -2,6 +2,8 @@
 
 import io
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Condition
 
 import numpy as np
 import torch
@@ -24,6 +26,29 @@ ORIENTATIONS = {  # EXIF's number -> what sets the picture upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+
+class PixelBudget:
+    """So many pixels may be in memory at once, over all threads: whoever wants more waits until others are done."""
+
+    def __init__(self, most: int):
+        self.most, self.free, self.changed = most, most, Condition()
+
+    @contextmanager
+    def taking(self, pixels: int) -> Iterator[None]:
+        pixels = min(pixels, self.most)
+        with self.changed:
+            self.changed.wait_for(lambda: pixels <= self.free)
+            self.free -= pixels
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.free += pixels
+                self.changed.notify_all()
+
+
+AT_ONCE = PixelBudget(MAX_PIXELS)  # one of the largest, which takes over a gigabyte, or several that are smaller
 
 
 def to_tensor(pictures: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
@@ -82,7 +107,8 @@ def _decode(content: bytes, resolution: int, size: Callable[[int, int], tuple[in
             factor = max(1, min(picture.size) // (4 * resolution))
             turn = ORIENTATIONS.get(picture.getexif().get(ExifTags.Base.Orientation, 1))
             turn = None if picture.format == "TIFF" else turn  # which Pillow sets upright as it reads it
-            fitted = ImageOps.fit(reduced_rgb(picture, factor), size(width, height), Image.Resampling.LANCZOS)
+            with AT_ONCE.taking(picture.width * picture.height):
+                fitted = ImageOps.fit(reduced_rgb(picture, factor), size(width, height), Image.Resampling.LANCZOS)
             return np.asarray(fitted if turn is None else fitted.transpose(turn))
     except (ValueError, MemoryError):
         raise

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -128,8 +129,8 @@ def _told(record: dict[str, Any]) -> dict[str, str]:
 
 
 def _from_jsonl(what: str, text: str) -> Iterator[tuple[str, dict[str, str]]]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
+    for found in re.finditer("[^\n]+", text):  # split, millions of empty lines would take hundreds of megabytes
+        if not (line := found[0]).strip():
             continue
         try:
             record = json.loads(line)
@@ -137,6 +138,7 @@ def _from_jsonl(what: str, text: str) -> Iterator[tuple[str, dict[str, str]]]:
             yield str(file_name), _told(record)
         except (ValueError, TypeError, AttributeError, RecursionError, StopIteration) as error:
             path, _, name = what.rpartition(": ")
+            number = text.count("\n", 0, found.start()) + 1
             raise ValueError(
                 f"{path}: line {number} of {name} should be JSON like {EXAMPLE}, found {line[:80]!r}"
             ) from error

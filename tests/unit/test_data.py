@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 import unicodedata
 import zipfile
 import zlib
@@ -28,7 +29,8 @@ from artmodels.data import dataset as dataset_module
 from artmodels.data import procedural
 from artmodels.data.collection import Collection, Entry, open_files
 from artmodels.data.dataset import divided, load_dataset, open_collection
-from artmodels.data.decode import MAX_PIXELS, decode_picture, to_tensor
+from artmodels.data.decode import AT_ONCE, MAX_PIXELS, PixelBudget, decode_picture, to_tensor
+from artmodels.data.metadata import READERS
 from artmodels.io.files import in_turn
 
 
@@ -197,6 +199,27 @@ def test_a_picture_that_was_left_out_can_be_taken_away_without_changing_the_dige
     np.save(file, np.concatenate([without.pictures, np.zeros((1, 32, 32, 3), np.uint8)]))
     told = [hashlib.sha256(file.getvalue()).hexdigest(), without.labels.tolist(), list(without.styles)]
     assert with_it.former_digest == hashlib.sha256(repr(told).encode()).hexdigest()
+
+
+def test_metadata_of_millions_of_empty_lines_take_no_memory_for_each():
+    text = "\n" * 5_000_000 + '{"file_name": "1.png"}'
+    tracemalloc.start()
+    try:
+        assert [name for name, _ in READERS["metadata.jsonl"]("art: metadata.jsonl", text)] == ["1.png"]
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(ValueError, match="line 5000001 of"):
+        list(READERS["metadata.jsonl"]("art: metadata.jsonl", text[:-1]))
+
+
+def test_metadata_may_be_larger_where_there_are_more_pictures(tmp_path, monkeypatch):
+    monkeypatch.setattr("artmodels.data.collection.MAX_METADATA_BYTES", 100)
+    monkeypatch.setattr("artmodels.data.collection.MORE_METADATA_BYTES", 200)
+    line = json.dumps({"file_name": "1.png", "text": "x" * 250}).encode()
+    with pytest.raises(ValueError, match=r"metadata\.jsonl is larger than 300 bytes; mend it or take it away"):
+        opened(tmp_path, {"1.png": PNG, "metadata.jsonl": line + b" " * 50})
+    assert len(opened(tmp_path, {"2.png": PNG}).entries) == 2
 
 
 def test_metadata_that_is_no_json_is_named_by_line(tmp_path):
@@ -644,6 +667,35 @@ def test_bad_pictures_are_skipped_counted_and_listed(tmp_path, pictures):
     assert "too small" in reasons["mosaic/tiny.png"]
     listed = (dataset.folder / "skipped.tsv").read_text()
     assert all(name in listed for name in reasons)
+
+
+def test_threads_decode_no_more_pixels_at_once_than_the_largest_picture_has():
+    budget, guard, taken, most_taken = PixelBudget(100), threading.Lock(), 0, 0
+
+    def take(pixels: int) -> None:
+        nonlocal taken, most_taken
+        with budget.taking(pixels):
+            with guard:
+                taken += pixels
+                most_taken = max(most_taken, taken)
+            time.sleep(0.002)
+            with guard:
+                taken -= pixels
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(take, [10, 20, 60, 100, 30] * 10))
+        with budget.taking(1000):  # more than there ever is: alone
+            assert budget.free == 0
+        assert 30 < most_taken <= 100 and budget.free == 100
+        with AT_ONCE.taking(MAX_PIXELS - 32 * 32):
+            assert pool.submit(decode_picture, PNG, 32).result(60).shape == (32, 32, 3)
+            waiting = pool.submit(decode_picture, encode(Image.new("RGB", (33, 32))), 32)
+            with pytest.raises(TimeoutError):
+                waiting.result(0.3)
+        assert waiting.result(60).shape == (32, 32, 3)
+        with pytest.raises(ValueError, match="not a readable picture"):
+            decode_picture(PNG[:100], 32)
+    assert AT_ONCE.free == MAX_PIXELS
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")  # as while decoding a collection
