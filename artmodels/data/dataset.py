@@ -125,7 +125,7 @@ def load_dataset(source: str | Path | None, resolution: int, cache: Path | None 
             print(f"{source}: {note}", file=sys.stderr)
     with suppress(*DAMAGE):  # it may be there as a whole: then a cache that may only be read will do
         return _open_built(folder)
-    waiting = f"another process is decoding pictures into {cache}: waiting for its end"
+    waiting = f"waiting for another process that decodes pictures into {cache}"
     with in_turn(cache, waiting):  # of several processes that start together, the first builds and the others wait
         for leftover in cache.glob(f"{BUILDING}*"):  # of a process that was killed: nobody else builds now
             shutil.rmtree(leftover, ignore_errors=True)

@@ -931,7 +931,7 @@ def test_whoever_waits_for_another_process_to_decode_says_so(tmp_path, pictures,
             while "waiting" not in said and time.monotonic() < deadline:
                 time.sleep(0.05)
                 said += capsys.readouterr().err
-            assert said == f"another process is decoding pictures into {cache}: waiting for its end\n"
+            assert said == f"waiting for another process that decodes pictures into {cache}\n"
             assert not waiting.done()
         assert len(waiting.result()) == 18
     load_dataset(pictures, 64, cache)
