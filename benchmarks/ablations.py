@@ -12,6 +12,7 @@ Written to --results: a JSON file for each run, and `table.md`.
 
 import argparse
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -190,7 +191,7 @@ def write_table(chosen: argparse.Namespace, terms: dict[str, Any]) -> None:
         "",
         f"Preset `{terms['preset']}` for {terms['images']:,} images, {some['machine']}; {terms['samples']} samples of "
         "the last average against all test pictures, truncation 1, judge EfficientNet-Lite2. Real training pictures "
-        f"score {some['frechet_floor']:.1f} (Fréchet), {some['kernel_floor'] * 1000:.2f} (kernel), "
+        f"score {some.get('frechet_floor', math.nan):.1f} (Fréchet), {some['kernel_floor'] * 1000:.2f} (kernel), "
         f"{number(some.get('recall_floor'))} (recall). Variety: of the least varied style, 1 as real pictures. "
         "Differences within that of the seeds are chance, at least.",
         "",

@@ -438,12 +438,13 @@ def write_table(chosen: argparse.Namespace, terms: dict[str, Any]) -> None:
     if all(row.get("diverged") for row in rows):
         return
     whole = [row for row in rows if not row.get("diverged")]
+    floor, floor_outside = (found.get("frechet_floor", math.nan) for found in (whole[0], whole[0]["outside"]))
     lines = [
         "# Objectives side by side",
         "",
         f"Preset `{chosen.preset}`, {chosen.images:,} images from random weights, {chosen.samples:,} samples; real "
-        f"pictures have a Fréchet distance of {whole[0]['frechet_floor']:.1f} and a recall of "
-        f"{number(whole[0]['recall_floor'])}, a distance from outside of {whole[0]['outside']['frechet_floor']:.3f}. "
+        f"pictures have a Fréchet distance of {floor:.1f} and a recall of "
+        f"{number(whole[0].get('recall_floor'))}, a distance from outside of {floor_outside:.3f}. "
         f"{describe_machine()}, and whatever else it did.",
         "",
         "| objective | seed | Fréchet distance | kernel distance x 1000 | precision | recall | mean variety "

@@ -11,6 +11,7 @@ Written to --results: a JSON file for each run, and `table.md`.
 """
 
 import argparse
+import math
 import shlex
 import shutil
 import subprocess
@@ -115,12 +116,13 @@ def variety_of_draws(few: ArtDataset, real: RealPictures) -> dict[str, float]:
 def write_table(chosen: argparse.Namespace) -> None:
     """All runs that have been measured, those of the same size together."""
     rows = sorted((read_json(path) for path in chosen.results.glob("*-*.json")), key=lambda row: row["pictures"])
+    floor = rows[0].get("frechet_floor", math.nan)
     lines = [
         "# Few pictures",
         "",
         f"Preset `{chosen.preset}`; {rows[0]['samples']} samples of each run's best average against all test pictures, "
         "truncation 1, judge EfficientNet-Lite2. Real pictures of the whole collection score "
-        f"{rows[0]['frechet_floor']:.1f} (Fréchet). Variety: of the least varied style, 1 as real pictures of the "
+        f"{floor:.1f} (Fréchet). Variety: of the least varied style, 1 as real pictures of the "
         "whole collection; beside it, that of the run's own pictures, drawn at random. Memorisation: the "
         "median distance of paintings to the nearest picture that was trained on, "
         "over that of unseen real pictures.",
@@ -133,7 +135,7 @@ def write_table(chosen: argparse.Namespace) -> None:
         least = min(style["variety"] for style in row["styles"].values())
         lines.append(
             f"| {row['name']} | {row['pictures']:,} | {row['images']:,} | {row['minutes']} "
-            f"| {row['frechet_distance']:.1f} | {row['frechet_distance'] - row['frechet_floor']:.1f} "
+            f"| {row['frechet_distance']:.1f} | {row['frechet_distance'] - row.get('frechet_floor', math.nan):.1f} "
             f"| {number(row.get('precision'))} | {number(row.get('recall'))} | {least:.2f} "
             f"| {number(min(row['variety_of_draws'].values(), default=None))} "
             f"| {number(row['memorisation'])} | {len(row['warnings'])} |"

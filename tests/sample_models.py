@@ -42,7 +42,7 @@ FIGURES: dict[str, Any] = {
         "test_pictures": 80,
         "frechet_distance": 123.456,
         "frechet_floor": 45.6,
-        "floor_pictures": 90,
+        "floor_pictures": 500,
         "kernel_distance": 0.0123,
         "kernel_floor": 0.0001,
         "precision": 0.51,

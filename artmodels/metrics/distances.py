@@ -58,7 +58,8 @@ def kernel_distance_interval(first: Tensor, second: Tensor) -> tuple[float, floa
         without = (within.sum() - 2 * within) / (n - 2) - 2 * (between.sum() - between) / len(other)
         variance += without.var().item() / n
     centre, freedom = kernel_distance(first, second), fewest - 1
-    student = 1.96 + 2.372 / freedom + 2.822 / freedom**2  # the 97.5 % quantile, Abramowitz and Stegun 26.7.5
+    terms = (1.96, 2.372, 2.822, 2.556, 1.59)  # of the 97.5 % quantile, Abramowitz and Stegun 26.7.5
+    student = sum(term / freedom**power for power, term in enumerate(terms))
     return centre - student * variance**0.5, centre + student * variance**0.5
 
 
@@ -144,32 +145,38 @@ def nearest_distances(queries: Tensor, references: Tensor, exclude_self: bool = 
     return torch.cat(nearest)
 
 
+FEWEST_HELD_OUT = 16  # pictures of which the nearest one says something
 SAME = 1e-4  # of a feature's length: nearer than this, two features are one picture's
 
 
-def memorisation(samples: Tensor, held_out: Tensor, training: Tensor) -> dict[str, float]:
+def memorisation(samples: Tensor, held_out: Tensor, training: Tensor) -> dict[str, float | None]:
     """How near samples lie to the training features `[T, D]`, beside how near unseen real pictures lie.
 
     Medians and first percentiles of the nearest distances to `training`, of samples `[N, D]` and held-out pictures
     `[M, D]`; `ratio` is the samples' median over that of the held-out. Below 1, samples sit nearer to training
-    pictures than unseen real ones do; 0 means copies.
+    pictures than unseen real ones do; 0 means copies. Where fewer than a hundred are held out, what is called the
+    first percentile is that of `nearest_share`, 1 / (M + 1), in both, since so few have no hundredth; below 16 it is
+    None.
 
     Raises:
         ValueError: half of the held-out pictures or more are training pictures, so that their median is 0, or what
             rounding makes of it.
     """
-    shares = torch.tensor([0.5, 0.01], dtype=torch.double)
+    nearest = max(0.01, 1 / (len(held_out) + 1))
+    shares = torch.tensor([0.5, nearest], dtype=torch.double)
     of_samples, of_held_out = (
         nearest_distances(features, training).quantile(shares.to(features.device)).tolist()
         for features in (samples, held_out)
     )
     if of_held_out[0] <= SAME * float(training.norm(dim=1).median()):
         raise ValueError("half of the held-out pictures or more are training pictures too: hold out others")
+    enough = len(held_out) >= FEWEST_HELD_OUT
     return {
         "samples_median": of_samples[0],
-        "samples_first_percentile": of_samples[1],
+        "samples_first_percentile": of_samples[1] if enough else None,
         "held_out_median": of_held_out[0],
-        "held_out_first_percentile": of_held_out[1],
+        "held_out_first_percentile": of_held_out[1] if enough else None,
+        "nearest_share": nearest,
         "ratio": of_samples[0] / of_held_out[0],
     }
 

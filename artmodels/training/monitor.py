@@ -71,24 +71,25 @@ def summary(figures: dict[str, Any]) -> dict[str, Any]:
     """The figures of an evaluation for the log: one number each, the styles' below `styles`.
 
     Below `outside` those of the judge from outside, by which nothing is decided. Precision and recall of real pictures
-    are left out where there are too few training pictures to compare them with.
+    are left out where there are too few training pictures to compare them with, and so are their Fréchet and sliced
+    Wasserstein distances, which grow where pictures are fewer than the samples.
     """
     overall, styles = figures["overall"], figures["styles"]
-    short = {
-        name: overall[name] for figure in ("frechet", "kernel") for name in (f"{figure}_distance", f"{figure}_floor")
-    }
+    as_many = overall["floor_pictures"] >= overall["samples"]
+    told = ("frechet_distance", "frechet_floor", "kernel_distance", "kernel_floor")
+    short = {name: overall[name] for name in told if as_many or name != "frechet_floor"}
     comparable = overall["floor_pictures"] >= min(overall["samples"], overall["test_pictures"])
     for figure in ("precision", "recall"):
         short[figure] = overall[figure]
         if comparable:  # both depend on how many pictures there are
             short[f"{figure}_floor"] = overall[f"{figure}_floor"]
-    for name in ("sliced_wasserstein", "sliced_wasserstein_floor"):
+    for name in ("sliced_wasserstein", "sliced_wasserstein_floor") if as_many else ("sliced_wasserstein",):
         short[name] = sum(overall[name].values()) / len(overall[name])
     if styles:
         short["variety"] = sum(style["variety"] for style in styles.values()) / len(styles)
     if found := overall["memorisation"]:
         short["memorisation_ratio"] = found["ratio"]
-        if found["held_out_first_percentile"] > 0:
+        if found["held_out_first_percentile"]:
             nearest = found["samples_first_percentile"] / found["held_out_first_percentile"]
             short["memorisation_ratio_nearest"] = nearest
     rounded = {name: round(value, 6) for name, value in short.items() if value is not None}
@@ -98,7 +99,8 @@ def summary(figures: dict[str, Any]) -> dict[str, Any]:
     }
     found_outside = {}
     if outside := figures["outside"]:
-        found_outside["outside"] = {name: round(outside[name], 6) for name in ("frechet_distance", "frechet_floor")}
+        names = ("frechet_distance", "frechet_floor") if as_many else ("frechet_distance",)
+        found_outside["outside"] = {name: round(outside[name], 6) for name in names}
     return {**rounded, "samples": overall["samples"], **found_outside, "styles": per_style}
 
 

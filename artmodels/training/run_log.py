@@ -75,10 +75,11 @@ def show(bar: tqdm, record: dict[str, Any], before: list[dict[str, Any]]) -> Non
             bar.write(f"warning: {warning}", file=sys.stderr)
     if "evaluation" in record:
         figures = record["evaluation"]
+        floor = f" (real pictures: {figures['frechet_floor']:.1f})" if "frechet_floor" in figures else ""
         bar.write(
             f"{record['images']:,} images: kernel distance x 1000 {figures['kernel_distance'] * 1000:.1f}"
             f"{' (the best so far)' if record.get('best') else ''}, "
-            f"Fréchet distance {figures['frechet_distance']:.1f} (real pictures: {figures['frechet_floor']:.1f})",
+            f"Fréchet distance {figures['frechet_distance']:.1f}{floor}",
             file=sys.stderr,
         )
     names = {"likeness": "perceptual_distance", "g": "generator_loss", "d": "discriminator_loss"}

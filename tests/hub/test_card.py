@@ -53,6 +53,18 @@ def test_measurements_and_provenance_are_added(folder):
     assert metrics["evaluation"] == FIGURES and metrics["training"]["images"] == 12_345
 
 
+def test_where_real_pictures_are_few_the_card_says_what_they_cannot_tell(folder):
+    few = {"samples_first_percentile": None, "held_out_first_percentile": None, "nearest_share": 1 / 13}
+    some = {"samples_first_percentile": 5.55, "held_out_first_percentile": 5.0, "nearest_share": 1 / 41}
+    for nearest, said in ((few, "too few to tell of the nearest"), (some, "5.55 at the quantile 0.02;")):
+        memorisation = {**FIGURES["overall"]["memorisation"], **nearest}
+        figures = {**FIGURES, "overall": {**FIGURES["overall"], "floor_pictures": 90, "memorisation": memorisation}}
+        rewrite_card(folder, load_model(folder).generator, {"evaluation": figures})
+        card = (folder / "README.md").read_text()
+        for words in ("| 123.46 | too few pictures |", "32 px | 21.2 | too few pictures |", "| 12.30 | 0.10 |", said):
+            assert words in card
+
+
 def test_the_farthest_style_is_named(folder):
     styles = {**FIGURES["styles"], "op-art": {**FIGURES["styles"]["op-art"], "kernel_distance": 0.3}}
     styles["mosaic"] = {**styles["mosaic"], "kernel_distance": 0.001}

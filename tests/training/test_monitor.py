@@ -67,9 +67,12 @@ def test_few_training_pictures_reach_few_others_and_that_is_no_collapse():
     overall |= {"frechet_floor": 1.0, "kernel_floor": 0.0, "precision": 0.7, "precision_floor": 0.7}
     overall |= {"recall": 0.01, "recall_floor": 0.7, "memorisation": None, "samples": 1000, "test_pictures": 808}
     overall |= {"sliced_wasserstein": {"16": 1.0}, "sliced_wasserstein_floor": {"16": 1.0}}
+    outside = {"frechet_distance": 2.0, "frechet_floor": 1.0}
     for count, told in ((45, False), (807, False), (808, True), (1000, True)):
-        figures = {"overall": {**overall, "floor_pictures": count}, "styles": {}, "outside": None}
+        figures = {"overall": {**overall, "floor_pictures": count}, "styles": {}, "outside": outside}
         found = summary(figures)
+        biased = {"frechet_floor", "sliced_wasserstein_floor"} & (found.keys() | found["outside"].keys())
+        assert bool(biased) == ("frechet_floor" in found["outside"]) == (count >= 1000) and "kernel_floor" in found
         assert found["recall"] == 0.01 and ("recall_floor" in found) == ("precision_floor" in found) == told
         history = [{"images": 1000 * number, "evaluation": found, "warnings": []} for number in range(1, 5)]
         assert any("Collapse" in words for words in warnings_of(history, HEADS)) == told

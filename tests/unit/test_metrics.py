@@ -124,15 +124,16 @@ def test_kernel_distance_is_that_of_torchmetrics():
     assert math.isclose(kernel_distance(x, y), expected.item(), rel_tol=1e-9)
 
 
-def test_interval_of_the_kernel_distance_is_the_jackknifes():
+@pytest.mark.parametrize(("rows", "quantile", "near"), [(36, 2.0301, 1e-4), (4, 3.1824, 0.002), (3, 4.3027, 0.01)])
+def test_interval_of_the_kernel_distance_is_the_jackknifes(rows, quantile, near):
     """Leaving out each row in turn for real gives the same variance; Student's quantile is that of the tables."""
-    x, y = normal(36, 5, seed=1) + 1, normal(50, 5, seed=2)
-    without_x = torch.tensor([kernel_distance(torch.cat((x[:i], x[i + 1 :])), y) for i in range(36)])
+    x, y = normal(rows, 5, seed=1) + 1, normal(50, 5, seed=2)
+    without_x = torch.tensor([kernel_distance(torch.cat((x[:i], x[i + 1 :])), y) for i in range(rows)])
     without_y = torch.tensor([kernel_distance(x, torch.cat((y[:i], y[i + 1 :]))) for i in range(50)])
     variance = sum((len(w) - 1) * w.var(correction=0).item() for w in (without_x, without_y))
     low, high = kernel_distance_interval(x, y)
     assert math.isclose((low + high) / 2, kernel_distance(x, y))
-    assert math.isclose((high - low) / 2, 2.0301 * variance**0.5, rel_tol=1e-4)
+    assert math.isclose((high - low) / 2, quantile * variance**0.5, rel_tol=near)
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.3, 1.0], ids="shifted by {}".format)
@@ -233,6 +234,20 @@ def test_copies_of_training_pictures_are_memorised():
     unseen = nearest_distances(held_out, training)
     assert math.isclose(found["held_out_median"], unseen.quantile(0.5).item())
     assert math.isclose(found["held_out_first_percentile"], unseen.quantile(0.01).item())
+
+
+@pytest.mark.parametrize("count", [3, 16, 40, 400])
+def test_few_unseen_pictures_seem_no_farther_than_many_paintings(count):
+    training, fresh = normal(300, 8, seed=1), normal(600, 8, seed=3)
+    ratios = []
+    for seed in range(40):
+        found = memorisation(fresh, normal(count, 8, seed=10 + seed), training)
+        if count < 16:
+            assert found["samples_first_percentile"] is found["held_out_first_percentile"] is None
+        else:
+            ratios.append(found["samples_first_percentile"] / found["held_out_first_percentile"])
+    assert not ratios or sum(ratios) / len(ratios) == pytest.approx(1, abs=0.09)
+    assert found["nearest_share"] == max(0.01, 1 / (count + 1))
 
 
 def test_fresh_draws_are_not_memorised_and_near_copies_are():
