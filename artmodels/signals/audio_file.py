@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 RATE = 24_000  # samples per second: nothing above 12 kHz is listened to
 MIN_SECONDS, MAX_SECONDS = 1, 300
+CANCELLED = 0.01  # of the power of either channel, below which that of their mean is none
 RATES = range(4_000, 768_001)  # samples per second that a file may have
 
 
@@ -52,14 +53,21 @@ def read_sound(path: Path, most: float = MAX_SECONDS) -> Sound:
         parts, held = [], 0
         for part in _resampled(container, stream, path):
             parts.append(part)
-            held += len(part)
+            held += part.shape[1]
             if held > (most + 1) * RATE:
                 raise ValueError(too_long(path, None, most))
         check_whole(container, path, declared, held / RATE)
     if held < MIN_SECONDS * RATE:
         raise ValueError(f"{path} lasts {held / RATE:.2f} seconds: expected {MIN_SECONDS} to {most:g}")
-    samples = np.nan_to_num(np.concatenate(parts)[: int(most * RATE)], nan=0.0, posinf=1.0, neginf=-1.0)
+    samples = np.concatenate(parts, axis=1)[:, : int(most * RATE)]
+    samples = mixed(np.nan_to_num(samples, copy=False, nan=0.0, posinf=1.0, neginf=-1.0))
     return Sound(np.clip(samples, -1, 1), sha256(path))
+
+
+def mixed(channels: np.ndarray) -> np.ndarray:
+    """The mean `[N]` of channels `[C, N]`, or the loudest where they cancel each other out, being in opposite phase."""
+    mean, powers = channels.mean(axis=0), np.square(channels).mean(axis=1)
+    return channels[powers.argmax()] if np.square(mean).mean() < CANCELLED * powers.min() else mean
 
 
 def too_long(path: Path, seconds: float | None, most: float) -> str:
@@ -69,9 +77,9 @@ def too_long(path: Path, seconds: float | None, most: float) -> str:
 
 
 def _resampled(container: "InputContainer", stream: "AudioStream", path: Path) -> Iterator[np.ndarray]:
-    """Samples as they come, `[n]` float32, one channel, `RATE` a second."""
-    for part in resampled(decoded_audio(container, stream, path), "mono", RATE):
-        yield part[0]
+    """Samples as they come, `[2, n]` float32 of stereo, `[1, n]` of all else, `RATE` a second."""
+    layout = "stereo" if stream.channels == 2 else "mono"
+    yield from resampled(decoded_audio(container, stream, path), layout, RATE)
 
 
 def wav_bytes(samples: np.ndarray) -> bytes:

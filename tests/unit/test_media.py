@@ -134,6 +134,17 @@ def test_numbers_that_are_none_are_silence(tmp_path):
     assert np.isfinite(read).all() and np.abs(read).max() <= 1
 
 
+def test_channels_in_opposite_phase_are_no_silence(tmp_path):
+    samples = 0.5 * sine(440)
+    for other, expected in ((-samples, samples), (samples, samples), (np.zeros_like(samples), samples / 2)):
+        with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+            file.setnchannels(2)
+            file.setsampwidth(2)
+            file.setframerate(RATE)
+            file.writeframes((np.stack([samples, other], axis=1) * 32767).round().astype("<i2").tobytes())
+        assert np.abs(read_sound(tmp_path / "a.wav").samples - expected).max() < 1e-3
+
+
 def test_a_sound_that_changes_on_the_way_is_heard_to_its_end(tmp_path):
     """As stations and chained files do: other channels, and another rate."""
     frames = []
