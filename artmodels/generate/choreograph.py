@@ -11,7 +11,7 @@ import numpy as np
 
 from artmodels.generate.compose import check_choices, styles_in_play
 from artmodels.generate.recipe import SEED_LIMIT
-from artmodels.generate.score import DIGITS, Keyframe, Pulse, Score, ScoreLatent
+from artmodels.generate.score import DIGITS, Keyframe, Pulse, Score, ScoreLatent, written_time
 from artmodels.hub.load import LoadedModel
 from artmodels.signals.motion import STILL, Motion, smoothed
 from artmodels.signals.video_file import RATE
@@ -62,7 +62,7 @@ def choreograph(
         }
         keyframes.append(
             Keyframe(
-                time=math.floor(frame / RATE * 10**DIGITS) / 10**DIGITS,  # never after the frame
+                time=written_time(frame / RATE),
                 latents=tuple(_latents(turned[reached], DRAWN * strength * centroid[reached, 0], seed)),
                 styles=_styles(turned[reached], styles),
                 directions={name: amount for name, amount in amounts.items() if amount},
@@ -131,7 +131,7 @@ def _accents(liveliness: np.ndarray, spread: np.ndarray, strength: float, seed: 
         width = min(2, int(3 * (1 - min(1.0, spread[frame] / 0.6))))
         pulses.append(
             Pulse(
-                time=math.floor(frame / RATE * 10**DIGITS) / 10**DIGITS,
+                time=written_time(frame / RATE),
                 amount=round(min(1.0, ACCENT * strength * float(liveliness[frame])), DIGITS),
                 relax=ACCENT_RELAX,
                 seed=(seed + 1009 * ACCENT_SEED) % SEED_LIMIT,

@@ -21,6 +21,7 @@ from artmodels.generate.score import (
     Pulse,
     Score,
     ScoreLatent,
+    written_time,
 )
 from artmodels.hub.load import LoadedModel
 from artmodels.signals.listening import FRAMES_PER_SECOND, Hearing, pick_onsets
@@ -131,7 +132,7 @@ class _Composer:
         step = CALM_STEP if hearing.is_silent else SLOW_STEP
         times = hearing.bars if self.has_bars else np.arange(0, hearing.seconds, step)
         times = times[(times > LEAST_APART) & (times < hearing.seconds - LEAST_APART)]
-        times = np.append(0.0, times.round(DIGITS))
+        times = np.array([0.0, *map(written_time, times)])
         return times[:: -(-len(times) // MAX_KEYFRAMES)]
 
     def walk(self) -> list[Keyframe]:
@@ -142,14 +143,14 @@ class _Composer:
 
     def styled(self) -> list[Keyframe]:
         return [
-            self._keyframe(place, [ScoreLatent(seed=self._seed(self._section(place)))], style, self.smoothness / 2)
+            self._keyframe(place, [ScoreLatent(seed=self._seed(self._section(place)))], style, self.smoothness)
             for place, style in enumerate(self._styles_by_pitch())
         ]
 
     def drift(self) -> list[Keyframe]:
         """So slow that what is seen to move are the pulses."""
         rare = self.moments[:: DRIFT_BARS if self.has_bars else 1]
-        times = np.unique(np.append(rare, self.hearing.sections.round(DIGITS)))
+        times = np.unique([*rare, *map(written_time, self.hearing.sections)])
         self.moments = np.append([0.0, LEAST_APART], times[times > LEAST_APART])  # under way from the beginning on
         return [
             self._keyframe(place, self._turned(place, DRIFT), self._section_style(place), 1.0, "even")
@@ -164,7 +165,7 @@ class _Composer:
             strength = self.hearing.onsets[band]
             for frame in pick_onsets(strength):
                 amount = round(float(self.strength * strength[frame]), DIGITS)
-                time = round(frame / FRAMES_PER_SECOND, DIGITS)
+                time = written_time(frame / FRAMES_PER_SECOND)
                 if time < self.hearing.seconds:
                     pulses.append(Pulse(time=time, amount=amount, relax=relax, seed=self._seed(100 + band), rows=rows))
         strongest = sorted(pulses, key=lambda pulse: -pulse.amount)[:MAX_PULSES]
@@ -226,7 +227,8 @@ class _Composer:
         amounts = {}
         for name, curve in self.curves.items():
             low, middle, high = np.percentile(curve, [10, 50, 90])
-            here = curve[round(start * FRAMES_PER_SECOND) : max(round(end * FRAMES_PER_SECOND), 1)].mean()
+            first = round(start * FRAMES_PER_SECOND)
+            here = curve[first : max(round(end * FRAMES_PER_SECOND), first + 1)].mean()
             amount = np.clip((here - middle) / max(high - low, 1e-6), -1, 1) * FOLLOWED * self.palette
             if abs(amount) >= 0.01:
                 amounts[name] = round(float(amount), 2)

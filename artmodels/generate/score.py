@@ -184,6 +184,11 @@ def score_bytes(score: Score) -> bytes:
     return (",\n".join([head, *bodies]) + "\n}\n").encode()
 
 
+def written_time(seconds: float) -> float:
+    """In the digits that a score has, and never later than it is, so that its frame is the same."""
+    return math.floor((seconds + LITTLE) * 10**DIGITS) / 10**DIGITS
+
+
 # Rows of `w`
 
 
@@ -200,7 +205,7 @@ class Voice:
         """How far it pushes at these times `[N]`, 0 to 1: the strongest of its pulses."""
         pushed = np.zeros(len(times))
         for pulse in self.pulses:
-            if times[-1] < pulse.time or times[0] > pulse.time + FORGOTTEN * pulse.relax:
+            if times[-1] < pulse.time - LITTLE or times[0] > pulse.time + FORGOTTEN * pulse.relax:
                 continue
             since = times - pulse.time + LITTLE
             decayed = pulse.amount * np.exp(-np.maximum(since, 0) / pulse.relax)

@@ -4,6 +4,7 @@ import json
 import math
 import time
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from artmodels.generate.recipe import Latent, Recipe
 from artmodels.generate.sampling import paint_rows, rows_of
 from artmodels.generate.score import (
     MAX_SCORE_BYTES,
+    Pulse,
     Score,
     ScoreRows,
     check_score,
@@ -198,6 +200,27 @@ def test_the_sliders_do_what_they_say(steered, song):
     assert not any(keyframe.directions for keyframe in one.keyframes)
     assert len(styles_in_play(STYLES, 0.5, 1)) == 2 and sorted(styles_in_play(STYLES, 1, 1)) == sorted(STYLES)
     assert styles_in_play(STYLES, 1, 4, "op-art")[0] == "op-art"
+
+
+@pytest.mark.parametrize("mode", ["walk", "styles"])
+def test_the_smoothest_glides_through_the_whole_bar(steered, song, mode):
+    keyframes = compose(song, steered, mode, smoothness=1).keyframes
+    for keyframe, following in pairwise(keyframes):
+        assert keyframe.time + keyframe.glide == pytest.approx(following.time, abs=0.002)
+
+
+def test_a_bar_is_written_in_thousandths_and_never_later_than_it_is(steered):
+    beats = np.arange(0.25, 30, 60 / 103.8)
+    hearing = hear(Sound(place(30, beats, kick(), 0.9), "0" * 64))
+    times = np.array([keyframe.time for keyframe in compose(hearing, steered, "walk").keyframes][1:])
+    early = hearing.bars - times
+    assert early.min() > -1e-5 and early.max() < 0.001 and np.allclose(1000 * times, (1000 * times).round())
+
+
+def test_a_pulse_is_in_its_frame_also_where_that_is_the_last_of_a_part():
+    (voice,) = voices_of([Pulse(time=0.7, amount=0.5, seed=1, rows=(0, 1))])
+    missed = 0.7 - 1e-9  # in floating point
+    assert voice.push(np.array([missed])) == voice.push(np.array([missed, 0.8]))[:1] == pytest.approx(0.5, rel=1e-4)
 
 
 def test_silence_walks_slowly(steered):
