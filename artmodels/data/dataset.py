@@ -26,7 +26,7 @@ from artmodels.data.collection import Collection, Entry, is_hub_source, open_fil
 from artmodels.data.decode import decode_picture, to_tensor
 from artmodels.data.layout import TEST, TRAIN, VAL
 from artmodels.io.device import usable_cores
-from artmodels.io.files import default_cache, flush_folder, in_turn, sha256
+from artmodels.io.files import LOCK_NAME, default_cache, flush_folder, in_turn, sha256
 
 LAYOUT_VERSION = 5  # part of every cache key: raise it when what is read or decoded changes
 PICTURES_NAME = "pictures.npy"
@@ -126,7 +126,7 @@ def load_dataset(source: str | Path | None, resolution: int, cache: Path | None 
     with suppress(*DAMAGE):  # it may be there as a whole: then a cache that may only be read will do
         return _open_built(folder)
     waiting = f"waiting for another process that decodes pictures into {cache}"
-    with in_turn(cache, waiting):  # of several processes that start together, the first builds and the others wait
+    with in_turn(cache / LOCK_NAME, waiting):  # of several that start together the first builds, the others wait
         for leftover in cache.glob(f"{BUILDING}*"):  # of a process that was killed: nobody else builds now
             shutil.rmtree(leftover, ignore_errors=True)
         if (folder / INDEX_NAME).is_file():

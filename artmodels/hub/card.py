@@ -1,13 +1,11 @@
 """The card of a published model, `README.md` of its folder: only what is known, measured, or said by its publisher."""
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from huggingface_hub import EvalResult, ModelCard, ModelCardData, constants, hf_hub_url
 from jinja2 import UndefinedError
 
@@ -17,7 +15,7 @@ from artmodels.hub.load import read_metrics
 from artmodels.hub.model_files import CARD_DATA, CARD_NAME, METRICS_NAME, escape_markdown
 from artmodels.hub.pretrained import ArtGenerator, load_generator
 from artmodels.hub.statement import Statement
-from artmodels.io.files import LOCK_NAME, only_one, write_atomically, write_json
+from artmodels.io.files import LOCK_NAME, in_turn, only_one, write_atomically, write_json
 from artmodels.io.safetensors_io import read_json
 
 TEMPLATE = Path(__file__).parent / "card.md.jinja"
@@ -204,19 +202,14 @@ def at_rest(model: Path) -> Iterator[None]:
         OSError: the run is training, or the folder that the model lies in cannot be written.
     """
     model = model.resolve()
-    run, lock = model.parent, FileLock(model.with_name(f".{model.name}.lock"), mode=0o666, fallback_to_soft=False)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"waiting for another process that writes into {model}", file=sys.stderr)
-        lock.acquire()
-    try:
-        with only_one(run) if (run / LOCK_NAME).is_file() else nullcontext():
-            yield
-    finally:
-        with suppress(OSError):  # Windows removes no file that is open
-            Path(lock.lock_file).unlink()
-        lock.release()
+    run, lock = model.parent, model.with_name(f".{model.name}.lock")
+    with in_turn(lock, f"waiting for another process that writes into {model}"):
+        try:
+            with only_one(run) if (run / LOCK_NAME).is_file() else nullcontext():
+                yield
+        finally:
+            with suppress(OSError):  # Windows removes no file that is open
+                lock.unlink()
 
 
 def rewrite_card(folder: Path, generator: ArtGenerator, additions: dict[str, Any], place: Path | None = None) -> None:

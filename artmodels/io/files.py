@@ -203,7 +203,7 @@ def only_one(folder: Path) -> Iterator[None]:
         OSError: another process holds it, or the folder's file system has no locks.
     """
     try:
-        with _lock_of(folder, seconds=0):
+        with _lock_at(folder / LOCK_NAME):
             yield
     except Timeout as error:
         raise OSError(
@@ -212,12 +212,12 @@ def only_one(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def in_turn(folder: Path, waiting: str) -> Iterator[None]:
-    """Wait until no other process holds this folder, and hold it; the system frees it however the process ends.
+def in_turn(path: Path, waiting: str) -> Iterator[None]:
+    """Wait until no other process holds the lock at a path, and hold it; the system frees it however the process ends.
 
     Where one does, `waiting` is said once, on standard error.
     """
-    lock = _lock_of(folder, seconds=0)
+    lock = _lock_at(path)
     try:
         lock.acquire()
     except Timeout:
@@ -229,9 +229,9 @@ def in_turn(folder: Path, waiting: str) -> Iterator[None]:
         lock.release()
 
 
-def _lock_of(folder: Path, seconds: float) -> BaseFileLock:
-    """The lock of a folder; one that the system frees, never a mere file that a killed process leaves."""
-    return FileLock(folder / LOCK_NAME, timeout=seconds, mode=0o666, fallback_to_soft=False)  # a folder may be shared
+def _lock_at(path: Path) -> BaseFileLock:
+    """A lock that waits for nobody; one that the system frees, never a mere file that a killed process leaves."""
+    return FileLock(path, timeout=0, mode=0o666, fallback_to_soft=False)  # a folder may be shared
 
 
 def sha256(path: Path) -> str:

@@ -31,7 +31,7 @@ from artmodels.data.collection import Collection, Entry, open_files
 from artmodels.data.dataset import divided, load_dataset, open_collection
 from artmodels.data.decode import AT_ONCE, MAX_PIXELS, PixelBudget, decode_picture, to_tensor
 from artmodels.data.metadata import READERS
-from artmodels.io.files import in_turn
+from artmodels.io.files import LOCK_NAME, in_turn
 
 
 def encode(image: Image.Image, format: str = "PNG", **options) -> bytes:
@@ -830,21 +830,29 @@ def test_a_fault_of_the_machine_leaves_no_picture_out_for_ever(tmp_path, picture
     assert not dataset_module._open_built(folder).skipped
 
 
+def load_within(limit: str, source: Path, resolution: int, cache: Path) -> subprocess.CompletedProcess[str]:
+    """A process that loads a collection as commands do, after lines that limit what the system grants it."""
+    script = (
+        "import resource, sys; from pathlib import Path; from artmodels.data.dataset import load_dataset\n"
+        "from artmodels.io.errors import main_with_clear_errors\n"
+        f"{limit}load = lambda: load_dataset({str(source)!r}, {resolution}, Path({str(cache)!r}))\n"
+        "sys.exit(main_with_clear_errors(load))"
+    )
+    return run("-c", script)
+
+
 @pytest.mark.slow
 def test_a_picture_for_which_memory_is_short_is_named_and_nothing_is_kept(tmp_path):
     (tmp_path / "art").mkdir()
     large = Image.new("RGB", (10_000, 10_000))
     large.putpixel((0, 0), (255, 0, 0))
     large.save(tmp_path / "art" / "large.png", compress_level=1)
-    script = (
-        "import resource, sys; from pathlib import Path; from artmodels.data.dataset import load_dataset\n"
-        "from artmodels.io.errors import main_with_clear_errors\n"
+    limit = (
         "pages = int(Path('/proc/self/statm').read_text().split()[0])\n"
         "resource.setrlimit(resource.RLIMIT_AS, [pages * resource.getpagesize() + 350_000_000] * 2)\n"
-        f"load = lambda: load_dataset({str(tmp_path / 'art')!r}, 32, Path({str(tmp_path / 'cache')!r}))\n"
-        "sys.exit(main_with_clear_errors(load))"
     )
-    assert_one_clear_line(run("-c", script), "large.png cannot be read at this moment (out of memory)")
+    result = load_within(limit, tmp_path / "art", 32, tmp_path / "cache")
+    assert_one_clear_line(result, "large.png cannot be read at this moment (out of memory)")
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
 
 
@@ -910,14 +918,8 @@ def test_no_more_is_decoded_ahead_than_memory_is_for(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path, pictures):
     """A limit on the size of files stands in for the disk."""
-    script = (
-        "import resource, sys; from pathlib import Path; from artmodels.data.dataset import load_dataset\n"
-        "from artmodels.io.errors import main_with_clear_errors\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
-        f"load = lambda: load_dataset({str(pictures)!r}, 64, Path({str(tmp_path / 'cache')!r}))\n"
-        "sys.exit(main_with_clear_errors(load))"
-    )
-    assert_one_clear_line(run("-c", script), "File too large")
+    limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
+    assert_one_clear_line(load_within(limit, pictures, 64, tmp_path / "cache"), "File too large")
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [".lock"]
 
 
@@ -925,7 +927,7 @@ def test_whoever_waits_for_another_process_to_decode_says_so(tmp_path, pictures,
     cache = tmp_path / "cache"
     cache.mkdir()
     with ThreadPoolExecutor() as pool:
-        with in_turn(cache, "unheard"):
+        with in_turn(cache / LOCK_NAME, "unheard"):
             waiting = pool.submit(load_dataset, pictures, 32, cache)
             said, deadline = "", time.monotonic() + 60
             while "waiting" not in said and time.monotonic() < deadline:
